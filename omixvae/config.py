@@ -1,0 +1,450 @@
+"""Every option once: its type, what it allows, its default and its help.
+
+`Config` holds what the user asked for, with ``"auto"`` and None left as they are; `omixvae.plan.Plan` holds what is
+done about it. The check, the command line option and the documentation of an option all come from its one field here.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from omixvae.errors import InputError, nearest, raise_together
+
+__all__ = ["Config", "DataConfig", "ModelConfig", "ResultsConfig", "TrainingConfig"]
+
+LikelihoodWord = Literal["gaussian", "log_normal", "negative_binomial", "bernoulli", "categorical"]
+AggregationWord = Literal["sum_pooling"]
+ObjectiveWord = Literal["masked"]
+PriorWord = Literal["gaussian_mixture", "standard_normal"]
+DecoderWord = Literal["mlp", "linear"]
+SubsetLawWord = Literal["uniform_size", "independent"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a fixed set."""
+
+    words: tuple[str, ...]
+
+    def accepts(self, value: object) -> bool:
+        """Tell whether the value may be used."""
+        return isinstance(value, str) and value in self.words
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        return "one of " + ", ".join(self.words)
+
+    def parse(self, text: str) -> object:
+        """Read the value from the command line."""
+        return text
+
+    def invalid(self) -> object:
+        """Give a value that must be refused (for tests)."""
+        return "no_such_word"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a range, or one of a few words instead."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float
+    words: tuple[str, ...] = ()
+
+    def accepts(self, value: object) -> bool:
+        """Tell whether the value may be used."""
+        if isinstance(value, str):
+            return value in self.words
+        allowed = int if self.kind is int else (int, float)
+        return isinstance(value, allowed) and not isinstance(value, bool) and self.low <= float(value) <= self.high
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        noun = "a whole number" if self.kind is int else "a number"
+        return f"{noun} from {self.low:g} to {self.high:g}" + "".join(f", or {w}" for w in self.words)
+
+    def parse(self, text: str) -> object:
+        """Read the value from the command line."""
+        try:
+            return self.kind(text)
+        except ValueError:
+            return text
+
+    def invalid(self) -> object:
+        """Give a value that must be refused (for tests)."""
+        return self.high + 1
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    def accepts(self, value: object) -> bool:
+        """Tell whether the value may be used."""
+        return isinstance(value, bool)
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        return "true or false"
+
+    def parse(self, text: str) -> object:
+        """Read the value from the command line."""
+        return {"true": True, "false": False}.get(text.lower(), text)
+
+    def invalid(self) -> object:
+        """Give a value that must be refused (for tests)."""
+        return "maybe"
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of a column or key; None for "not given" where that is allowed."""
+
+    optional: bool = True
+
+    def accepts(self, value: object) -> bool:
+        """Tell whether the value may be used."""
+        return (value is None and self.optional) or (isinstance(value, str) and value != "" and "/" not in value)
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        return "a name without '/'"
+
+    def parse(self, text: str) -> object:
+        """Read the value from the command line."""
+        return text
+
+    def invalid(self) -> object:
+        """Give a value that must be refused (for tests)."""
+        return "a/b"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Several names, or one of a few words (or None) instead."""
+
+    words: tuple[str | None, ...] = ()
+
+    def accepts(self, value: object) -> bool:
+        """Tell whether the value may be used."""
+        if value is None or isinstance(value, str):
+            return value in self.words
+        return isinstance(value, tuple) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        return "a list of different names" + "".join(f", or {w}" for w in self.words if w)
+
+    def parse(self, text: str) -> object:
+        """Read the value from the command line."""
+        return text if text in self.words else tuple(part.strip() for part in text.split(","))
+
+    def invalid(self) -> object:
+        """Give a value that must be refused (for tests)."""
+        return ("twice", "twice")
+
+
+@dataclass(frozen=True)
+class PerModality:
+    """One value for each named modality; a single value stands for all where `single` is set."""
+
+    value: Word | Number | Name
+    words: tuple[str, ...] = ()
+    single: bool = False
+
+    def accepts(self, value: object) -> bool:
+        """Tell whether the value may be used."""
+        if isinstance(value, Mapping):
+            return all(isinstance(k, str) and self.value.accepts(v) for k, v in value.items())
+        if isinstance(value, str) and value in self.words:
+            return True
+        return self.single and self.value.accepts(value)
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        single = f"{self.value.describe()}, or " if self.single else ""
+        return f"{single}name=value pairs with {self.value.describe()}" + "".join(f", or {w}" for w in self.words)
+
+    def parse(self, text: str) -> object:
+        """Read the value from the command line."""
+        if "=" not in text:
+            return text if text in self.words else self.value.parse(text)
+        pairs = (part.partition("=") for part in text.split(","))
+        return {name.strip(): self.value.parse(word.strip()) for name, _, word in pairs}
+
+    def invalid(self) -> object:
+        """Give a value that must be refused (for tests)."""
+        return {"rna": self.value.invalid()}
+
+
+Constraint = Word | Number | Flag | Name | Names | PerModality
+
+
+def option(default: object, allowed: Constraint, help: str) -> Any:  # noqa: A002 (the word that click uses too)
+    """Declare one option: its default, what it allows, and its help."""
+    if isinstance(default, dict):
+        return field(default_factory=lambda: MappingProxyType(default), metadata={"allowed": allowed, "help": help})
+    return field(default=default, metadata={"allowed": allowed, "help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which part of the MuData is read, and as what."""
+
+    modalities: tuple[str, ...] | None = option(
+        None, Names((None,)), "Modalities to use; all of the file when not given."
+    )
+    layers: Mapping[str, str] = option({}, PerModality(Name(optional=False)), "Layer to read instead of X, per modality.")
+    batch_key: str | None = option(
+        None, Name(), "Column of obs with the experimental batch; the decoders see it, so that the latent need not."
+    )
+    covariate_keys: tuple[str, ...] = option(
+        (), Names(), "Further columns of obs that the decoders see: categories or numbers."
+    )
+    labels_key: str | None = option(
+        None, Name(), "Column of obs with known labels (missing where unknown): learned as one more modality."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The model: what is assumed, and how large it is."""
+
+    likelihoods: Literal["auto"] | Mapping[str, LikelihoodWord] = option(
+        "auto",
+        PerModality(Word(get_args(LikelihoodWord)), words=("auto",)),
+        "Distribution of the values, per modality; chosen from the values where not given.",
+    )
+    n_latent: int | Literal["auto"] = option("auto", Number(int, 1, 512, ("auto",)), "Dimensions of the shared latent.")
+    n_private: int | Literal["auto"] | Mapping[str, int] = option(
+        "auto",
+        PerModality(Number(int, 0, 512), words=("auto",), single=True),
+        "Dimensions of each modality's private latent; 0 switches it off.",
+    )
+    n_clusters: int | Literal["auto"] = option(
+        "auto", Number(int, 1, 1000, ("auto",)), "Components of the mixture prior; auto starts wide and keeps those in use."
+    )
+    aggregation: AggregationWord = option(
+        "sum_pooling", Word(get_args(AggregationWord)), "How the encoded modalities are put together."
+    )
+    objective: ObjectiveWord = option("masked", Word(get_args(ObjectiveWord)), "The variational bound that is maximised.")
+    prior: PriorWord = option("gaussian_mixture", Word(get_args(PriorWord)), "Prior of the shared latent.")
+    decoder: DecoderWord | Literal["auto"] = option(
+        "auto", Word(("auto", *get_args(DecoderWord))), "Decoder: linear gives loadings, mlp bends; auto asks for the size."
+    )
+    hidden_size: int | Literal["auto"] = option("auto", Number(int, 4, 8192, ("auto",)), "Width of the hidden layers.")
+    beta: float = option(1.0, Number(float, 0.0, 1000.0), "Weight of the latent's cost in the bound; 1 is the bound itself.")
+    subset_law: SubsetLawWord = option(
+        "uniform_size", Word(get_args(SubsetLawWord)), "How the random subset S of the observed modalities is drawn."
+    )
+    stl: bool = option(True, Flag(), "Sticking the landing: gradients of lower variance near the optimum.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the model is trained, and on what."""
+
+    max_epochs: int | Literal["auto"] = option("auto", Number(int, 1, 1_000_000, ("auto",)), "Most passes over the data.")
+    batch_size: int | Literal["auto"] = option("auto", Number(int, 1, 1_000_000, ("auto",)), "Observations per step.")
+    learning_rate: float | Literal["auto"] = option(
+        "auto", Number(float, 1e-8, 1.0, ("auto",)), "Step size of Adam at the start; it falls to zero along a cosine."
+    )
+    early_stopping: bool = option(True, Flag(), "Stop when the bound of held-out observations no longer rises.")
+    device: str = option("auto", Word(("auto", "cpu", "cuda", "mps")), "Where to compute; auto takes a CUDA GPU if there is one.")
+    precision: str = option(
+        "auto", Word(("auto", "float32", "float64")), "Floating point numbers of the model; auto is float32."
+    )
+    seed: int = option(0, Number(int, 0, 2**31 - 1), "Seed of all random numbers; the same seed gives the same result.")
+    progress: bool = option(True, Flag(), "Show the progress of the training.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsConfig:
+    """What is written back."""
+
+    impute: Literal["missing", "all", "none"] | tuple[str, ...] = option(
+        "missing", Names(("missing", "all", "none")), "Modalities to impute: missing takes those with something missing."
+    )
+    key_added: str = option("omixvae", Name(optional=False), "Name under which all results are written.")
+
+
+GROUPS = (DataConfig, ModelConfig, TrainingConfig, ResultsConfig)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All options of a run, as the user gave them.
+
+    Parameters
+    ----------
+    data, model, training, results
+        The four groups. Most callers use `from_options`, which is flat.
+
+    Examples
+    --------
+    >>> config = Config.from_options(n_latent=8, batch_key="donor")
+    >>> config.model.n_latent, config.data.batch_key
+    (8, 'donor')
+    """
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    results: ResultsConfig = ResultsConfig()
+
+    @staticmethod
+    def fields() -> Iterator[tuple[str, "dataclasses.Field[Any]"]]:
+        """Go through the options of all groups.
+
+        Yields
+        ------
+        tuple
+            The name of the group (``"data"``, ``"model"``, …) and the field.
+        """
+        for group in GROUPS:
+            for f in fields(group):
+                yield group.__name__.removesuffix("Config").lower(), f
+
+    @classmethod
+    def from_options(cls, **options: object) -> "Config":
+        """Sort flat options into their groups and check each.
+
+        Parameters
+        ----------
+        **options
+            Options by name, as in `omixvae.fit`. Lists become tuples.
+
+        Returns
+        -------
+        Config
+            Frozen, every value checked.
+
+        Raises
+        ------
+        InputError
+            If a name is not known or a value is not allowed; all of them together.
+
+        Examples
+        --------
+        >>> Config.from_options(n_latnet=8)
+        Traceback (most recent call last):
+        ...
+        omixvae.errors.InputError: There is no option 'n_latnet'. Where: the options. How to mend it: Did you mean ...
+        """
+        groups: dict[str, dict[str, object]] = {group: {} for group, _ in cls.fields()}
+        known = {f.name: (group, f.metadata["allowed"]) for group, f in cls.fields()}
+        errors = []
+        for name, value in options.items():
+            if name not in known:
+                errors.append(InputError(f"There is no option {name!r}.", "the options", nearest(name, known)))
+                continue
+            group, allowed = known[name]
+            value = _plain(value)
+            groups[group][name] = value
+            if not allowed.accepts(value):
+                errors.append(_refusal(name, value, allowed))
+        raise_together(errors)
+        return cls(
+            data=DataConfig(**groups["data"]),  # type: ignore[arg-type]  # each value was checked above
+            model=ModelConfig(**groups["model"]),  # type: ignore[arg-type]
+            training=TrainingConfig(**groups["training"]),  # type: ignore[arg-type]
+            results=ResultsConfig(**groups["results"]),  # type: ignore[arg-type]
+        )
+
+    def to_options(self) -> dict[str, object]:
+        """Give all options flat, in plain types: what `from_options` and JSON take.
+
+        Returns
+        -------
+        dict
+            Option name to value; mappings as dict, tuples as list.
+
+        Examples
+        --------
+        >>> Config.from_options(seed=3).to_options()["seed"]
+        3
+        """
+        flat = {f.name: getattr(getattr(self, group), f.name) for group, f in self.fields()}
+        return {k: dict(v) if isinstance(v, Mapping) else list(v) if isinstance(v, tuple) else v for k, v in flat.items()}
+
+    @classmethod
+    def from_file(cls, path: str | Path, **options: object) -> "Config":
+        """Read options from a YAML or JSON file; those given by name win.
+
+        Parameters
+        ----------
+        path
+            A file with one ``name: value`` per option.
+        **options
+            Options that replace those of the file.
+
+        Returns
+        -------
+        Config
+            Frozen, every value checked.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read as options.
+
+        Examples
+        --------
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile("w+", suffix=".yaml") as file:
+        ...     _ = file.write("n_latent: 5"), file.flush()
+        ...     Config.from_file(file.name).model.n_latent
+        5
+        """
+        import yaml  # only here, so that the other commands start without it
+
+        try:
+            read = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(
+                f"The options cannot be read: {str(error).splitlines()[0]}.", f"file {path}", "Give a YAML file with one 'name: value' a line."
+            ) from error
+        if not isinstance(read, dict):
+            raise InputError(
+                f"The file holds {type(read).__name__}, not options.", f"file {path}", "Give a YAML file with one 'name: value' a line."
+            )
+        return cls.from_options(**{str(k): v for k, v in read.items()} | options)
+
+    def to_json(self) -> str:
+        """Write the options as JSON, for `from_file`.
+
+        Returns
+        -------
+        str
+            Indented JSON.
+
+        Examples
+        --------
+        >>> '"seed": 0' in Config().to_json()
+        True
+        """
+        return json.dumps(self.to_options(), indent=1)
+
+
+def _plain(value: object) -> object:
+    """Make lists tuples and mappings read-only, so that a Config cannot change under its owner."""
+    if isinstance(value, list):
+        return tuple(value)
+    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+
+
+def _refusal(name: str, value: object, allowed: Constraint) -> InputError:
+    """Say what is wrong with the value of one option."""
+    shown = dict(value) if isinstance(value, Mapping) else value
+    fix = f"Give {allowed.describe()}."
+    if isinstance(value, str) and isinstance(allowed, Word):
+        fix = nearest(value, allowed.words)
+    elif isinstance(value, Mapping) and isinstance(allowed, PerModality) and isinstance(allowed.value, Word):
+        wrong = next(str(v) for v in value.values() if not allowed.value.accepts(v))
+        fix = nearest(wrong, allowed.value.words)
+    return InputError(f"Option {name} cannot be {shown!r}.", f"option {name} (--{name.replace('_', '-')})", fix)

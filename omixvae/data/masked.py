@@ -1,0 +1,381 @@
+"""Masked modality tensors: what was measured, and where nothing was.
+
+`MaskedModalities` holds all observations, as stored (sparse stays sparse); `MaskedBatch` holds some of them as dense
+tensors on a device. Both say what is present by a mask that comes from names, never from values, and hold a zero in
+the place of whatever was not measured.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+__all__ = ["Covariate", "MaskedBatch", "MaskedModalities", "ModalityBatch", "ModalityTable", "Moments", "Schema", "Source"]
+
+Matrix = np.ndarray | sp.csr_matrix
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """How one column of obs becomes numbers.
+
+    Parameters
+    ----------
+    name
+        Column of obs.
+    categories
+        Its levels, one indicator column each; empty for a number.
+    center, scale
+        A number is given as ``(value - center) / scale``.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    center: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def width(self) -> int:
+        """Number of columns it takes."""
+        return max(1, len(self.categories))
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a model needs to know to read other data of the same kind.
+
+    Parameters
+    ----------
+    features
+        Per modality, in order, the names of its features.
+    labels_key
+        The modality (if any) that comes from a column of obs; its features are the categories.
+    covariates
+        How the columns of obs that the decoders see become numbers; the batch comes first.
+    batch_key
+        The covariate that is the experimental batch.
+    """
+
+    features: dict[str, tuple[str, ...]]
+    labels_key: str | None = None
+    covariates: tuple[Covariate, ...] = ()
+    batch_key: str | None = None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in order."""
+        return tuple(self.features)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and variance of each feature over its measured entries.
+
+    Parameters
+    ----------
+    mean, variance
+        Shape (g,). A feature that was never measured has mean 0 and variance 1.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityTable:
+    """All observations of one modality, as stored.
+
+    Parameters
+    ----------
+    name
+        The modality.
+    features
+        Names of the g features.
+    values
+        Shape (rows, g), dense or CSR, float32: one row per observation that has the modality, without NaN (a missing
+        entry holds 0).
+    row
+        Shape (n,): the row of `values` that belongs to each observation, -1 where the modality is absent.
+    missing
+        Shape of `values`, true where a single entry was not measured (NaN in the source); None when there is none.
+    library
+        Shape (n,): total of the measured entries of each observation, in the data's units; an observation without the
+        modality has the median of the totals (of its batch, if one is given).
+    is_label
+        Whether this is a column of labels (indicator columns) and not a modality of the MuData.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    values: Matrix
+    row: np.ndarray
+    missing: Matrix | None
+    library: np.ndarray
+    is_label: bool = False
+
+    @property
+    def present(self) -> np.ndarray:
+        """Shape (n,), true for the observations that have the modality."""
+        return self.row >= 0
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.features)
+
+    def measured(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Give the measured values as one flat array (for sparse data: the stored ones, and one zero if any is implied).
+
+        Parameters
+        ----------
+        rows
+            Rows of `values` to look at; all when not given.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (number of values,).
+        """
+        values = self.values if rows is None else self.values[rows]
+        missing = self.missing if rows is None or self.missing is None else self.missing[rows]
+        if sp.issparse(values):
+            n_missing = 0 if missing is None else missing.nnz
+            implied = np.zeros(int(values.nnz + n_missing < np.prod(values.shape)), values.dtype)
+            return np.concatenate([values.data, implied])
+        return values.ravel() if missing is None else values[~missing]
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and variance of each feature over its measured entries, in float64."""
+        n = np.full(self.n_features, self.values.shape[0], np.float64)
+        if self.missing is not None:
+            n -= np.asarray(self.missing.sum(0)).ravel()
+        squares = self.values.multiply(self.values) if sp.issparse(self.values) else np.square(self.values, dtype=np.float64)
+        total = np.asarray(self.values.sum(0, dtype=np.float64)).ravel()
+        mean = total / np.maximum(n, 1)
+        variance = np.asarray(squares.sum(0, dtype=np.float64)).ravel() / np.maximum(n, 1) - mean**2
+        variance = np.where(n > 0, np.maximum(variance, 0.0), 1.0)
+        return Moments(mean, variance)
+
+    def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> "ModalityBatch":
+        """Take some observations as dense tensors.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+        device, dtype
+            Where to, and as what.
+
+        Returns
+        -------
+        ModalityBatch
+            In the order of `index`.
+        """
+        row = self.row[index]
+        here = np.flatnonzero(row >= 0)
+        values = _scatter(self.values, row[here], here, len(index), device, dtype)
+        missing = None
+        if self.missing is not None:
+            missing = ~_scatter(self.missing, row[here], here, len(index), device, torch.bool)
+        present = torch.from_numpy(row >= 0).to(device)
+        library = torch.from_numpy(self.library[index]).to(device, dtype)
+        return ModalityBatch(values, present, missing, library)
+
+
+def _scatter(
+    matrix: Matrix, rows: np.ndarray, to: np.ndarray, n: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Copy rows of a stored matrix into a dense (n, g) tensor of zeros, made on the device."""
+    if sp.issparse(matrix):
+        part = matrix[rows]
+        flat = np.repeat(to * part.shape[1], np.diff(part.indptr)) + part.indices
+        dense = torch.zeros(n * part.shape[1], device=device, dtype=dtype)
+        dense[torch.from_numpy(flat).to(device)] = torch.from_numpy(part.data).to(device, dtype)
+        return dense.view(n, part.shape[1])
+    part = torch.from_numpy(np.ascontiguousarray(matrix[rows])).to(device, dtype)
+    if len(to) == n:
+        return part
+    dense = torch.zeros(n, matrix.shape[1], device=device, dtype=dtype)
+    dense[torch.from_numpy(to).to(device)] = part
+    return dense
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityBatch:
+    """Some observations of one modality, dense, on a device.
+
+    Parameters
+    ----------
+    values
+        Shape (n, g), in the data's units; whatever stands where nothing was measured is never used.
+    present
+        Shape (n,), true where the observation has the modality.
+    observed
+        Shape (n, g), true where the entry was measured; None when every entry of a present observation was.
+    library
+        Shape (n,), the observation's total (see `ModalityTable`).
+    """
+
+    values: Float[Tensor, "n g"]
+    present: Bool[Tensor, " n"]
+    observed: Bool[Tensor, "n g"] | None
+    library: Float[Tensor, " n"]
+
+    @property
+    def mask(self) -> Bool[Tensor, "n #g"]:
+        """True where a number was measured; shape (n, 1) when whole observations are present or absent."""
+        present = self.present.unsqueeze(-1)
+        return present if self.observed is None else present & self.observed
+
+    @cached_property
+    def filled(self) -> Float[Tensor, "n g"]:
+        """The values with 0 wherever nothing was measured: what every computation reads."""
+        return torch.where(self.mask, self.values, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedBatch:
+    """Some observations of all modalities: the one message from the data to the model.
+
+    Parameters
+    ----------
+    modalities
+        One `ModalityBatch` per modality, in the order of the schema.
+    covariates
+        Shape (n, c): batch and covariates as numbers; c may be 0.
+    index
+        Shape (n,): which observations of the source these are.
+    """
+
+    modalities: tuple[ModalityBatch, ...]
+    covariates: Float[Tensor, "n c"]
+    index: Int[Tensor, " n"]
+
+    @property
+    def presence(self) -> Bool[Tensor, "n m"]:
+        """True where the observation has the modality."""
+        return torch.stack([modality.present for modality in self.modalities], dim=-1)
+
+
+class Source(ABC):
+    """Where rows come from: memory here, a file on disk elsewhere."""
+
+    @property
+    @abstractmethod
+    def n_obs(self) -> int:
+        """Number of observations."""
+
+    @property
+    @abstractmethod
+    def presence(self) -> np.ndarray:
+        """Shape (n, m), true where the observation has the modality."""
+
+    @abstractmethod
+    def rows(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> MaskedBatch:
+        """Give some observations as tensors on a device, in the order of `index`."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedModalities(Source):
+    """All observations of a MuData as masked modalities.
+
+    Made by `omixvae.data.from_mudata`; useful for any model that has to live with missing modalities.
+
+    Parameters
+    ----------
+    tables
+        One per modality.
+    obs_names
+        Shape (n,): names of the observations, in the order of the MuData.
+    covariates
+        Shape (n, c), float32: batch and covariates as numbers (see `Schema`).
+    schema
+        Names of the features and how covariates were encoded.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from omixvae.data import from_mudata
+    >>> from omixvae.simulation import simulate
+    >>> data = from_mudata(simulate(n_obs=100, seed=0))
+    >>> data.schema.modalities, data.presence.mean(0).tolist()
+    (('rna', 'protein'), [1.0, 0.75])
+    >>> batch = data.rows(np.arange(4), torch.device("cpu"), torch.float32)
+    >>> batch.modalities[0].values.shape
+    torch.Size([4, 400])
+    """
+
+    tables: tuple[ModalityTable, ...]
+    obs_names: np.ndarray
+    covariates: np.ndarray
+    schema: Schema
+
+    @property
+    def n_obs(self) -> int:
+        """Number of observations."""
+        return len(self.obs_names)
+
+    @cached_property
+    def presence(self) -> np.ndarray:
+        """Shape (n, m), true where the observation has the modality."""
+        return np.stack([table.present for table in self.tables], axis=1)
+
+    def rows(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> MaskedBatch:
+        """Give some observations as tensors on a device.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): which observations, in which order.
+        device, dtype
+            Where to put the tensors, and as which floating point numbers.
+
+        Returns
+        -------
+        MaskedBatch
+            In the order of `index`.
+        """
+        covariates = torch.from_numpy(self.covariates[index]).to(device, dtype)
+        modalities = tuple(table.at(index, device, dtype) for table in self.tables)
+        return MaskedBatch(modalities, covariates, torch.from_numpy(np.asarray(index, np.int64)).to(device))
+
+    def table(self, modality: str) -> ModalityTable:
+        """Give the table of one modality by name.
+
+        Parameters
+        ----------
+        modality
+            Its name.
+
+        Returns
+        -------
+        ModalityTable
+            All its observations.
+        """
+        return self.tables[self.schema.modalities.index(modality)]
+
+    def given(self, modalities: Sequence[str]) -> "MaskedModalities":
+        """Pretend that only these modalities were measured.
+
+        Parameters
+        ----------
+        modalities
+            Names of the modalities to keep; the others become absent for every observation.
+
+        Returns
+        -------
+        MaskedModalities
+            The same observations and features.
+        """
+        absent = np.full(self.n_obs, -1)
+        tables = [t if t.name in modalities else replace(t, row=absent) for t in self.tables]
+        return replace(self, tables=tuple(tables))
+
+

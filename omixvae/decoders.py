@@ -1,0 +1,75 @@
+"""(z, w_s, covariates) → what the likelihood of a modality needs."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from omixvae.layers import MLP
+
+__all__ = ["Decoder"]
+
+
+class Decoder(nn.Module):
+    """Decode one modality.
+
+    Parameters
+    ----------
+    kind
+        ``"mlp"``: two hidden layers; ``"linear"``: one linear map, whose weights are loadings.
+    n_latent, n_private, n_covariates
+        Sizes of z, of this modality's w_s, and of the covariates.
+    n_features
+        Number of features g of the modality.
+    hidden_size
+        Width of the hidden layers.
+
+    Notes
+    -----
+    A level of a covariate that this modality was never measured in (a batch without protein, say) has no trained
+    weights. `known` maps such a level to the average of those that the modality does know, and leaves the others as
+    they are: a prediction for that batch is the prediction for the known batches.
+
+    Examples
+    --------
+    >>> decoder = Decoder("linear", n_latent=2, n_private=1, n_covariates=0, n_features=4, hidden_size=8)
+    >>> decoder(torch.zeros(3, 2), torch.zeros(3, 1), torch.zeros(3, 0)).shape, decoder.loadings.shape
+    (torch.Size([3, 4]), torch.Size([4, 3]))
+    """
+
+    known: Tensor
+
+    def __init__(
+        self,
+        kind: Literal["mlp", "linear"],
+        *,
+        n_latent: int,
+        n_private: int,
+        n_covariates: int,
+        n_features: int,
+        hidden_size: int,
+    ) -> None:
+        super().__init__()
+        self.kind, self.n_latent, self.n_private = kind, n_latent, n_private
+        self.register_buffer("known", torch.eye(n_covariates))
+        hidden = [hidden_size, hidden_size] if kind == "mlp" else []
+        self.mlp = MLP(n_latent + n_private + n_covariates, hidden, n_features)
+
+    def forward(
+        self, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], covariates: Float[Tensor, "*n c"]
+    ) -> Float[Tensor, "*n g"]:
+        """Decode; of `w` the first `n_private` dimensions are this modality's."""
+        decoded: Tensor = self.mlp(torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1))
+        return decoded
+
+    @property
+    def loadings(self) -> Float[Tensor, "g d_plus_p"]:
+        """Weights of each latent dimension on each feature (linear decoder): first the shared, then the private."""
+        return self.mlp.last.weight[:, : self.n_latent + self.n_private]
+
+    @torch.no_grad()
+    def initialise(self, start: Float[Tensor, " g"], known: Float[Tensor, "c c"]) -> None:
+        """Start at an average observation, and say which levels of the covariates this modality knows."""
+        self.mlp.last.bias.copy_(start)
+        self.known.copy_(known)

@@ -1,0 +1,61 @@
+"""e_s: the values of one modality, and what is missing among them → its features h_s."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from omixvae.data.masked import ModalityBatch
+from omixvae.layers import MLP
+
+__all__ = ["FeatureEncoder"]
+
+
+class FeatureEncoder(nn.Module):
+    """Encode one modality.
+
+    Parameters
+    ----------
+    n_features
+        Number of features g of the modality.
+    hidden_size
+        Width of the hidden layer.
+    n_out
+        Size e of the result.
+
+    Notes
+    -----
+    Inputs are centred and scaled by the square root of the feature's variance plus the mean variance: features in
+    standard units stay so, and rare counts are not blown up to unit variance. A missing entry is replaced by a learned
+    value of its feature (section 1 of the method page: an offset per feature), which starts at the mean.
+
+    Examples
+    --------
+    >>> e = FeatureEncoder(5, hidden_size=8, n_out=4)
+    >>> e(torch.zeros(3, 5), torch.ones(3, 5, dtype=torch.bool)).shape
+    torch.Size([3, 4])
+    """
+
+    center: Tensor
+    unit: Tensor
+
+    def __init__(self, n_features: int, hidden_size: int, n_out: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(n_features))
+        self.register_buffer("unit", torch.ones(n_features))
+        self.offset = nn.Parameter(torch.zeros(n_features))
+        self.mlp = MLP(n_features, [hidden_size, hidden_size], n_out)
+
+    def forward(self, x: Float[Tensor, "n g"], mask: Tensor) -> Float[Tensor, "n e"]:
+        """Encode values that the likelihood has brought into range; `mask` is true where an entry was measured."""
+        h: Tensor = self.mlp(torch.where(mask, (x - self.center) / self.unit, self.offset))
+        return h
+
+    @torch.no_grad()
+    def initialise(self, x: Float[Tensor, "n g"], sample: ModalityBatch) -> None:
+        """Take centre and unit of each feature from a sample of inputs."""
+        mask = sample.mask.expand_as(x)
+        n = mask.sum(0).clamp(min=1)
+        center = torch.where(mask, x, 0.0).sum(0) / n
+        variance = torch.where(mask, (x - center) ** 2, 0.0).sum(0) / n
+        self.center.copy_(center)
+        self.unit.copy_((variance + variance.mean()).clamp(min=1e-6).sqrt())

@@ -1,0 +1,169 @@
+"""Likelihoods of continuous values: Gaussian, and Gaussian after log(1 + x)."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from omixvae.data.masked import ModalityBatch, Moments
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+
+__all__ = ["Gaussian", "LogNormal", "Normal", "ShiftedLogNormal"]
+
+SMALLEST_SCALE = 0.05
+"""Lower limit of a feature's noise, in units of its standard deviation: a feature that a small cohort fits exactly
+would otherwise drive its density, and the bound, to infinity."""
+
+
+class Normal(DataDistribution):
+    """Independent Gaussians with density N(x | loc, scale²)."""
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = loc, scale
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected value."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance."""
+        return (self.scale**2).expand_as(self.loc)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density in nats."""
+        return -0.5 * ((x - self.loc) / self.scale) ** 2 - self.scale.log() - 0.5 * math.log(2 * math.pi)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one value of each entry."""
+        noise = torch.randn(self.loc.shape, generator=generator, device=self.loc.device, dtype=self.loc.dtype)
+        return self.loc + self.scale * noise
+
+
+class ShiftedLogNormal(DataDistribution):
+    """Values with log(1 + x) ~ N(loc, scale²), x > -1."""
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.log1p = Normal(loc, scale)
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected value, exp(loc + scale²/2) - 1."""
+        return torch.expm1(self.log1p.loc + 0.5 * self.log1p.variance)
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance, (exp(scale²) - 1) exp(2 loc + scale²)."""
+        variance = self.log1p.variance
+        return torch.expm1(variance) * torch.exp(2 * self.log1p.loc + variance)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density in nats, with the Jacobian of log(1 + x)."""
+        y = torch.log1p(x)
+        return self.log1p.log_prob(y) - y
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one value of each entry."""
+        return torch.expm1(self.log1p.sample(generator))
+
+
+class _Standardised(Likelihood):
+    """Parameters that both likelihoods share: the decoder works in standard units of each feature."""
+
+    center: Tensor
+    unit: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        self.register_buffer("center", torch.zeros(n_features))
+        self.register_buffer("unit", torch.ones(n_features))
+        self.log_scale = nn.Parameter(torch.zeros(n_features))
+
+    def _location_and_scale(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        scale = SMALLEST_SCALE + (1 - SMALLEST_SCALE) * self.log_scale.exp()
+        return self.center + self.unit * decoded, self.unit * scale
+
+    def _start(self, mean: Tensor, variance: Tensor) -> Tensor:
+        self.center.copy_(mean)
+        # A feature that never varies has no unit of its own; 1 leaves it as it is.
+        self.unit.copy_(torch.where(variance > 1e-12 * (1 + mean**2), variance, 1.0).sqrt())
+        return torch.zeros_like(self.center)
+
+
+class Gaussian(_Standardised):
+    """Continuous values: x_g ~ N(μ_g, σ_g²), the noise σ_g learned for each feature.
+
+    Notes
+    -----
+    Section 4 of the method page. The decoder gives μ in units of the feature's standard deviation around its mean.
+
+    Examples
+    --------
+    >>> Gaussian(3)(torch.zeros(2, 3), torch.ones(2)).mean.shape
+    torch.Size([2, 3])
+    """
+
+    needs: ClassVar[str] = "any finite numbers"
+
+    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> Normal:
+        """Make the distribution of each entry; the library size plays no part."""
+        return Normal(*self._location_and_scale(decoded))
+
+    @staticmethod
+    def check(values: np.ndarray) -> np.ndarray:
+        """Take any finite number."""
+        return np.isfinite(values)
+
+    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+        """Standardise each feature."""
+        return (values - self.center) / self.unit
+
+    @torch.no_grad()
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+        """Start at the mean and standard deviation of each feature."""
+        mean, variance = (torch.as_tensor(m).to(self.center) for m in (moments.mean, moments.variance))
+        return self._start(mean, variance)
+
+
+class LogNormal(_Standardised):
+    """Positive values over orders of magnitude (RSEM, TPM, intensities): log(1 + x_g) ~ N(μ_g, σ_g²).
+
+    Notes
+    -----
+    A Gaussian on the log scale, as a density of x itself: its likelihood can be compared with those of the others, and
+    imputed values come back in the data's own units.
+
+    Examples
+    --------
+    >>> LogNormal(3)(torch.zeros(2, 3), torch.ones(2)).log_prob(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
+
+    needs: ClassVar[str] = "numbers not below zero"
+
+    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> ShiftedLogNormal:
+        """Make the distribution of each entry; the library size plays no part."""
+        return ShiftedLogNormal(*self._location_and_scale(decoded))
+
+    @staticmethod
+    def check(values: np.ndarray) -> np.ndarray:
+        """Take finite numbers that are not negative."""
+        return np.isfinite(values) & (values >= 0)
+
+    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+        """Standardise log(1 + x) of each feature."""
+        return (torch.log1p(values) - self.center) / self.unit
+
+    @torch.no_grad()
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+        """Start at the mean and standard deviation of log(1 + x) in the sample."""
+        mask = sample.mask.expand_as(sample.filled)
+        y = torch.log1p(sample.filled)
+        n = mask.sum(0).clamp(min=1)
+        mean = torch.where(mask, y, 0.0).sum(0) / n
+        variance = torch.where(mask, (y - mean) ** 2, 0.0).sum(0) / n
+        return self._start(mean, variance)

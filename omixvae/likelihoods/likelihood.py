@@ -1,0 +1,97 @@
+"""The contract of a likelihood p(x_s | z, w_s), and of the distribution that it makes."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from omixvae.data.masked import ModalityBatch, Moments
+
+__all__ = ["DataDistribution", "Likelihood"]
+
+
+class DataDistribution(ABC):
+    """Independent distributions of the entries of a modality, shape (..., g), in the data's own units."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """Expected value of each entry, shape (..., g)."""
+
+    @property
+    @abstractmethod
+    def variance(self) -> Tensor:
+        """Variance of each entry, shape (..., g)."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-probability or log-density of each entry in nats, shape (..., g)."""
+
+    @abstractmethod
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one value of each entry, shape (..., g)."""
+
+
+class Likelihood(nn.Module, ABC):
+    """How the values of one modality are distributed, given what the decoder says.
+
+    To add one: subclass this in a file of `omixvae/likelihoods/`, and name it in the table `LIKELIHOODS`.
+
+    Parameters
+    ----------
+    n_features
+        Number of features g of the modality.
+    """
+
+    needs: ClassVar[str]
+    """What values it takes, for messages: "counts: whole numbers, zero or more"."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+
+    @abstractmethod
+    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> DataDistribution:
+        """Make the distribution of each entry.
+
+        Parameters
+        ----------
+        decoded
+            What the decoder gives, shape (..., g), unbounded.
+        library
+            Total of each observation, shape (...).
+
+        Returns
+        -------
+        DataDistribution
+            Shape (..., g).
+        """
+
+    @staticmethod
+    @abstractmethod
+    def check(values: np.ndarray) -> np.ndarray:
+        """Tell for each value whether `log_prob` can take it."""
+
+    @abstractmethod
+    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+        """Bring values into a range that a network likes, about centred and of unit size."""
+
+    @abstractmethod
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+        """Start the own parameters from the data, and say where the decoder should start.
+
+        Parameters
+        ----------
+        moments
+            Mean and variance of each feature over all measured entries.
+        sample
+            Some observations.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (g,): the `decoded` of an average observation.
+        """

@@ -1,0 +1,304 @@
+"""Every "auto" decided from the data, with the reason for each decision in one line.
+
+`Config` is what the user asked for; `Plan` is what will be done: all concrete, saved beside the weights.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import scipy.sparse as sp
+
+from omixvae.config import AggregationWord, Config, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
+from omixvae.data.check import features_phrase
+from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.errors import InputError, nearest, raise_together
+from omixvae.likelihoods import LIKELIHOODS
+
+__all__ = ["ModalityPlan", "Plan", "make_plan"]
+
+LINEAR_BELOW = 1000
+"""Observations below which the decoder is linear: fewer cannot pay for the weights of a hidden layer."""
+
+TYPICAL_LOG_LIMIT = 50.0
+"""Largest value that log-transformed data reach (2⁵⁰ is no abundance): above it, positive values are not logged."""
+
+
+@dataclass(frozen=True)
+class ModalityPlan:
+    """What is done with one modality.
+
+    Parameters
+    ----------
+    name
+        The modality.
+    n_features
+        Number of its features.
+    likelihood
+        Word for its likelihood, a key of `LIKELIHOODS`.
+    n_private
+        Dimensions of its private latent.
+    """
+
+    name: str
+    n_features: int
+    likelihood: LikelihoodWord
+    n_private: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done: no "auto" left.
+
+    Parameters
+    ----------
+    modalities
+        One plan each, in the order of the data.
+    reasons
+        Decision to its reason, one line each.
+    held_out
+        Part of the observations that early stopping watches; 0 when it is off.
+    patience
+        Epochs without a better held-out bound after which training stops.
+    prior_epoch
+        Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I).
+    shrinkage
+        Precision of the Gaussian prior on the weights of linear decoders.
+    """
+
+    modalities: tuple[ModalityPlan, ...]
+    n_covariates: int
+    n_latent: int
+    n_clusters: int
+    aggregation: AggregationWord
+    objective: ObjectiveWord
+    prior: PriorWord
+    decoder: Literal["mlp", "linear"]
+    hidden_size: int
+    beta: float
+    subset_law: SubsetLawWord
+    stl: bool
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    held_out: float
+    patience: int
+    prior_epoch: int
+    shrinkage: float
+    precision: Literal["float32", "float64"]
+    seed: int
+    reasons: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Write the plan as JSON.
+
+        Returns
+        -------
+        str
+            Indented JSON, for `from_json`.
+        """
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Read the plan back.
+
+        Parameters
+        ----------
+        text
+            What `to_json` gave.
+
+        Returns
+        -------
+        Plan
+            Equal to the one that was written.
+        """
+        read = json.loads(text)
+        read["modalities"] = tuple(ModalityPlan(**m) for m in read["modalities"])
+        return cls(**read)
+
+
+def make_plan(config: Config, data: MaskedModalities) -> Plan:
+    """Decide everything that the user left open.
+
+    Parameters
+    ----------
+    config
+        What the user asked for; an explicit value is taken as it is.
+    data
+        What there is to learn from.
+
+    Returns
+    -------
+    Plan
+        All concrete.
+
+    Raises
+    ------
+    InputError
+        If a likelihood cannot take the values of its modality, or there are too few observations.
+
+    Examples
+    --------
+    >>> from omixvae.data import from_mudata
+    >>> from omixvae.simulation import simulate
+    >>> plan = make_plan(Config(), from_mudata(simulate(n_obs=200)))
+    >>> plan.modalities[0].likelihood, plan.decoder
+    ('negative_binomial', 'linear')
+    """
+    model, training = config.model, config.training
+    n = int(data.presence.any(axis=1).sum())
+    if n < 4:
+        raise InputError(
+            f"Only {n} observations have any value; nothing can be learned from so few.", "the MuData", "Give at least 4."
+        )
+    reasons: dict[str, str] = {}
+
+    def decide(name: str, asked: object, chosen: float | str, reason: str) -> int | float | str:
+        """Take what was asked for, or else what fits the data, and keep the reason."""
+        reasons[name] = f"{name} = {chosen}: {reason}" if asked == "auto" else f"{name} = {asked}: as asked"
+        return chosen if asked == "auto" else cast("int | float | str", asked)
+
+    likelihoods = _likelihoods(config, data, reasons)
+    n_features = sum(t.n_features for t in data.tables)
+    n_latent = cast(
+        "int",
+        decide("n_latent", model.n_latent, max(2, min(_by_size(n, 1.6, -2, 4, 30), n_features - 1)), f"for {n:,} observations"),
+    )
+    n_clusters = cast(
+        "int",
+        decide(
+            "n_clusters", model.n_clusters, max(2, min(25, round(math.sqrt(n / 3)))),
+            f"a start for {n:,} observations; components that no observation uses are removed",
+        ),
+    )
+    decoder = decide(
+        "decoder", model.decoder, "linear" if n < LINEAR_BELOW else "mlp",
+        f"{n:,} observations are {'fewer than' if n < LINEAR_BELOW else 'at least'} {LINEAR_BELOW:,}",
+    )
+    hidden_size = decide("hidden_size", model.hidden_size, 64 if n < LINEAR_BELOW else 128 if n < 50_000 else 256, f"for {n:,} observations")
+    batch_size = cast(
+        "int", decide("batch_size", training.batch_size, 2 ** _by_size(n / 40, 1, 0, 5, 10), f"about a fortieth of {n:,} observations, from 32 to 1024")
+    )
+    steps_per_epoch = max(1, math.ceil(0.9 * n / batch_size))
+    steps = 2000 if n < LINEAR_BELOW else 3000
+    max_epochs = cast(
+        "int",
+        decide("max_epochs", training.max_epochs, max(20, math.ceil(steps / steps_per_epoch)), f"about {steps:,} steps of {batch_size} observations, at least 20 epochs"),
+    )
+    learning_rate = decide("learning_rate", training.learning_rate, 2e-3, "Adam's step for networks of this size")
+    private = _private(config, data, n_latent, reasons)
+    return Plan(
+        modalities=tuple(
+            ModalityPlan(t.name, t.n_features, likelihoods[t.name], private[t.name]) for t in data.tables
+        ),
+        n_covariates=data.covariates.shape[1],
+        n_latent=n_latent,
+        n_clusters=n_clusters,
+        aggregation=model.aggregation,
+        objective=model.objective,
+        prior=model.prior,
+        decoder=cast("Literal['mlp', 'linear']", decoder),
+        hidden_size=cast("int", hidden_size),
+        beta=float(model.beta),
+        subset_law=model.subset_law,
+        stl=model.stl,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        learning_rate=float(learning_rate),
+        held_out=(0.1 if n >= 100 else 0.2) if training.early_stopping and n >= 20 else 0.0,
+        patience=max(10, max_epochs // 5),
+        prior_epoch=max_epochs // 3,
+        shrinkage=1.0,
+        precision="float32" if training.precision == "auto" else cast("Literal['float32', 'float64']", training.precision),
+        seed=training.seed,
+        reasons=reasons,
+    )
+
+
+def _by_size(n: float, slope: float, intercept: float, low: int, high: int) -> int:
+    """Grow with the logarithm of the number of observations."""
+    return int(min(high, max(low, round(slope * math.log2(max(n, 1)) + intercept))))
+
+
+def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dict[str, str]) -> dict[str, int]:
+    asked = config.model.n_private
+    most = max(2, n_latent // 2)
+    chosen = {t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, t.n_features // 2) for t in data.tables}
+    if isinstance(asked, Mapping):
+        if wrong := [name for name in asked if name not in chosen]:
+            raise InputError(f"There is no modality {wrong[0]!r}.", "option n_private", nearest(wrong[0], chosen))
+        chosen |= dict(asked)
+        reasons["n_private"] = f"n_private = {chosen}: as asked"
+    elif asked == "auto":
+        reasons["n_private"] = f"n_private = {chosen}: half of n_latent, no more than half of the features, none for a label"
+    else:
+        chosen = {t.name: 0 if t.is_label else int(asked) for t in data.tables}
+        reasons["n_private"] = f"n_private = {asked}: as asked"
+    return chosen
+
+
+def _likelihoods(config: Config, data: MaskedModalities, reasons: dict[str, str]) -> dict[str, LikelihoodWord]:
+    asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
+    names = data.schema.modalities
+    errors = [
+        InputError(f"There is no modality {name!r}.", "option likelihoods", nearest(name, names)) for name in asked if name not in names
+    ]
+    chosen: dict[str, LikelihoodWord] = {}
+    for table in data.tables:
+        word, reason = (asked[table.name], "as asked") if table.name in asked else _suitable(table)
+        chosen[table.name] = word
+        reasons[f"likelihood of {table.name}"] = f"likelihood of {table.name} = {word}: {reason}"
+        if error := _refusal(table, word):
+            errors.append(error)
+    raise_together(errors)
+    return chosen
+
+
+def _suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
+    """Choose a likelihood from the values."""
+    values = table.measured()
+    low, high = float(values.min()), float(values.max())
+    whole = bool(np.all(values == np.round(values)))
+    if table.is_label:
+        return "categorical", "it is a column of labels"
+    if whole and low >= 0 and high <= 1:
+        return "bernoulli", "all values are 0 or 1"
+    if whole and low >= 0:
+        return "negative_binomial", f"all values are whole numbers from 0 to {high:,.0f}"
+    if low >= 0 and high > TYPICAL_LOG_LIMIT:
+        return "log_normal", f"values are not negative and reach {high:,.4g}, more than logged values do"
+    kind = "fractions" if low >= 0 and high <= 1 else "continuous"
+    return "gaussian", f"values are {kind} from {low:.4g} to {high:.4g}"
+
+
+def _refusal(table: ModalityTable, word: LikelihoodWord) -> InputError | None:
+    """Say why a likelihood cannot take the values of a modality, if so."""
+    likelihood = LIKELIHOODS[word]
+    values = table.values
+    stored = values.data if sp.issparse(values) else values
+    wrong = ~likelihood.check(stored)
+    if not sp.issparse(values) and table.missing is not None:
+        wrong &= ~table.missing
+    if not wrong.any():
+        return None
+    columns = values.indices[wrong] if sp.issparse(values) else np.flatnonzero(wrong.any(0))
+    bad = stored[wrong]
+    example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
+    suitable, _ = _suitable(table)
+    if word == "negative_binomial":
+        fix = (
+            f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
+            f"likelihoods={{{table.name!r}: {suitable!r}}}."
+        )
+    else:
+        fix = f"Choose likelihoods={{{table.name!r}: {suitable!r}}}."
+    return InputError(
+        f"Modality {table.name!r} holds {example}, but its likelihood is {word}, which needs {likelihood.needs}.",
+        f"mdata[{table.name!r}], {features_phrase(columns, table.features)}",
+        fix,
+    )

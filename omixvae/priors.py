@@ -1,0 +1,142 @@
+"""p(z): what is believed about the shared latent before anything is seen."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
+
+__all__ = ["PRIORS", "GaussianMixturePrior", "Prior", "StandardNormal"]
+
+
+class Prior(nn.Module, ABC):
+    """What every prior can do.
+
+    To add one: subclass this here and name it in the table `PRIORS`.
+
+    Parameters
+    ----------
+    n_latent
+        Dimensions d of z.
+    n_clusters
+        Most components; priors without clusters ignore it.
+    """
+
+    def __init__(self, n_latent: int, n_clusters: int) -> None:
+        super().__init__()
+        self.n_latent, self.n_clusters = n_latent, n_clusters
+
+    @abstractmethod
+    def forward(self) -> LatentDistribution:
+        """Give p(z), over points of shape (..., d)."""
+
+    @abstractmethod
+    def initialise(self, z: Float[Tensor, "n d"], groups: Float[Tensor, "n k"]) -> None:
+        """Start from the latents of the data, once these mean something, and the probability of each group for each."""
+
+    def penalty(self) -> Tensor:
+        """Minus the log-density of the prior's own parameters, in nats; 0 where there is none."""
+        return torch.zeros((), device=next(self.buffers()).device)
+
+
+class StandardNormal(Prior):
+    """p(z) = N(0, I).
+
+    Examples
+    --------
+    >>> StandardNormal(2, 1)().mean.tolist()
+    [0.0, 0.0]
+    """
+
+    zero: Tensor
+
+    def __init__(self, n_latent: int, n_clusters: int) -> None:
+        super().__init__(n_latent, n_clusters)
+        self.register_buffer("zero", torch.zeros(n_latent))
+
+    def forward(self) -> DiagonalGaussian:
+        """Give p(z)."""
+        return DiagonalGaussian(self.zero, torch.ones_like(self.zero))
+
+    def initialise(self, z: Float[Tensor, "n d"], groups: Float[Tensor, "n k"]) -> None:
+        """Start nothing: this prior has no parameters."""
+
+
+class GaussianMixturePrior(Prior):
+    """p(z) = Σ_c π_c N(z | m_c, diag v_c), everything learned (Eq. M2); its components are the clusters.
+
+    Notes
+    -----
+    Until `initialise` all components are N(0, I), so the mixture is the standard normal. A weak Dirichlet prior on the
+    weights keeps components from dying while they are still needed; a floor on the scales keeps one from collapsing
+    onto a point. `prune` switches off the components that no observation uses, and orders the rest by size.
+
+    Examples
+    --------
+    >>> prior = GaussianMixturePrior(2, 3)
+    >>> prior().log_prob(torch.zeros(2)).item() == StandardNormal(2, 1)().log_prob(torch.zeros(2)).item()
+    True
+    """
+
+    SMALLEST_SCALE = 0.1
+    CONCENTRATION = 2.0
+    active: Tensor
+
+    def __init__(self, n_latent: int, n_clusters: int) -> None:
+        super().__init__(n_latent, n_clusters)
+        self.logits = nn.Parameter(torch.zeros(n_clusters))
+        self.loc = nn.Parameter(torch.zeros(n_clusters, n_latent))
+        self.log_scale = nn.Parameter(torch.full((n_clusters, n_latent), math.log(1 - self.SMALLEST_SCALE)))
+        self.register_buffer("active", torch.ones(n_clusters, dtype=torch.bool))
+
+    def forward(self) -> GaussianMixture:
+        """Give p(z); components that are switched off have no weight."""
+        logits = torch.where(self.active, self.logits, -torch.inf)
+        return GaussianMixture(logits, self.loc, self.SMALLEST_SCALE + self.log_scale.exp())
+
+    def penalty(self) -> Tensor:
+        """Minus the log-density of a symmetric Dirichlet over the weights, up to its constant."""
+        log_weights = self().log_weights
+        return -(self.CONCENTRATION - 1) * torch.where(self.active, log_weights, 0.0).sum()
+
+    @torch.no_grad()
+    def initialise(self, z: Float[Tensor, "n d"], groups: Float[Tensor, "n k"]) -> None:
+        """Start each component at the weight, mean and scale of its group; those without a group are switched off."""
+        k = groups.shape[1]
+        weights = groups.sum(0)
+        shares = groups / weights.clamp(min=1e-6)
+        mean = shares.T @ z
+        variance = (shares.T @ z**2 - mean**2).clamp(min=0)
+        self.active.copy_(torch.arange(self.n_clusters, device=z.device) < k)
+        self.logits[:k] = (weights / len(z)).clamp(min=1e-6).log()
+        self.loc[:k] = mean
+        self.log_scale[:k] = (variance.sqrt() - self.SMALLEST_SCALE).clamp(min=1e-2).log()
+
+    @torch.no_grad()
+    def prune(self, share: Float[Tensor, " k"], smallest: float) -> int:
+        """Switch off the components that are hardly used, and put the others first, the largest leading.
+
+        Parameters
+        ----------
+        share
+            Shape (k,): the part of the observations that each component holds.
+        smallest
+            Components with a smaller share are switched off; the largest always stays.
+
+        Returns
+        -------
+        int
+            Number of components that stay.
+        """
+        order = torch.argsort(share, descending=True, stable=True)
+        for parameter in (self.logits, self.loc, self.log_scale):
+            parameter.copy_(parameter[order])
+        self.active.copy_(self.active[order] & (share[order] >= smallest))
+        self.active[0] = True
+        return int(self.active.sum())
+
+
+PRIORS: dict[str, type[Prior]] = {"gaussian_mixture": GaussianMixturePrior, "standard_normal": StandardNormal}

@@ -1,0 +1,199 @@
+"""The loop: batch, step, clip, schedule, stop. It sees no modality by name."""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omixvae.data.loader import load_batches
+from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.sampler import epoch_batches, held_out_split
+from omixvae.distributions import GaussianMixture
+from omixvae.objectives import OBJECTIVES, Terms, draw_subset
+from omixvae.plan import Plan
+from omixvae.priors import GaussianMixturePrior
+from omixvae.training.initialise import group_latents
+from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["DivergedError", "train"]
+
+LARGEST_GRADIENT = 1000.0
+"""Norm to which a gradient is clipped: only steps that would destroy the model are cut (the paper, too, clips at a
+large value)."""
+
+LATENTS_TO_GROUP = 20_000
+"""Most observations whose latents the mixture starts from: more would cost time and change nothing."""
+
+HELD_OUT_DRAWS = 256
+"""The held-out bound averages over at least so many draws of subset and latents: ten patients alone are too noisy."""
+
+SMALLEST_CLUSTER = 5
+"""A component that leads for fewer observations is no cluster but a leftover, and is switched off at the end."""
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+def train(
+    network: MultimodalVAE, source: Source, plan: Plan, *, on_epoch: Callable[[Epoch], None] | None = None
+) -> History:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    network
+        On its device, initialised.
+    source
+        Where rows come from.
+    plan
+        What to do, all concrete.
+    on_epoch
+        Called after each epoch with its row of the history.
+
+    Returns
+    -------
+    History
+        One row per epoch. The network holds the weights of the epoch with the best held-out bound.
+
+    Raises
+    ------
+    DivergedError
+        If the loss becomes infinite or NaN: says at which step, and which term.
+
+    Notes
+    -----
+    The first third of the epochs uses p(z) = N(0, I). Then the mixture starts from groups of the latents, and is
+    trained with the rest; at the end the components that no observation uses are switched off.
+    """
+    rng = np.random.default_rng(plan.seed)
+    generator = torch.Generator(_device(network)).manual_seed(plan.seed)
+    rows, held_out = held_out_split(source.presence, plan.held_out, rng)
+    optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99))
+    steps_per_epoch = len(epoch_batches(rows, plan.batch_size))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_factor(step, plan.max_epochs * steps_per_epoch)
+    )
+    began = time.perf_counter()
+    history: History = ()
+    best: dict[str, Tensor] = {}
+    for epoch in range(plan.max_epochs):
+        if epoch == plan.prior_epoch:
+            _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
+        sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
+        for index in epoch_batches(rows, plan.batch_size, rng):
+            batch = _load(network, source, index)
+            terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.max_epochs // 10))
+            _step(network, optimiser, terms, len(rows), plan)
+            schedule.step()
+            sums += len(index) * _means(terms)
+        held_out_bound = _held_out_bound(network, source, held_out, plan)
+        parts = (sums / len(rows)).tolist()
+        history = (*history, Epoch(epoch, parts[0], held_out_bound, *parts[1:], seconds=time.perf_counter() - began))
+        if on_epoch is not None:
+            on_epoch(history[-1])
+        if not math.isnan(held_out_bound) and epoch >= plan.prior_epoch and best_epoch(history, plan.prior_epoch) == epoch:
+            best = {name: value.clone() for name, value in network.state_dict().items()}
+        if should_stop(history, plan.prior_epoch, plan.patience):
+            break
+    if best:
+        network.load_state_dict(best)
+    _finish_prior(network, source, rows, plan)
+    return history
+
+
+def _device(network: MultimodalVAE) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBatch:
+    parameter = next(network.parameters())
+    return next(load_batches(source, [index], parameter.device, parameter.dtype))
+
+
+def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float) -> Terms:
+    subset = draw_subset(batch.presence, plan.subset_law, generator)
+    return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, stl=plan.stl)
+
+
+def _step(
+    network: MultimodalVAE, optimiser: torch.optim.Optimizer, terms: Terms, n_rows: int, plan: Plan
+) -> None:
+    """Take one step uphill, unless there is no finite slope."""
+    loss = terms.loss + _penalty(network, plan) / n_rows
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
+    if not torch.isfinite(norm):
+        raise DivergedError(_diagnosis(terms, plan))
+    optimiser.step()
+
+
+def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
+    """Minus the log-density of the parameters that have a prior: the mixture's, and the loadings'."""
+    penalty = network.prior.penalty()
+    if plan.decoder == "linear":
+        for decoder in network.decoders:
+            penalty = penalty + 0.5 * plan.shrinkage * decoder.loadings.square().sum()
+    return penalty
+
+
+def _diagnosis(terms: Terms, plan: Plan) -> str:
+    """Name the first term that is not finite."""
+    parts = {
+        **{f"reconstruction of {m.name!r}": terms.reconstruction[:, s] for s, m in enumerate(plan.modalities)},
+        "rate": terms.rate,
+        "cross rate": terms.cross_rate,
+    }
+    bad = [name for name, part in parts.items() if not torch.isfinite(part).all()]
+    return f"The {bad[0] if bad else 'gradient'} is no finite number; lower the learning_rate or check the values."
+
+
+def _means(terms: Terms) -> Tensor:
+    parts = (terms.bound, terms.reconstruction.sum(-1), terms.rate, terms.cross_rate)
+    return torch.stack([part.detach().double().mean() for part in parts])
+
+
+@torch.no_grad()
+def _held_out_bound(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> float:
+    """Average the bound of the held-out observations over the same draws at each epoch."""
+    if not len(rows):
+        return math.nan
+    generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1)
+    total = 0.0
+    draws = max(1, HELD_OUT_DRAWS // len(rows))
+    for index in epoch_batches(rows, plan.batch_size):
+        batch = _load(network, source, index)
+        for _ in range(draws):
+            total += float(_evaluate(network, batch, plan, generator, 1.0).bound.double().sum()) / draws
+    return total / len(rows)
+
+
+@torch.no_grad()
+def _latent_means(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Tensor:
+    means = []
+    for index in epoch_batches(rows, max(plan.batch_size, 512)):
+        batch = _load(network, source, index)
+        means.append(network.posterior(network.features(batch), batch.presence).mean)
+    return torch.cat(means)
+
+
+def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
+    if isinstance(network.prior, GaussianMixturePrior):
+        z = _latent_means(network, source, rows, plan)
+        groups = group_latents(z.cpu().double().numpy(), plan.n_clusters, plan.seed)
+        network.prior.initialise(z, torch.from_numpy(groups).to(z))
+
+
+@torch.no_grad()
+def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
+    """Switch off the components that hardly any observation uses."""
+    p = network.prior()
+    if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
+        leader = p.responsibilities(_latent_means(network, source, rows, plan)).argmax(-1)
+        share = torch.bincount(leader, minlength=plan.n_clusters).to(p.loc) / len(rows)
+        network.prior.prune(share, SMALLEST_CLUSTER / len(rows))

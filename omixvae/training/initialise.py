@@ -1,0 +1,109 @@
+"""Start values from the data: where networks begin, and where the mixture's components are put."""
+
+import numpy as np
+import torch
+from sklearn.mixture import BayesianGaussianMixture
+
+from omixvae.data.masked import MaskedModalities, Schema
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["group_latents", "initialise_network", "known_levels"]
+
+SAMPLE_VALUES = 20_000_000
+"""Most values of one modality that are looked at densely (80 MB in float32)."""
+
+
+def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.random.Generator) -> None:
+    """Start inputs, decoders and likelihoods at the means and variances of the data.
+
+    Parameters
+    ----------
+    network
+        Changed in place.
+    data
+        The observations to train on.
+    rng
+        Picks the observations that are looked at densely.
+    """
+    weight = network.decoders[0].mlp.last.weight
+    for s, table in enumerate(data.tables):
+        present = np.flatnonzero(table.present)
+        most = max(64, min(2000, SAMPLE_VALUES // table.n_features))
+        rows = np.sort(rng.permutation(present)[:most])
+        sample = table.at(rows, weight.device, weight.dtype)
+        start = network.likelihoods[s].initialise(table.moments, sample)
+        inputs = network.likelihoods[s].encoder_input(sample.filled, sample.library)
+        network.encoders[s].initialise(inputs, sample)
+        known = known_levels(data.schema, data.covariates[present])
+        network.decoders[s].initialise(start, torch.from_numpy(known).to(weight))
+
+
+def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
+    """Map each level of a covariate that a modality never saw to the average of those it did see.
+
+    Parameters
+    ----------
+    schema
+        Says which columns belong together.
+    covariates
+        Shape (rows, c): covariates of the observations that have the modality.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (c, c); ``covariates @ known`` is what the decoder sees. The identity where every level was seen.
+
+    Examples
+    --------
+    >>> from omixvae.data.masked import Covariate
+    >>> schema = Schema({"rna": ("CD4",)}, covariates=(Covariate("batch", ("a", "b")),))
+    >>> known_levels(schema, np.array([[1.0, 0.0]])).tolist()
+    [[1.0, 0.0], [1.0, 0.0]]
+    """
+    known = np.eye(covariates.shape[1])
+    first = 0
+    for covariate in schema.covariates:
+        block = slice(first, first + covariate.width)
+        first += covariate.width
+        if covariate.categories:
+            share = covariates[:, block].mean(axis=0)
+            unseen = np.flatnonzero(share == 0) + block.start
+            known[unseen] = 0
+            known[unseen, block] = share
+    return known
+
+
+def group_latents(z: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+    """Find groups of latents, as many as the data ask for.
+
+    Parameters
+    ----------
+    z
+        Shape (n, d): latents of the observations.
+    n_clusters
+        Most groups.
+    seed
+        Of the k-means that this starts from.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, k), k ≤ `n_clusters`: probability of each group that holds at least one observation.
+
+    Notes
+    -----
+    A variational Gaussian mixture with a Dirichlet-process prior (scikit-learn): it leaves groups that it can spare
+    empty, so that k is chosen by the data and not by `n_clusters` alone.
+    """
+    mixture = BayesianGaussianMixture(
+        n_components=min(n_clusters, len(z)),
+        covariance_type="diag",
+        weight_concentration_prior_type="dirichlet_process",
+        weight_concentration_prior=1.0 / n_clusters,
+        reg_covar=1e-3,
+        max_iter=200,
+        random_state=seed,
+    )
+    with np.errstate(all="ignore"):
+        groups: np.ndarray = mixture.fit(z).predict_proba(z)
+    return groups[:, np.unique(groups.argmax(axis=1))]

@@ -1,0 +1,124 @@
+"""When what happens in training: pure functions of step, epoch and history."""
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Epoch", "History", "best_epoch", "learning_rate_factor", "should_stop", "warm_up"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the history; all values are means in nats per observation.
+
+    Parameters
+    ----------
+    epoch
+        From 0.
+    bound, held_out_bound
+        Of the observations trained on, and of those held out (NaN when none are).
+    reconstruction, rate, cross_rate
+        Parts of the bound of the observations trained on.
+    seconds
+        Since training began.
+    """
+
+    epoch: int
+    bound: float
+    held_out_bound: float
+    reconstruction: float
+    rate: float
+    cross_rate: float
+    seconds: float
+
+
+History = tuple[Epoch, ...]
+
+
+def warm_up(epoch: float, n_epochs: float) -> float:
+    """Weight of the latents' cost while the decoder learns to use them: rises to 1 over the first epochs.
+
+    Parameters
+    ----------
+    epoch
+        Epochs done.
+    n_epochs
+        Epochs until the weight is 1.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> warm_up(5, 10), warm_up(20, 10)
+    (0.5, 1.0)
+    """
+    return min(1.0, epoch / n_epochs) if n_epochs else 1.0
+
+
+def learning_rate_factor(step: int, n_steps: int, n_warm_up: int = 20) -> float:
+    """Part of the learning rate to use: a short rise, then down to zero along a cosine.
+
+    Parameters
+    ----------
+    step
+        Steps done.
+    n_steps
+        Steps in all.
+    n_warm_up
+        Steps of the rise.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> learning_rate_factor(100, 100), learning_rate_factor(20, 100)
+    (0.0, 1.0)
+    """
+    if step < n_warm_up:
+        return (step + 1) / n_warm_up
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - n_warm_up) / max(1, n_steps - n_warm_up))))
+
+
+def best_epoch(history: History, since: int) -> int:
+    """Find the epoch with the best held-out bound, from `since` on (before, another prior was in force).
+
+    Parameters
+    ----------
+    history
+        The epochs so far, `since` among them.
+    since
+        First epoch that counts.
+
+    Returns
+    -------
+    int
+        Its number.
+    """
+    return max(history[since:], key=lambda row: row.held_out_bound).epoch
+
+
+def should_stop(history: History, since: int, patience: int) -> bool:
+    """Tell whether the held-out bound has not risen for `patience` epochs.
+
+    Parameters
+    ----------
+    history
+        The epochs so far.
+    since
+        First epoch that counts.
+    patience
+        Epochs without a better one.
+
+    Returns
+    -------
+    bool
+        Never true before `since`, nor without held-out observations.
+    """
+    if len(history) <= since or math.isnan(history[-1].held_out_bound):
+        return False
+    return history[-1].epoch - best_epoch(history, since) >= patience

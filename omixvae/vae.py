@@ -1,0 +1,162 @@
+"""The multi-modal variational autoencoder: holds the parts, encodes and decodes. No loss, no MuData."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from omixvae.data.masked import MaskedBatch
+from omixvae.decoders import Decoder
+from omixvae.distributions import DiagonalGaussian, LatentDistribution, PriorWhere
+from omixvae.encoders import AGGREGATIONS, FeatureEncoder, PrivateEncoder
+from omixvae.likelihoods import LIKELIHOODS, DataDistribution
+from omixvae.plan import Plan
+from omixvae.priors import PRIORS
+
+__all__ = ["MultimodalVAE"]
+
+
+class MultimodalVAE(nn.Module):
+    """p(x, z, w) = p(z) Π_s p(w_s) p(x_s | z, w_s) (Eq. M1), with encoders for any set of modalities.
+
+    Parameters
+    ----------
+    plan
+        Sizes and choices.
+
+    Attributes
+    ----------
+    encoders, decoders, likelihoods
+        One per modality, in the order of the plan.
+    aggregation
+        {h_s : s ∈ S} → q(z | x_S).
+    private_encoder
+        q(w_s | z, x_S); None where no modality has a private latent.
+    prior
+        p(z).
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        size = plan.hidden_size
+        n_private = [m.n_private for m in plan.modalities]
+        self.n_private = max(n_private)
+        self.likelihoods = nn.ModuleList(LIKELIHOODS[m.likelihood](m.n_features) for m in plan.modalities)
+        self.encoders = nn.ModuleList(FeatureEncoder(m.n_features, size, size) for m in plan.modalities)
+        self.decoders = nn.ModuleList(
+            Decoder(
+                plan.decoder,
+                n_latent=plan.n_latent,
+                n_private=m.n_private,
+                n_covariates=plan.n_covariates,
+                n_features=m.n_features,
+                hidden_size=size,
+            )
+            for m in plan.modalities
+        )
+        self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size)
+        self.private_encoder = PrivateEncoder(size, plan.n_latent, n_private, size) if self.n_private else None
+        self.prior = PRIORS[plan.prior](plan.n_latent, plan.n_clusters)
+
+    def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:
+        """Give h_s of each modality; zeros where it is absent.
+
+        Parameters
+        ----------
+        batch
+            Some observations.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (n, m, e).
+        """
+        h = []
+        for modality, likelihood, encoder in zip(batch.modalities, self.likelihoods, self.encoders, strict=True):
+            x = likelihood.encoder_input(modality.filled, modality.library)
+            h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality.mask), 0.0))
+        return torch.stack(h, dim=1)
+
+    def posterior(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
+        """Give q(z | x_S) for the set S of each observation; p(z) where S is empty.
+
+        Parameters
+        ----------
+        h
+            From `features`.
+        present
+            True for the modalities of S, which must be among those measured.
+
+        Returns
+        -------
+        LatentDistribution
+            Shape (n, d).
+        """
+        return PriorWhere(~present.any(-1), self.prior(), self.aggregation(h, present))
+
+    def private_posterior(
+        self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]
+    ) -> DiagonalGaussian:
+        """Give q(w_s | z, x_S) for s ∈ S, and p(w_s) = N(0, I) for the others.
+
+        Parameters
+        ----------
+        h
+            From `features`.
+        present
+            True for the modalities of S.
+        z
+            A point of the shared latent for each observation.
+
+        Returns
+        -------
+        DiagonalGaussian
+            Shape (n, m, p); p is 0 where no modality has a private latent.
+        """
+        if self.private_encoder is None:
+            nothing = h.new_zeros(*present.shape, 0)
+            return DiagonalGaussian(nothing, nothing)
+        q: DiagonalGaussian = self.private_encoder(h, present, z)
+        return q
+
+    def decode(self, s: int, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], batch: MaskedBatch) -> DataDistribution:
+        """Give p(x_s | z, w_s) of one modality.
+
+        Parameters
+        ----------
+        s
+            Position of the modality.
+        z, w
+            Shape (..., n, d) and (..., n, p): latents of the observations of `batch`.
+        batch
+            Gives covariates and library sizes.
+
+        Returns
+        -------
+        DataDistribution
+            Shape (..., n, g), in the data's units.
+        """
+        shape = z.shape[:-1]
+        decoded = self.decoders[s](z, w, batch.covariates.expand(*shape, -1))
+        p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].library.expand(shape))
+        return p
+
+    def log_prob(self, batch: MaskedBatch, z: Float[Tensor, "n m d"], w: Float[Tensor, "n m p"]) -> Float[Tensor, "n m"]:
+        """Give log p(x_s | z_s, w_s) of each observation and modality, in nats; 0 where it is absent.
+
+        Parameters
+        ----------
+        batch
+            Some observations.
+        z, w
+            One point of the latents for each observation *and modality*: each pair is decoded once.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (n, m), summed over the measured entries.
+        """
+        total = []
+        for s, modality in enumerate(batch.modalities):
+            log_p = self.decode(s, z[:, s], w[:, s], batch).log_prob(modality.filled)
+            total.append(torch.where(modality.mask, log_p, 0.0).sum(-1))
+        return torch.stack(total, dim=1)
