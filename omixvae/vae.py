@@ -73,7 +73,7 @@ class MultimodalVAE(nn.Module):
         h = []
         for modality, likelihood, encoder in zip(batch.modalities, self.likelihoods, self.encoders, strict=True):
             x = likelihood.encoder_input(modality.filled, modality.library)
-            h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality.mask), 0.0))
+            h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality), 0.0))
         return torch.stack(h, dim=1)
 
     def posterior(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
@@ -158,5 +158,5 @@ class MultimodalVAE(nn.Module):
         total = []
         for s, modality in enumerate(batch.modalities):
             log_p = self.decode(s, z[:, s], w[:, s], batch).log_prob(modality.filled)
-            total.append(torch.where(modality.mask, log_p, 0.0).sum(-1))
+            total.append(modality.only_measured(log_p, 0.0).sum(-1))
         return torch.stack(total, dim=1)

@@ -186,7 +186,8 @@ class ModalityTable:
             missing = ~_scatter(self.missing, row[here], here, len(index), device, torch.bool)
         present = torch.from_numpy(row >= 0).to(device)
         library = torch.from_numpy(self.library[index]).to(device, dtype)
-        return ModalityBatch(values, present, missing, library)
+        complete = missing is None and len(here) == len(index)
+        return ModalityBatch(values, present, missing, library, complete)
 
 
 def _scatter(
@@ -221,12 +222,15 @@ class ModalityBatch:
         Shape (n, g), true where the entry was measured; None when every entry of a present observation was.
     library
         Shape (n,), the observation's total (see `ModalityTable`).
+    complete
+        Set by whoever knows that every observation is present and every entry measured: saves looking at the mask.
     """
 
     values: Float[Tensor, "n g"]
     present: Bool[Tensor, " n"]
     observed: Bool[Tensor, "n g"] | None
     library: Float[Tensor, " n"]
+    complete: bool = False
 
     @property
     def mask(self) -> Bool[Tensor, "n #g"]:
@@ -237,7 +241,11 @@ class ModalityBatch:
     @cached_property
     def filled(self) -> Float[Tensor, "n g"]:
         """The values with 0 wherever nothing was measured: what every computation reads."""
-        return torch.where(self.mask, self.values, 0.0)
+        return self.only_measured(self.values, 0.0)
+
+    def only_measured(self, x: Float[Tensor, "n g"], otherwise: Tensor | float) -> Float[Tensor, "n g"]:
+        """Give `x` where a number was measured, and something else where none was."""
+        return x if self.complete else torch.where(self.mask, x, otherwise)
 
 
 @dataclass(frozen=True, eq=False)

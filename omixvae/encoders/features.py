@@ -31,7 +31,8 @@ class FeatureEncoder(nn.Module):
     Examples
     --------
     >>> e = FeatureEncoder(5, hidden_size=8, n_out=4)
-    >>> e(torch.zeros(3, 5), torch.ones(3, 5, dtype=torch.bool)).shape
+    >>> x = torch.zeros(3, 5)
+    >>> e(x, ModalityBatch(x, torch.ones(3, dtype=torch.bool), None, torch.ones(3))).shape
     torch.Size([3, 4])
     """
 
@@ -45,9 +46,9 @@ class FeatureEncoder(nn.Module):
         self.offset = nn.Parameter(torch.zeros(n_features))
         self.mlp = MLP(n_features, [hidden_size, hidden_size], n_out)
 
-    def forward(self, x: Float[Tensor, "n g"], mask: Tensor) -> Float[Tensor, "n e"]:
-        """Encode values that the likelihood has brought into range; `mask` is true where an entry was measured."""
-        h: Tensor = self.mlp(torch.where(mask, (x - self.center) / self.unit, self.offset))
+    def forward(self, x: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, "n e"]:
+        """Encode values that the likelihood has brought into range; `modality` knows which of them were measured."""
+        h: Tensor = self.mlp(modality.only_measured((x - self.center) / self.unit, self.offset))
         return h
 
     @torch.no_grad()

@@ -32,7 +32,7 @@ class BernoulliTrials(DataDistribution):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-probability in nats."""
-        return x * self.logits - functional.softplus(self.logits)
+        return -functional.binary_cross_entropy_with_logits(self.logits, x.expand_as(self.logits), reduction="none")
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw zeros and ones."""

@@ -73,7 +73,7 @@ def train(
     rng = np.random.default_rng(plan.seed)
     generator = torch.Generator(_device(network)).manual_seed(plan.seed)
     rows, held_out = held_out_split(source.presence, plan.held_out, rng)
-    optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
     steps_per_epoch = len(epoch_batches(rows, plan.batch_size))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, plan.max_epochs * steps_per_epoch)
