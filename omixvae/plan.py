@@ -58,6 +58,8 @@ class Plan:
     ----------
     modalities
         One plan each, in the order of the data.
+    choose_clusters
+        Whether `n_clusters` is only the most that are tried.
     reasons
         Decision to its reason, one line each.
     held_out
@@ -74,6 +76,7 @@ class Plan:
     n_covariates: int
     n_latent: int
     n_clusters: int
+    choose_clusters: bool
     aggregation: AggregationWord
     objective: ObjectiveWord
     prior: PriorWord
@@ -173,7 +176,7 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         "int",
         decide(
             "n_clusters", model.n_clusters, max(2, min(25, round(math.sqrt(n / 3)))),
-            f"a start for {n:,} observations; components that no observation uses are removed",
+            f"the most that are tried for {n:,} observations; the information criterion of the latents chooses among them",
         ),
     )
     decoder = decide(
@@ -190,7 +193,7 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         "int",
         decide("max_epochs", training.max_epochs, max(20, math.ceil(steps / steps_per_epoch)), f"about {steps:,} steps of {batch_size} observations, at least 20 epochs"),
     )
-    learning_rate = decide("learning_rate", training.learning_rate, 2e-3, "Adam's step for networks of this size")
+    learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
     return Plan(
         modalities=tuple(
@@ -199,6 +202,7 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         n_covariates=data.covariates.shape[1],
         n_latent=n_latent,
         n_clusters=n_clusters,
+        choose_clusters=model.n_clusters == "auto",
         aggregation=model.aggregation,
         objective=model.objective,
         prior=model.prior,

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, Source
 from omixvae.data.sampler import epoch_batches, held_out_split
-from omixvae.distributions import GaussianMixture
+from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.objectives import OBJECTIVES, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
@@ -87,7 +87,7 @@ def train(
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
         for index in epoch_batches(rows, plan.batch_size, rng):
             batch = _load(network, source, index)
-            terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.max_epochs // 10))
+            terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.prior_epoch))
             _step(network, optimiser, terms, len(rows), plan)
             schedule.step()
             sums += len(index) * _means(terms)
@@ -173,19 +173,18 @@ def _held_out_bound(network: MultimodalVAE, source: Source, rows: np.ndarray, pl
     return total / len(rows)
 
 
-@torch.no_grad()
-def _latent_means(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Tensor:
-    means = []
+def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
     for index in epoch_batches(rows, max(plan.batch_size, 512)):
         batch = _load(network, source, index)
-        means.append(network.posterior(network.features(batch), batch.presence).mean)
-    return torch.cat(means)
+        yield network.posterior(network.features(batch), batch.presence)
 
 
+@torch.no_grad()
 def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
     if isinstance(network.prior, GaussianMixturePrior):
-        z = _latent_means(network, source, rows, plan)
-        groups = group_latents(z.cpu().double().numpy(), plan.n_clusters, plan.seed)
+        generator = torch.Generator(_device(network)).manual_seed(plan.seed)
+        z = torch.cat([q.rsample(generator) for q in _beliefs(network, source, rows, plan)])
+        groups = group_latents(z.cpu().double().numpy(), plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
         network.prior.initialise(z, torch.from_numpy(groups).to(z))
 
 
@@ -194,6 +193,7 @@ def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan
     """Switch off the components that hardly any observation uses."""
     p = network.prior()
     if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
-        leader = p.responsibilities(_latent_means(network, source, rows, plan)).argmax(-1)
+        means = torch.cat([q.mean for q in _beliefs(network, source, rows, plan)])
+        leader = p.responsibilities(means).argmax(-1)
         share = torch.bincount(leader, minlength=plan.n_clusters).to(p.loc) / len(rows)
         network.prior.prune(share, SMALLEST_CLUSTER / len(rows))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from sklearn.mixture import BayesianGaussianMixture
+from sklearn.mixture import GaussianMixture
 
 from omixvae.data.masked import MaskedModalities, Schema
 from omixvae.vae import MultimodalVAE
@@ -25,7 +25,7 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
     rng
         Picks the observations that are looked at densely.
     """
-    weight = network.decoders[0].mlp.last.weight
+    weight = network.decoders[0].linear.weight
     for s, table in enumerate(data.tables):
         present = np.flatnonzero(table.present)
         most = max(64, min(2000, SAMPLE_VALUES // table.n_features))
@@ -73,37 +73,36 @@ def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     return known
 
 
-def group_latents(z: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    """Find groups of latents, as many as the data ask for.
+def group_latents(z: np.ndarray, n_clusters: int, *, choose: bool, seed: int) -> np.ndarray:
+    """Find groups of latents.
 
     Parameters
     ----------
     z
-        Shape (n, d): latents of the observations.
+        Shape (n, d): one draw of the latent of each observation. Draws, not means: a dimension that says nothing about
+        an observation then looks like the noise that it is.
     n_clusters
-        Most groups.
+        Number of groups, or the most that are tried.
+    choose
+        Whether to take the number with the best Bayesian information criterion, from 1 to `n_clusters`.
     seed
-        Of the k-means that this starts from.
+        Of the k-means that each mixture starts from.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n, k), k ≤ `n_clusters`: probability of each group that holds at least one observation.
+        Shape (n, k): probability of each group.
 
     Notes
     -----
-    A variational Gaussian mixture with a Dirichlet-process prior (scikit-learn): it leaves groups that it can spare
-    empty, so that k is chosen by the data and not by `n_clusters` alone.
+    Gaussian mixtures with diagonal covariance (scikit-learn), as the prior itself. The number of groups is the one
+    with the lowest -2 log L + (parameters) log n: more groups must pay for themselves.
     """
-    mixture = BayesianGaussianMixture(
-        n_components=min(n_clusters, len(z)),
-        covariance_type="diag",
-        weight_concentration_prior_type="dirichlet_process",
-        weight_concentration_prior=1.0 / n_clusters,
-        reg_covar=1e-3,
-        max_iter=200,
-        random_state=seed,
-    )
-    with np.errstate(all="ignore"):
-        groups: np.ndarray = mixture.fit(z).predict_proba(z)
-    return groups[:, np.unique(groups.argmax(axis=1))]
+    n_clusters = min(n_clusters, len(z) // 2)
+    fits = [
+        GaussianMixture(n_components=k, covariance_type="diag", reg_covar=1e-3, n_init=3, random_state=seed).fit(z)
+        for k in (range(1, n_clusters + 1) if choose else [n_clusters])
+    ]
+    best = min(fits, key=lambda fit: float(fit.bic(z)))
+    groups: np.ndarray = best.predict_proba(z)
+    return groups

@@ -1,0 +1,349 @@
+"""The command line: parse, call the API, print.
+
+Nothing heavy is imported at the top: `omixvae --help` must answer at once.
+"""
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omixvae import __version__
+from omixvae.config import GROUPS, Config, Flag
+from omixvae.errors import InputError
+from omixvae.files import check_target, whole_file
+
+if TYPE_CHECKING:
+    import mudata
+
+    from omixvae.data import MaskedModalities
+    from omixvae.model import OmixVAE
+
+__all__ = ["main"]
+
+EXAMPLE = "example:cite"
+TRUTH = "cluster"
+"""Column of the simulated example that holds the true clusters."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
+
+
+class Cli(click.Group):
+    """Turns what goes wrong into one clear message and an exit code: 2 for the user's input, 1 for our bugs."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            if ctx.params["debug"]:
+                raise
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Stopped. Nothing was written.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="omixvae")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:  # noqa: FBT001 (click passes options by position or name)
+    """Integrate several omics of the same samples, missing modalities included."""
+
+
+def config_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add one command line option for each field of the configuration."""
+    for group in reversed(GROUPS):
+        for name, f in reversed([(f.name, f) for _, f in Config.fields() if f.name in group.__dataclass_fields__]):
+            dashed, allowed = name.replace("_", "-"), f.metadata["allowed"]
+            flag = f"--{dashed}/--no-{dashed}" if isinstance(allowed, Flag) else f"--{dashed}"
+            kind = {} if isinstance(allowed, Flag) else {"metavar": "VALUE"}
+            command = click.option(flag, name, default=None, help=_help(name, f.metadata["help"]), **kind)(command)
+    return command
+
+
+def _help(name: str, text: str) -> str:
+    default = Config().to_options()[name]
+    shown = {True: "yes", False: "no"}.get(default, default) if isinstance(default, bool) else default
+    return text if default in (None, [], {}) else f"{text} [default: {shown}]"
+
+
+def _config(file: Path | None, given: dict[str, Any]) -> Config:
+    """Read the options of the command line over those of a file."""
+    allowed = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
+    options = {k: allowed[k].parse(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
+    return Config.from_file(file, **options) if file else Config.from_options(**options)
+
+
+@main.command(epilog="Example: omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model")
+@click.argument("source", metavar="IN.h5mu")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write.")
+@click.option("--model", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder to save the model in.")
+@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Options from a file; those given here win.")
+@click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@config_options
+def train(
+    source: str,
+    output: Path,
+    folder: Path | None,
+    file: Path | None,
+    *,
+    in_place: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 (one for each field of Config, checked there)
+) -> None:
+    """Train on IN.h5mu and write it, with the results, to OUT.h5mu.
+
+    IN may be example:cite, a simulated CITE-seq set with known clusters. What is not given is decided from the data;
+    `omixvae inspect` shows how, and why.
+    """
+    config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
+    _check_output(source, output, in_place=in_place)
+    if folder is not None:
+        check_target(folder)
+    mdata = _read(source)
+
+    from omixvae.model import OmixVAE  # here, so that --help needs no torch
+
+    model = OmixVAE(**config.to_options())
+    with _friendly_warnings():
+        model.fit(mdata)
+        model.annotate(mdata)
+    _write(mdata, output)
+    if folder is not None:
+        model.save(folder)
+    summary = _summary(model, mdata, truth=TRUTH if source == EXAMPLE else None) | {"output": str(output)}
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        _print_summary(summary)
+
+
+@main.command(epilog="Example: omixvae inspect cohort.h5mu")
+@click.argument("source", metavar="IN.h5mu")
+@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Options from a file; those given here win.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@config_options
+def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (as in train)
+    """Show what IN.h5mu holds, what is missing, and what training would choose, and why."""
+    config = _config(file, options)
+    mdata = _read(source)
+
+    from omixvae.data import from_mudata  # here, so that --help needs no torch
+    from omixvae.plan import make_plan
+
+    data = from_mudata(mdata, config.data)
+    plan = make_plan(config, data)
+    report = {"modalities": _modalities(data), "patterns": _patterns(data), "choices": dict(plan.reasons)}
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        _print_inspection(source, data.n_obs, report)
+
+
+@main.command(epilog="Example: omixvae annotate new.h5mu --model cohort_model -o new_omixvae.h5mu")
+@click.argument("source", metavar="IN.h5mu")
+@click.option("--model", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of a saved model.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write.")
+@click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
+@click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
+def annotate(source: str, folder: Path, output: Path, *, in_place: bool, device: str) -> None:
+    """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu."""
+    _check_output(source, output, in_place=in_place)
+    mdata = _read(source)
+
+    from omixvae.model import load  # here, so that --help needs no torch
+
+    model = load(folder, device=_config(None, {"device": device}).training.device)
+    with _friendly_warnings():
+        model.annotate(mdata)
+    _write(mdata, output)
+
+
+@main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write.")
+@click.option("--n-obs", default=2000, show_default=True, help="Number of cells.")
+@click.option("--missing", default=0.5, show_default=True, help="Part of the second batch without protein.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same data.")
+def simulate(output: Path, n_obs: int, missing: float, seed: int) -> None:
+    """Write a simulated CITE-seq set with known clusters, for trials and tests."""
+    check_target(output)
+
+    from omixvae.simulation import simulate as make  # here, so that --help needs no numpy
+
+    _write(make(n_obs, missing=missing, seed=seed), output)
+
+
+def _check_output(source: str, output: Path, *, in_place: bool) -> None:
+    check_target(output)
+    if not in_place and output.exists() and Path(source).exists() and output.samefile(source):
+        raise InputError("The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place.")
+    if output.suffix != ".h5mu":
+        raise InputError(f"The output {output.name!r} is not named like an h5mu file.", "option --output", "End the name in .h5mu.")
+
+
+def _read(source: str) -> "mudata.MuData":
+    """Read the input, or say why it cannot be read."""
+    if source.startswith("example:"):
+        from omixvae.simulation import simulate as make
+
+        if source != EXAMPLE:
+            raise InputError(f"There is no {source!r}.", "the input", f"Known: {EXAMPLE!r}.")
+        return make()
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"There is no file {source!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
+    import h5py
+    import mudata
+
+    fix = "Give a file written by mudata's write_h5mu."
+    if not h5py.is_hdf5(path):
+        raise InputError(f"{path.name!r} is no h5mu file, or was cut off.", f"file {path}", f"{fix} If it was copied, copy it again.")
+    try:
+        with h5py.File(path) as file:
+            if "mod" not in file:
+                raise InputError(
+                    f"{path.name!r} holds no modalities; it looks like {'an h5ad' if 'X' in file else 'another kind of HDF5'} file.",
+                    f"file {path}", "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
+                )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
+            return mudata.read_h5mu(path)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a damaged HDF5 file can fail in any way, each of them the file's)
+        raise InputError(
+            f"{path.name!r} cannot be read as h5mu: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
+            f"file {path}", f"The file is damaged or incomplete. {fix}",
+        ) from error
+
+
+def _write(mdata: "mudata.MuData", output: Path) -> None:
+    with whole_file(output) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata's notes on its own format
+        mdata.write_h5mu(temporary)
+
+
+@contextmanager
+def _friendly_warnings() -> Iterator[None]:
+    """Print warnings that are meant for the user as plain lines."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            click.echo(f"Note: {warning.message}", err=True)
+
+
+def _summary(model: "OmixVAE", mdata: "mudata.MuData", truth: str | None) -> dict[str, Any]:
+    key = model.config.results.key_added
+    last = model.history[-1]
+    summary: dict[str, Any] = {
+        "observations": int(mdata.n_obs),
+        "modalities": {m.name: m.likelihood for m in model.plan.modalities},
+        "epochs": len(model.history),
+        "seconds": round(last.seconds, 1),
+        "held_out_bound": max((row.held_out_bound for row in model.history[model.plan.prior_epoch :]), default=float("nan")),
+        "keys": _written(mdata, key),
+    }
+    if f"{key}_cluster" in mdata.obs:
+        counts = mdata.obs[f"{key}_cluster"].value_counts(sort=False)
+        summary["clusters"] = {str(name): int(n) for name, n in counts.items()}
+        if truth is not None:
+            from sklearn.metrics import adjusted_rand_score
+
+            score = adjusted_rand_score(mdata.obs[truth], mdata.obs[f"{key}_cluster"])
+            summary["adjusted_rand_index"] = round(float(score), 3)
+    return summary
+
+
+def _written(mdata: "mudata.MuData", key: str) -> list[str]:
+    names = [f'obsm["{n}"]' for n in mdata.obsm if key in n] + [f'obs["{n}"]' for n in mdata.obs if key in n]
+    for mod, adata in mdata.mod.items():
+        names += [f'["{mod}"].obsm["{n}"]' for n in adata.obsm if key in n]
+        names += [f'["{mod}"].varm["{n}"]' for n in adata.varm if key in n]
+    return [*names, f'uns["{key}"]']
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    likelihoods = ", ".join(f"{name} ({word})" for name, word in summary["modalities"].items())
+    click.echo(f"Trained on {summary['observations']:,} observations of {likelihoods} in {summary['seconds']} s, {summary['epochs']} epochs.")
+    if "clusters" in summary:
+        click.echo(f"{len(summary['clusters'])} clusters of {', '.join(f'{n:,}' for n in summary['clusters'].values())} observations.")
+    if "adjusted_rand_index" in summary:
+        click.echo(f"Adjusted Rand index of the clusters against the simulated truth: {summary['adjusted_rand_index']:.3f}")
+    click.echo(f"Wrote {summary['output']} with")
+    for name in summary["keys"]:
+        click.echo(f"  {name}")
+
+
+def _modalities(data: "MaskedModalities") -> list[dict[str, Any]]:
+    rows = []
+    for table in data.tables:
+        values = table.measured()
+        n_missing = 0 if table.missing is None else int(table.missing.sum())
+        rows.append(
+            {
+                "name": table.name,
+                "observations": int(table.present.sum()),
+                "features": table.n_features,
+                "smallest": float(values.min()),
+                "largest": float(values.max()),
+                "missing_entries": n_missing / max(1, int(table.present.sum()) * table.n_features),
+            }
+        )
+    return rows
+
+
+def _patterns(data: "MaskedModalities") -> list[dict[str, Any]]:
+    """Count which modalities occur together."""
+    import numpy as np
+
+    patterns, counts = np.unique(data.presence, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    names = np.array(data.schema.modalities)
+    return [{"modalities": list(names[patterns[i]]), "observations": int(counts[i])} for i in order]
+
+
+def _print_inspection(source: str, n_obs: int, report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(file=sys.stdout)
+    console.print(f"{source}: {n_obs:,} observations", highlight=False)
+    console.print(
+        _table(
+            Table("modality", *(_right(c) for c in ("observations", "features", "smallest", "largest", "missing entries"))),
+            [
+                (m["name"], f"{m['observations']:,}", f"{m['features']:,}", f"{m['smallest']:.4g}", f"{m['largest']:.4g}", f"{m['missing_entries']:.0%}")
+                for m in report["modalities"]
+            ],
+        )
+    )
+    names = [m["name"] for m in report["modalities"]]
+    marks = [([("yes" if n in p["modalities"] else "-") for n in names], p["observations"]) for p in report["patterns"]]
+    console.print(_table(Table(*names, _right("observations")), [(*row, f"{n:,}") for row, n in marks]))
+    for reason in report["choices"].values():
+        console.print(f"  {reason}", highlight=False, soft_wrap=True)
+
+
+def _right(name: str) -> Any:  # noqa: ANN401 (rich is imported late)
+    from rich.table import Column
+
+    return Column(name, justify="right")
+
+
+def _table(table: Any, rows: Sequence[Sequence[str]]) -> Any:  # noqa: ANN401 (rich is imported late)
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,113 @@
+"""Files that are written whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omixvae.errors import InputError
+
+__all__ = ["check_target", "whole_file", "whole_folder"]
+
+
+def check_target(path: Path) -> None:
+    """Find out before the work whether its result can be written.
+
+    Parameters
+    ----------
+    path
+        File or folder to be written.
+
+    Raises
+    ------
+    InputError
+        If the folder that it would lie in is not there or cannot be written to.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InputError(f"The folder {folder} does not exist.", f"output {path}", "Make the folder first, or choose another.")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"The folder {folder} cannot be written to.", f"output {path}", "Choose a folder of your own.")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside the target, and move it there when all went well.
+
+    Parameters
+    ----------
+    path
+        The target; replaced if it is there.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write. It is flushed to the disk and renamed at the end, and removed if anything went wrong.
+    """
+    # In the same folder, because only within one file system is a rename a single step.
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, marker: str) -> Iterator[Path]:
+    """Give a temporary folder beside the target, and move it there when all went well.
+
+    Parameters
+    ----------
+    path
+        The target folder. One that is there is replaced only if it holds `marker`: it is then of our making.
+    marker
+        A file name.
+
+    Yields
+    ------
+    pathlib.Path
+        Folder to write into.
+
+    Raises
+    ------
+    InputError
+        If the target is something else than an earlier result.
+    """
+    check_target(path)
+    if path.exists() and not (path / marker).is_file():
+        raise InputError(
+            f"{path} is there already, and is no saved model.", f"output {path}", "Choose another name, or remove it first."
+        )
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            _sync(file)
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.absolute().parent))
+            path.replace(old)
+            temporary.replace(path)
+            shutil.rmtree(old)
+        else:
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,16 @@
+"""Questions to a fitted network; one file per question."""
+
+from omixvae.inference.clusters import cluster_probabilities, entropy
+from omixvae.inference.impute import predict
+from omixvae.inference.information import information
+from omixvae.inference.posterior import private_latent, sample_latent, shared_latent
+
+__all__ = [
+    "cluster_probabilities",
+    "entropy",
+    "information",
+    "predict",
+    "private_latent",
+    "sample_latent",
+    "shared_latent",
+]

@@ -1,0 +1,61 @@
+"""What would this modality be? Predictive mean and standard deviation of every entry."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from omixvae.data.masked import Source
+from omixvae.inference.posterior import encode
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["predict"]
+
+
+def predict(
+    network: MultimodalVAE, source: Source, s: int, n_samples: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Predict one modality for all observations, some at a time.
+
+    Parameters
+    ----------
+    network
+        A fitted network.
+    source
+        Where rows come from; it also says what is conditioned on.
+    s
+        Position of the modality.
+    n_samples
+        Draws of the latents that are averaged.
+    seed
+        The same seed gives the same draws.
+
+    Yields
+    ------
+    tuple of numpy.ndarray
+        Positions (rows,), predictive mean and standard deviation (rows, g), in the data's own units.
+
+    Notes
+    -----
+    With z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O) (the prior where the modality is absent), the law of total variance
+    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. An observation that lacks the modality gets the
+    median library size of those that have it (of its own batch, if that has any).
+    """
+    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+    for encoded in encode(network, source):
+        mean = within = square = torch.zeros((), dtype=torch.float64)
+        for z in encoded.posterior.rsample(generator, n_samples):
+            w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
+            p = network.decode(s, z, w[:, s], encoded.batch)
+            expected = p.mean.double().cpu()
+            # Shifting by the first draw keeps the digits of the variance where counts are large.
+            first = expected if mean.ndim == 0 else first
+            mean = mean + (expected - first) / n_samples
+            square = square + (expected - first) ** 2 / n_samples
+            within = within + p.variance.double().cpu() / n_samples
+        between = (square - mean**2).clamp(min=0)
+        yield (
+            encoded.batch.index.cpu().numpy(),
+            (first + mean).float().numpy(),
+            (within + between).sqrt().float().numpy(),
+        )

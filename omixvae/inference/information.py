@@ -1,0 +1,102 @@
+"""What does each modality tell about the latent, in nats?"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from omixvae.data.masked import MaskedModalities
+from omixvae.inference.posterior import Encoded, encode
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["information"]
+
+ALL_SUBSETS_UP_TO = 4
+"""Up to so many modalities every subset is listed; beyond, single ones, all but one, and all."""
+
+
+def information(
+    network: MultimodalVAE, data: MaskedModalities, *, n_samples: int = 4, most: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Tabulate rate, cross rates and reconstruction for subsets S of the modalities.
+
+    Parameters
+    ----------
+    network
+        A fitted network.
+    data
+        The observations.
+    n_samples
+        Monte-Carlo samples per observation and subset.
+    most
+        Observations to average over (a random choice of them, if there are more).
+    seed
+        Of the choice and of the samples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per subset S, named ``rna+protein``; all values in nats, averaged over the `n` observations that have
+        all of S: `rate` is KL(q(z|x_S) ‖ p(z)) (Eq. I1); ``adds_t`` is KL(q(z|x_{S∪t}) ‖ q(z|x_S)) (Eq. I2), what
+        modality t adds; ``reconstruction_t`` is E log p(x_t | z, w_t) with z ~ q(z|x_S) (Eq. I3). NaN where no
+        observation has what it takes.
+    """
+    rng = np.random.default_rng(seed)
+    usable = np.flatnonzero(data.presence.any(axis=1))
+    rows = np.sort(rng.permutation(usable)[:most])
+    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+    names = data.schema.modalities
+    subsets = list(_subsets(len(names)))
+    sums = np.zeros((len(subsets), 1 + 2 * len(names)))
+    counts = np.zeros_like(sums)
+    for encoded in encode(network, data, rows):
+        for i, subset in enumerate(subsets):
+            for column, present, values in _terms(network, encoded, subset, n_samples, generator):
+                sums[i, column] += float(values[present].double().sum())
+                counts[i, column] += int(present.sum())
+    with np.errstate(invalid="ignore"):
+        table = sums / counts
+    columns = ["rate", *(f"adds_{t}" for t in names), *(f"reconstruction_{t}" for t in names)]
+    index = pd.Index(["+".join(names[s] for s in subset) for subset in subsets], name="given")
+    frame = pd.DataFrame(table, index=index, columns=columns)
+    frame.insert(0, "n", counts[:, 0].astype(int))
+    return frame
+
+
+def _subsets(m: int) -> Iterator[Sequence[int]]:
+    sizes = range(1, m + 1) if m <= ALL_SUBSETS_UP_TO else (1, m - 1, m)
+    for size in sizes:
+        yield from combinations(range(m), size)
+
+
+def _terms(
+    network: MultimodalVAE, encoded: Encoded, subset: Sequence[int], n_samples: int, generator: torch.Generator
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Give column, the observations it holds for, and their values, for one subset."""
+    m = len(encoded.batch.modalities)
+    observed = encoded.batch.presence
+    mask = torch.zeros(m, dtype=torch.bool, device=observed.device)
+    mask[list(subset)] = True
+    whole = observed[:, mask].all(-1)
+    seen = observed & mask
+    q_s = network.posterior(encoded.h, seen)
+    z = q_s.rsample(generator, n_samples)
+    yield 0, whole, (q_s.log_prob(z) - network.prior().log_prob(z)).mean(0)
+    for t in range(m):
+        has_t = whole & observed[:, t]
+        if not mask[t]:
+            more = seen.clone()
+            more[:, t] = observed[:, t]
+            q_more = network.posterior(encoded.h, more)
+            z_more = q_more.rsample(generator, n_samples)
+            yield 1 + t, has_t, (q_more.log_prob(z_more) - q_s.log_prob(z_more)).mean(0)
+        total = torch.zeros(len(whole), dtype=torch.float64)
+        for z_i in z:
+            w = network.private_posterior(encoded.h, seen, z_i).rsample(generator)
+            modality = encoded.batch.modalities[t]
+            log_p = network.decode(t, z_i, w[:, t], encoded.batch).log_prob(modality.filled)
+            total += modality.only_measured(log_p, 0.0).double().sum(-1).cpu() / n_samples
+        yield 1 + m + t, has_t, total.to(has_t.device)

@@ -1,0 +1,429 @@
+"""What a user holds: `OmixVAE`, and the one-line calls `fit` and `load`."""
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import mudata
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from omixvae import inference, results
+from omixvae.config import Config
+from omixvae.data import MaskedModalities, Schema, from_mudata
+from omixvae.data.masked import Covariate
+from omixvae.errors import InputError, nearest
+from omixvae.files import whole_folder
+from omixvae.plan import Plan, make_plan
+from omixvae.training.devices import resolve_device
+from omixvae.training.engine import train
+from omixvae.training.initialise import initialise_network
+from omixvae.training.progress import TrainingProgress
+from omixvae.training.schedule import Epoch, History
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["OmixVAE", "fit", "load"]
+
+FILES = ("config.json", "plan.json", "schema.json", "history.json", "weights.safetensors")
+
+
+class OmixVAE:
+    """A multi-modal variational autoencoder for the omics of the same samples, some of them missing.
+
+    Parameters
+    ----------
+    **options
+        The options of `omixvae.Config`, by name; see `fit`.
+
+    Attributes
+    ----------
+    config
+        What was asked for.
+    plan
+        What was done, every "auto" decided, with the reasons in ``plan.reasons`` (after `fit`).
+    schema
+        Names of the features, and how covariates were encoded (after `fit`).
+    history
+        One row per epoch (after `fit`).
+    network
+        The PyTorch module (after `fit`).
+
+    Raises
+    ------
+    InputError
+        If an option is not known or its value is not allowed.
+
+    Examples
+    --------
+    >>> import omixvae
+    >>> mdata = omixvae.simulate(n_obs=60)
+    >>> model = omixvae.OmixVAE(max_epochs=2, progress=False).fit(mdata)
+    >>> model.annotate(mdata)
+    >>> mdata.obsm["X_omixvae"].shape
+    (60, 7)
+    """
+
+    plan: Plan
+    schema: Schema
+    history: History
+    network: MultimodalVAE
+
+    def __init__(self, **options: object) -> None:
+        self.config = Config.from_options(**options)
+
+    def fit(self, mdata: mudata.MuData) -> "OmixVAE":
+        """Train on a MuData, which is not changed.
+
+        Parameters
+        ----------
+        mdata
+            Observations may lack any modality; values may be NaN.
+
+        Returns
+        -------
+        OmixVAE
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If the data or the options cannot be used; says what, where, and how to mend it.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60)).plan.n_latent
+        7
+        """
+        device = resolve_device(self.config.training.device)
+        data = from_mudata(mdata, self.config.data)
+        self.plan, self.schema = make_plan(self.config, data), data.schema
+        results.modalities_to_impute(self.config, data)  # a wrong name is better refused before the training
+        self.network = _new_network(self.plan, device)
+        initialise_network(self.network, data, np.random.default_rng(self.plan.seed))
+        with TrainingProgress(self.plan.max_epochs, show=self.config.training.progress) as progress:
+            self.history = train(self.network, data, self.plan, on_epoch=progress)
+        return self
+
+    def annotate(self, mdata: mudata.MuData) -> None:
+        """Write latents, clusters, imputed values and the record of the run into a MuData.
+
+        Parameters
+        ----------
+        mdata
+            With the features that the model was trained on; any of its modalities may be missing. Changed in place,
+            under keys that begin with the option `key_added` (see the page "Results" of the documentation).
+        """
+        results.annotate(mdata, self.network, self._read(mdata), self.config, self.plan, self.history)
+
+    def latent(
+        self, mdata: mudata.MuData, given: Sequence[str] | None = None, n_samples: int = 0
+    ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
+        """Give the shared latent of each observation.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+        given
+            Modalities to look at; all when not given.
+        n_samples
+            Draw so many samples instead.
+
+        Returns
+        -------
+        tuple of numpy.ndarray, or numpy.ndarray
+            Posterior mean and standard deviation, each (n, d); or samples (s, n, d).
+        """
+        data = self._read(mdata, given)
+        if n_samples:
+            return inference.sample_latent(self.network, data, n_samples, self.plan.seed)
+        return inference.shared_latent(self.network, data)
+
+    def private_latent(
+        self, mdata: mudata.MuData, mod: str, given: Sequence[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give the private latent of one modality.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+        mod
+            The modality.
+        given
+            Modalities to look at; all when not given.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Posterior mean and standard deviation, each (n, p); 0 and 1, the prior's, where the modality is absent.
+        """
+        s = self._position(mod)
+        return inference.private_latent(
+            self.network, self._read(mdata, given), s, self.plan.modalities[s].n_private, self.plan.seed
+        )
+
+    def clusters(self, mdata: mudata.MuData, given: Sequence[str] | None = None) -> tuple[pd.Series, pd.DataFrame]:
+        """Assign each observation to a component of the mixture prior.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+        given
+            Modalities to look at; all when not given.
+
+        Returns
+        -------
+        tuple
+            The most probable cluster of each observation (categorical), and the probabilities (n, k).
+
+        Raises
+        ------
+        InputError
+            If the model's prior has no clusters.
+        """
+        data = self._read(mdata, given)
+        probabilities = inference.cluster_probabilities(self.network, data, results.CLUSTER_SAMPLES, self.plan.seed)
+        if not probabilities.shape[1]:
+            raise InputError(
+                f"The prior {self.plan.prior} has no clusters.", "option prior", "Train with prior='gaussian_mixture'."
+            )
+        frame = pd.DataFrame(probabilities, data.obs_names).rename(columns=str)
+        codes = pd.Categorical.from_codes(probabilities.argmax(axis=1), list(frame.columns))
+        return pd.Series(codes, frame.index, name="cluster"), frame
+
+    def impute(
+        self,
+        mdata: mudata.MuData,
+        mod: str,
+        given: Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        n_samples: int = results.IMPUTATION_SAMPLES,
+        out: str | Path | None = None,
+    ) -> tuple[pd.DataFrame, pd.DataFrame] | Path:
+        """Predict a modality for every observation, from whatever else it has.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+        mod
+            The modality to predict; where it was measured it is looked at too, unless `given` leaves it out.
+        given
+            Modalities to look at; all when not given.
+        features
+            Features to give; all when not given.
+        n_samples
+            Draws of the latents that are averaged.
+        out
+            A folder that ends in ``.zarr``: predictions are streamed there, in the arrays ``mean`` and ``sd``, with
+            ``obs_names`` and ``var_names``; nothing large is held in memory.
+
+        Returns
+        -------
+        tuple of pandas.DataFrame, or pathlib.Path
+            Predictive mean and standard deviation in the data's own units, (n, g); or `out`.
+
+        Raises
+        ------
+        InputError
+            If a modality or a feature is not known, or `out` cannot be written.
+        """
+        s, data = self._position(mod), self._read(mdata, given)
+        columns = self._columns(mod, features)
+        names = np.array(self.schema.features[mod])[columns]
+        batches = inference.predict(self.network, data, s, n_samples, self.plan.seed)
+        if out is not None:
+            return results.stream_prediction(Path(out), batches, columns, data.obs_names, names)
+        mean = pd.DataFrame(np.empty((data.n_obs, len(names)), np.float32), data.obs_names, names)
+        sd = mean.copy()
+        for rows, predicted, deviation in batches:
+            mean.iloc[rows], sd.iloc[rows] = predicted[:, columns], deviation[:, columns]
+        return mean, sd
+
+    def information(self, mdata: mudata.MuData) -> pd.DataFrame:
+        """Tabulate what each set of modalities tells about the latent.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per set of modalities, in nats (see `omixvae.inference.information`).
+        """
+        return inference.information(self.network, self._read(mdata), seed=self.plan.seed)
+
+    def loadings(self, mod: str) -> pd.DataFrame:
+        """Give the weight of each latent dimension on each feature.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Features by dimensions: ``shared 0`` …, then ``private 0`` …
+
+        Raises
+        ------
+        InputError
+            If the decoder is not linear.
+        """
+        if self.plan.decoder != "linear":
+            raise InputError("Only a linear decoder has loadings.", "option decoder", "Train with decoder='linear'.")
+        loadings = self.network.decoders[self._position(mod)].loadings.detach().cpu().numpy()
+        n_shared = self.plan.n_latent
+        columns = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(loadings.shape[1])]
+        return pd.DataFrame(loadings, list(self.schema.features[mod]), columns)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model into a folder: JSON and safetensors, no pickle.
+
+        Parameters
+        ----------
+        path
+            The folder; an earlier model there is replaced, anything else is not.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written.
+        """
+        with whole_folder(Path(path), FILES[0]) as folder:
+            (folder / "config.json").write_text(self.config.to_json())
+            (folder / "plan.json").write_text(self.plan.to_json())
+            (folder / "schema.json").write_text(json.dumps(dataclasses.asdict(self.schema)))
+            history = {"versions": results.versions(), "epochs": [dataclasses.asdict(row) for row in self.history]}
+            (folder / "history.json").write_text(json.dumps(history))
+            weights = {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
+            save_file(weights, folder / "weights.safetensors")
+
+    def _read(self, mdata: mudata.MuData, given: Sequence[str] | None = None) -> MaskedModalities:
+        """Read a MuData as the model was trained to."""
+        data = from_mudata(mdata, self.config.data, self.schema)
+        if given is None:
+            return data
+        for name in given:
+            self._position(name)
+        return data.given(given)
+
+    def _position(self, mod: str) -> int:
+        if mod not in self.schema.modalities:
+            raise InputError(f"The model knows no modality {mod!r}.", "the call", nearest(mod, self.schema.modalities))
+        return self.schema.modalities.index(mod)
+
+    def _columns(self, mod: str, features: Sequence[str] | None) -> np.ndarray:
+        known = pd.Index(self.schema.features[mod])
+        columns = np.arange(len(known)) if features is None else known.get_indexer(pd.Index(features))
+        if features is not None and (columns < 0).any():
+            wrong = str(features[int(np.argmin(columns))])
+            raise InputError(f"Modality {mod!r} has no feature {wrong!r}.", "the argument features", nearest(wrong, known))
+        return columns
+
+
+def fit(mdata: mudata.MuData, **options: object) -> OmixVAE:
+    """Train on a MuData and write the results into it.
+
+    Parameters
+    ----------
+    mdata
+        Observations may lack any modality; values may be NaN. Latents, clusters and imputed values are written into
+        it under keys that begin with `key_added`.
+    **options
+        Any of the options of `omixvae.Config`: `modalities`, `layers`, `batch_key`, `covariate_keys`, `labels_key`,
+        `likelihoods`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `objective`, `prior`, `decoder`,
+        `hidden_size`, `beta`, `subset_law`, `stl`, `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`,
+        `device`, `precision`, `seed`, `progress`, `impute`, `key_added`. What is not given is decided from the data;
+        ``mdata.uns["omixvae"]["reasons"]`` says why.
+
+    Returns
+    -------
+    OmixVAE
+        The fitted model.
+
+    Raises
+    ------
+    InputError
+        If the data or the options cannot be used; says what, where, and how to mend it.
+
+    Examples
+    --------
+    >>> import omixvae
+    >>> mdata = omixvae.simulate(n_obs=60)
+    >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
+    >>> "omixvae_cluster" in mdata.obs
+    True
+    """
+    model = OmixVAE(**options).fit(mdata)
+    model.annotate(mdata)
+    return model
+
+
+def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
+    """Read a model that `OmixVAE.save` wrote.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    device
+        Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Returns
+    -------
+    OmixVAE
+        Ready to be asked; nothing is unpickled.
+
+    Raises
+    ------
+    InputError
+        If the folder does not hold a whole model.
+    """
+    folder = Path(path)
+    if lacking := [name for name in FILES if not (folder / name).is_file()]:
+        raise InputError(
+            f"{folder} holds no model: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there.",
+            f"model {folder}", "Give the folder that `--model` or `model.save` wrote.",
+        )
+    model = OmixVAE(**json.loads((folder / "config.json").read_text()))
+    model.plan = Plan.from_json((folder / "plan.json").read_text())
+    read = json.loads((folder / "schema.json").read_text())
+    read["features"] = {name: tuple(features) for name, features in read["features"].items()}
+    read["covariates"] = tuple(Covariate(**c | {"categories": tuple(c["categories"])}) for c in read["covariates"])
+    model.schema = Schema(**read)
+    model.history = tuple(Epoch(**row) for row in json.loads((folder / "history.json").read_text())["epochs"])
+    model.network = _new_network(model.plan, resolve_device(device))
+    model.network.load_state_dict(load_file(folder / "weights.safetensors"))
+    return model
+
+
+def _new_network(plan: Plan, device: torch.device) -> MultimodalVAE:
+    """Make a network whose start depends on the seed alone, and leave the caller's random numbers as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        network = MultimodalVAE(plan)
+    return network.to(device, getattr(torch, plan.precision))
+
+
+def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:
+    """Show every option with its default in `help(omixvae.fit)` and in the completion of notebooks."""
+    options = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for f, default in zip((f for _, f in Config.fields()), Config().to_options().values(), strict=True)
+    ]
+    return inspect.Signature([*first, *options], return_annotation=OmixVAE)
+
+
+fit.__signature__ = _signature([inspect.Parameter("mdata", inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
+OmixVAE.__signature__ = _signature([])  # type: ignore[attr-defined]

@@ -1,0 +1,267 @@
+"""Write what was found into a MuData. Every key is spelled here, and nowhere else."""
+
+import importlib.metadata
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import mudata
+import numpy as np
+import pandas as pd
+import torch
+
+from omixvae.config import Config
+from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.errors import InputError, nearest
+from omixvae.files import check_target
+from omixvae.inference import (
+    cluster_probabilities,
+    entropy,
+    information,
+    predict,
+    private_latent,
+    shared_latent,
+)
+from omixvae.plan import Plan
+from omixvae.training.schedule import History
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["annotate", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+
+LARGEST_IMPUTATION = 2_000_000_000
+"""Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
+
+MOST_COLUMNS = 2000
+"""Widest DataFrame that is written into obsm: h5mu stores each column as a data set of its own, which takes seconds
+from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
+modality's var_names."""
+
+CLUSTER_SAMPLES = 64
+IMPUTATION_SAMPLES = 32
+
+
+def annotate(
+    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, config: Config, plan: Plan, history: History
+) -> None:
+    """Write latents, clusters, imputed values and the record of the run into a MuData.
+
+    Parameters
+    ----------
+    mdata
+        Changed in place, only under keys that begin with ``key_added``.
+    network
+        The fitted network.
+    data
+        `mdata` as masked modalities.
+    config, plan, history
+        What was asked for, what was done, and how it went.
+
+    Raises
+    ------
+    InputError
+        If a modality to impute is not known.
+    """
+    key = config.results.key_added
+    imputed = modalities_to_impute(config, data)
+    _forget(mdata, key)
+    mean, sd = shared_latent(network, data)
+    mdata.obsm[f"X_{key}"] = mean
+    mdata.obsm[f"X_{key}_sd"] = sd
+    _write_private(mdata, network, data, plan, key)
+    probabilities = cluster_probabilities(network, data, CLUSTER_SAMPLES, plan.seed)
+    if probabilities.shape[1]:
+        names = [str(c) for c in range(probabilities.shape[1])]
+        mdata.obs[f"{key}_cluster"] = pd.Categorical.from_codes(probabilities.argmax(axis=1), names)
+        mdata.obsm[f"{key}_cluster_probs"] = probabilities
+        mdata.obs[f"{key}_cluster_entropy"] = entropy(probabilities).astype(np.float32)
+    for s, table in enumerate(data.tables):
+        if table.name in imputed:
+            _write_imputed(mdata, network, data, s, key, plan.seed)
+        if plan.decoder == "linear" and table.name in mdata.mod:
+            loadings = pd.DataFrame(network.decoders[s].loadings.detach().cpu().numpy(), index=list(table.features))
+            aligned = loadings.reindex(mdata.mod[table.name].var_names)
+            mdata.mod[table.name].varm[f"{key}_loadings"] = aligned.to_numpy(np.float32)
+    mdata.uns[key] = _record(network, data, config, plan, history)
+
+
+def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, ...]:
+    """Say which modalities the option `impute` means.
+
+    Parameters
+    ----------
+    config
+        What was asked for.
+    data
+        Says where something is missing.
+
+    Returns
+    -------
+    tuple of str
+        Names of modalities, in the order of the data.
+
+    Raises
+    ------
+    InputError
+        If a modality that is asked for is not known.
+    """
+    asked, names = config.results.impute, data.schema.modalities
+    if asked == "none":
+        return ()
+    if asked == "all":
+        return names
+    if asked == "missing":
+        return tuple(t.name for t in data.tables if t.missing is not None or not t.present.all())
+    for name in asked:
+        if name not in names:
+            raise InputError(f"There is no modality {name!r}.", "option impute", nearest(name, names))
+    return tuple(name for name in names if name in asked)
+
+
+def overlay(table: ModalityTable, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Put measured values over predicted ones; their standard deviation is 0.
+
+    Parameters
+    ----------
+    table
+        The modality.
+    rows
+        Shape (rows,): positions of the observations.
+    mean, sd
+        Shape (rows, g): predictions.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Mean and standard deviation, shape (rows, g).
+    """
+    batch = table.at(rows, torch.device("cpu"), torch.float32)
+    mask = batch.mask.numpy()
+    return np.where(mask, batch.filled.numpy(), mean), np.where(mask, np.float32(0), sd)
+
+
+def _forget(mdata: mudata.MuData, key: str) -> None:
+    """Remove the results of an earlier run, so that none of them can be taken for those of this one."""
+    for name in list(mdata.obsm):
+        if name in (f"X_{key}", f"X_{key}_sd", f"{key}_cluster_probs") or name.startswith(f"{key}_imputed_"):
+            del mdata.obsm[name]
+    for name in (f"{key}_cluster", f"{key}_cluster_entropy"):
+        if name in mdata.obs:
+            del mdata.obs[name]
+    for adata in mdata.mod.values():
+        for axis, name in ((adata.obsm, f"X_{key}_private"), (adata.varm, f"{key}_loadings")):
+            if name in axis:
+                del axis[name]
+
+
+def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, plan: Plan, key: str) -> None:
+    for s, modality in enumerate(plan.modalities):
+        if modality.n_private and modality.name in mdata.mod:
+            mean, _ = private_latent(network, data, s, modality.n_private, plan.seed)
+            table = data.tables[s]
+            own = np.empty((table.values.shape[0], modality.n_private), np.float32)
+            own[table.row[table.present]] = mean[table.present]
+            mdata.mod[modality.name].obsm[f"X_{key}_private"] = own
+
+
+def _write_imputed(
+    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, key: str, seed: int
+) -> None:
+    table = data.tables[s]
+    n_bytes = 8 * data.n_obs * table.n_features
+    if n_bytes > LARGEST_IMPUTATION:
+        warnings.warn(
+            f"Imputed values of {table.name!r} would take {n_bytes / 1e9:.1f} GB and were not written; "
+            f"model.impute(mdata, {table.name!r}, out='{table.name}.zarr') streams them to disk.",
+            stacklevel=2,
+        )
+        return
+    mean = np.empty((data.n_obs, table.n_features), np.float32)
+    sd = np.empty_like(mean)
+    for rows, predicted, deviation in predict(network, data, s, IMPUTATION_SAMPLES, seed):
+        mean[rows], sd[rows] = overlay(table, rows, predicted, deviation)
+    for name, values in ((f"{key}_imputed_{table.name}", mean), (f"{key}_imputed_{table.name}_sd", sd)):
+        narrow = table.n_features <= MOST_COLUMNS and not any("/" in f for f in table.features)
+        mdata.obsm[name] = pd.DataFrame(values, mdata.obs_names, list(table.features)) if narrow else values
+
+
+def _record(network: MultimodalVAE, data: MaskedModalities, config: Config, plan: Plan, history: History) -> dict[str, object]:
+    """Say in plain types what was asked for, what was done and how it went."""
+    table = information(network, data, seed=plan.seed).reset_index()
+    rows = [asdict(row) for row in history]
+    return {
+        "config": _plain(config.to_options()),
+        "plan": _plain({k: v for k, v in asdict(plan).items() if k not in ("reasons", "modalities")}),
+        "likelihoods": {m.name: m.likelihood for m in plan.modalities},
+        "reasons": dict(plan.reasons),
+        "history": {name: np.array([row[name] for row in rows]) for name in rows[0]},
+        "information": {c: table[c].to_numpy(str if c == "given" else np.float64) for c in table.columns},
+        "versions": versions(),
+        "seed": plan.seed,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of the packages that results depend on.
+
+    Returns
+    -------
+    dict
+        Package to version.
+    """
+    packages = ("omixvae", "torch", "numpy", "scipy", "scikit-learn", "anndata", "mudata")
+    return {name: importlib.metadata.version(name) for name in packages}
+
+
+def _plain(options: Mapping[str, object]) -> dict[str, object]:
+    """Keep only what an h5mu can hold: None is left out, collections become JSON."""
+    kept = {k: v for k, v in options.items() if v is not None}
+    return {k: v if isinstance(v, (str, int, float, bool)) else json.dumps(v) for k, v in kept.items()}
+
+
+def stream_prediction(
+    out: Path,
+    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    columns: np.ndarray,
+    obs_names: np.ndarray,
+    var_names: np.ndarray,
+) -> Path:
+    """Write predictions to a zarr folder as they come.
+
+    Parameters
+    ----------
+    out
+        Folder that ends in ``.zarr``; one that is there is refused.
+    batches
+        Positions, mean and standard deviation of some observations at a time.
+    columns
+        Features to keep.
+    obs_names, var_names
+        Names of the observations and of the kept features.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        If `out` cannot be written.
+    """
+    import zarr  # only here: half a second that no other call needs
+
+    check_target(out)
+    if out.suffix != ".zarr" or out.exists():
+        raise InputError(
+            f"{out} {'is there already' if out.exists() else 'does not end in .zarr'}.", "the argument out", "Give a new name that ends in .zarr."
+        )
+    group = zarr.open_group(out, mode="w")
+    shape = (len(obs_names), len(columns))
+    arrays = [group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4") for name in ("mean", "sd")]
+    for rows, *values in batches:
+        for array, value in zip(arrays, values, strict=True):
+            array[rows[0] : rows[-1] + 1] = value[:, columns]
+    group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+    return out
