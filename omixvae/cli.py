@@ -64,8 +64,10 @@ def config_options(command: Callable[..., None]) -> Callable[..., None]:
         for name, f in reversed([(f.name, f) for _, f in Config.fields() if f.name in group.__dataclass_fields__]):
             dashed, allowed = name.replace("_", "-"), f.metadata["allowed"]
             flag = f"--{dashed}/--no-{dashed}" if isinstance(allowed, Flag) else f"--{dashed}"
-            kind = {} if isinstance(allowed, Flag) else {"metavar": "VALUE"}
-            command = click.option(flag, name, default=None, help=_help(name, f.metadata["help"]), **kind)(command)
+            metavar = None if isinstance(allowed, Flag) else "VALUE"
+            command = click.option(flag, name, default=None, metavar=metavar, help=_help(name, f.metadata["help"]))(
+                command
+            )
     return command
 
 
@@ -84,9 +86,17 @@ def _config(file: Path | None, given: dict[str, Any]) -> Config:
 
 @main.command(epilog="Example: omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model")
 @click.argument("source", metavar="IN.h5mu")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
+)
 @click.option("--model", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder to save the model in.")
-@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Options from a file; those given here win.")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="Options from a file; those given here win.",
+)
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -131,7 +141,13 @@ def train(
 
 @main.command(epilog="Example: omixvae inspect cohort.h5mu")
 @click.argument("source", metavar="IN.h5mu")
-@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Options from a file; those given here win.")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="Options from a file; those given here win.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @config_options
 def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (as in train)
@@ -153,8 +169,12 @@ def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) ->
 
 @main.command(epilog="Example: omixvae annotate new.h5mu --model cohort_model -o new_omixvae.h5mu")
 @click.argument("source", metavar="IN.h5mu")
-@click.option("--model", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of a saved model.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write.")
+@click.option(
+    "--model", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of a saved model."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
+)
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
 @click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
 def annotate(source: str, folder: Path, output: Path, *, in_place: bool, device: str) -> None:
@@ -171,7 +191,9 @@ def annotate(source: str, folder: Path, output: Path, *, in_place: bool, device:
 
 
 @main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
+)
 @click.option("--n-obs", default=2000, show_default=True, help="Number of cells.")
 @click.option("--missing", default=0.5, show_default=True, help="Part of the second batch without protein.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same data.")
@@ -187,9 +209,13 @@ def simulate(output: Path, n_obs: int, missing: float, seed: int) -> None:
 def _check_output(source: str, output: Path, *, in_place: bool) -> None:
     check_target(output)
     if not in_place and output.exists() and Path(source).exists() and output.samefile(source):
-        raise InputError("The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place.")
+        raise InputError(
+            "The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place."
+        )
     if output.suffix != ".h5mu":
-        raise InputError(f"The output {output.name!r} is not named like an h5mu file.", "option --output", "End the name in .h5mu.")
+        raise InputError(
+            f"The output {output.name!r} is not named like an h5mu file.", "option --output", "End the name in .h5mu."
+        )
 
 
 def _read(source: str) -> "mudata.MuData":
@@ -208,23 +234,29 @@ def _read(source: str) -> "mudata.MuData":
 
     fix = "Give a file written by mudata's write_h5mu."
     if not h5py.is_hdf5(path):
-        raise InputError(f"{path.name!r} is no h5mu file, or was cut off.", f"file {path}", f"{fix} If it was copied, copy it again.")
+        raise InputError(
+            f"{path.name!r} is no h5mu file, or was cut off.", f"file {path}", f"{fix} If it was copied, copy it again."
+        )
     try:
         with h5py.File(path) as file:
             if "mod" not in file:
+                kind = "an h5ad" if "X" in file else "another kind of HDF5"
                 raise InputError(
-                    f"{path.name!r} holds no modalities; it looks like {'an h5ad' if 'X' in file else 'another kind of HDF5'} file.",
-                    f"file {path}", "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
+                    f"{path.name!r} holds no modalities; it looks like {kind} file.",
+                    f"file {path}",
+                    "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
                 )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
             return mudata.read_h5mu(path)
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001 (a damaged HDF5 file can fail in any way, each of them the file's)
+    except Exception as error:  # a damaged HDF5 file can fail in any way, each of them the file's
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path.name!r} cannot be read as h5mu: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
-            f"file {path}", f"The file is damaged or incomplete. {fix}",
+            f"{path.name!r} cannot be read as h5mu: {reason}.",
+            f"file {path}",
+            f"The file is damaged or incomplete. {fix}",
         ) from error
 
 
@@ -253,7 +285,9 @@ def _summary(model: "OmixVAE", mdata: "mudata.MuData", truth: str | None) -> dic
         "modalities": {m.name: m.likelihood for m in model.plan.modalities},
         "epochs": len(model.history),
         "seconds": round(last.seconds, 1),
-        "held_out_bound": max((row.held_out_bound for row in model.history[model.plan.prior_epoch :]), default=float("nan")),
+        "held_out_bound": max(
+            (row.held_out_bound for row in model.history[model.plan.prior_epoch :]), default=float("nan")
+        ),
         "keys": _written(mdata, key),
     }
     if f"{key}_cluster" in mdata.obs:
@@ -277,11 +311,17 @@ def _written(mdata: "mudata.MuData", key: str) -> list[str]:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     likelihoods = ", ".join(f"{name} ({word})" for name, word in summary["modalities"].items())
-    click.echo(f"Trained on {summary['observations']:,} observations of {likelihoods} in {summary['seconds']} s, {summary['epochs']} epochs.")
+    click.echo(
+        f"Trained on {summary['observations']:,} observations of {likelihoods} "
+        f"in {summary['seconds']} s, {summary['epochs']} epochs."
+    )
     if "clusters" in summary:
-        click.echo(f"{len(summary['clusters'])} clusters of {', '.join(f'{n:,}' for n in summary['clusters'].values())} observations.")
+        sizes = ", ".join(f"{n:,}" for n in summary["clusters"].values())
+        click.echo(f"{len(summary['clusters'])} clusters of {sizes} observations.")
     if "adjusted_rand_index" in summary:
-        click.echo(f"Adjusted Rand index of the clusters against the simulated truth: {summary['adjusted_rand_index']:.3f}")
+        click.echo(
+            f"Adjusted Rand index of the clusters against the simulated truth: {summary['adjusted_rand_index']:.3f}"
+        )
     click.echo(f"Wrote {summary['output']} with")
     for name in summary["keys"]:
         click.echo(f"  {name}")
@@ -323,9 +363,18 @@ def _print_inspection(source: str, n_obs: int, report: dict[str, Any]) -> None:
     console.print(f"{source}: {n_obs:,} observations", highlight=False)
     console.print(
         _table(
-            Table("modality", *(_right(c) for c in ("observations", "features", "smallest", "largest", "missing entries"))),
+            Table(
+                "modality", *(_right(c) for c in ("observations", "features", "smallest", "largest", "missing entries"))
+            ),
             [
-                (m["name"], f"{m['observations']:,}", f"{m['features']:,}", f"{m['smallest']:.4g}", f"{m['largest']:.4g}", f"{m['missing_entries']:.0%}")
+                (
+                    m["name"],
+                    f"{m['observations']:,}",
+                    f"{m['features']:,}",
+                    f"{m['smallest']:.4g}",
+                    f"{m['largest']:.4g}",
+                    f"{m['missing_entries']:.0%}",
+                )
                 for m in report["modalities"]
             ],
         )

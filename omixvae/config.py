@@ -134,7 +134,9 @@ class Names:
         """Tell whether the value may be used."""
         if value is None or isinstance(value, str):
             return value in self.words
-        return isinstance(value, tuple) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
+        return (
+            isinstance(value, tuple) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
+        )
 
     def describe(self) -> str:
         """Say what is allowed."""
@@ -185,7 +187,7 @@ class PerModality:
 Constraint = Word | Number | Flag | Name | Names | PerModality
 
 
-def option(default: object, allowed: Constraint, help: str) -> Any:  # noqa: A002 (the word that click uses too)
+def option(default: object, allowed: Constraint, help: str) -> Any:  # noqa: ANN401 (stands for a field of any type)
     """Declare one option: its default, what it allows, and its help."""
     if isinstance(default, dict):
         return field(default_factory=lambda: MappingProxyType(default), metadata={"allowed": allowed, "help": help})
@@ -199,7 +201,9 @@ class DataConfig:
     modalities: tuple[str, ...] | None = option(
         None, Names((None,)), "Modalities to use; all of the file when not given."
     )
-    layers: Mapping[str, str] = option({}, PerModality(Name(optional=False)), "Layer to read instead of X, per modality.")
+    layers: Mapping[str, str] = option(
+        {}, PerModality(Name(optional=False)), "Layer to read instead of X, per modality."
+    )
     batch_key: str | None = option(
         None, Name(), "Column of obs with the experimental batch; the decoders see it, so that the latent need not."
     )
@@ -227,18 +231,26 @@ class ModelConfig:
         "Dimensions of each modality's private latent; 0 switches it off.",
     )
     n_clusters: int | Literal["auto"] = option(
-        "auto", Number(int, 1, 1000, ("auto",)), "Components of the mixture prior; auto starts wide and keeps those in use."
+        "auto",
+        Number(int, 1, 1000, ("auto",)),
+        "Components of the mixture prior; auto starts wide and keeps those in use.",
     )
     aggregation: AggregationWord = option(
         "sum_pooling", Word(get_args(AggregationWord)), "How the encoded modalities are put together."
     )
-    objective: ObjectiveWord = option("masked", Word(get_args(ObjectiveWord)), "The variational bound that is maximised.")
+    objective: ObjectiveWord = option(
+        "masked", Word(get_args(ObjectiveWord)), "The variational bound that is maximised."
+    )
     prior: PriorWord = option("gaussian_mixture", Word(get_args(PriorWord)), "Prior of the shared latent.")
     decoder: DecoderWord | Literal["auto"] = option(
-        "auto", Word(("auto", *get_args(DecoderWord))), "Decoder: linear gives loadings, mlp bends; auto asks for the size."
+        "auto",
+        Word(("auto", *get_args(DecoderWord))),
+        "Decoder: linear gives loadings, mlp bends; auto asks for the size.",
     )
     hidden_size: int | Literal["auto"] = option("auto", Number(int, 4, 8192, ("auto",)), "Width of the hidden layers.")
-    beta: float = option(1.0, Number(float, 0.0, 1000.0), "Weight of the latent's cost in the bound; 1 is the bound itself.")
+    beta: float = option(
+        1.0, Number(float, 0.0, 1000.0), "Weight of the latent's cost in the bound; 1 is the bound itself."
+    )
     subset_law: SubsetLawWord = option(
         "uniform_size", Word(get_args(SubsetLawWord)), "How the random subset S of the observed modalities is drawn."
     )
@@ -249,13 +261,17 @@ class ModelConfig:
 class TrainingConfig:
     """How the model is trained, and on what."""
 
-    max_epochs: int | Literal["auto"] = option("auto", Number(int, 1, 1_000_000, ("auto",)), "Most passes over the data.")
+    max_epochs: int | Literal["auto"] = option(
+        "auto", Number(int, 1, 1_000_000, ("auto",)), "Most passes over the data."
+    )
     batch_size: int | Literal["auto"] = option("auto", Number(int, 1, 1_000_000, ("auto",)), "Observations per step.")
     learning_rate: float | Literal["auto"] = option(
         "auto", Number(float, 1e-8, 1.0, ("auto",)), "Step size of Adam at the start; it falls to zero along a cosine."
     )
     early_stopping: bool = option(True, Flag(), "Stop when the bound of held-out observations no longer rises.")
-    device: str = option("auto", Word(("auto", "cpu", "cuda", "mps")), "Where to compute; auto takes a CUDA GPU if there is one.")
+    device: str = option(
+        "auto", Word(("auto", "cpu", "cuda", "mps")), "Where to compute; auto takes a CUDA GPU if there is one."
+    )
     precision: str = option(
         "auto", Word(("auto", "float32", "float64")), "Floating point numbers of the model; auto is float32."
     )
@@ -268,7 +284,9 @@ class ResultsConfig:
     """What is written back."""
 
     impute: Literal["missing", "all", "none"] | tuple[str, ...] = option(
-        "missing", Names(("missing", "all", "none")), "Modalities to impute: missing takes those with something missing."
+        "missing",
+        Names(("missing", "all", "none")),
+        "Modalities to impute: missing takes those with something missing.",
     )
     key_added: str = option("omixvae", Name(optional=False), "Name under which all results are written.")
 
@@ -370,7 +388,9 @@ class Config:
         3
         """
         flat = {f.name: getattr(getattr(self, group), f.name) for group, f in self.fields()}
-        return {k: dict(v) if isinstance(v, Mapping) else list(v) if isinstance(v, tuple) else v for k, v in flat.items()}
+        return {
+            k: dict(v) if isinstance(v, Mapping) else list(v) if isinstance(v, tuple) else v for k, v in flat.items()
+        }
 
     @classmethod
     def from_file(cls, path: str | Path, **options: object) -> "Config":
@@ -407,11 +427,15 @@ class Config:
             read = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(
-                f"The options cannot be read: {str(error).splitlines()[0]}.", f"file {path}", "Give a YAML file with one 'name: value' a line."
+                f"The options cannot be read: {str(error).splitlines()[0]}.",
+                f"file {path}",
+                "Give a YAML file with one 'name: value' a line.",
             ) from error
         if not isinstance(read, dict):
             raise InputError(
-                f"The file holds {type(read).__name__}, not options.", f"file {path}", "Give a YAML file with one 'name: value' a line."
+                f"The file holds {type(read).__name__}, not options.",
+                f"file {path}",
+                "Give a YAML file with one 'name: value' a line.",
             )
         return cls.from_options(**{str(k): v for k, v in read.items()} | options)
 

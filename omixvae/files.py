@@ -27,7 +27,9 @@ def check_target(path: Path) -> None:
     """
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise InputError(f"The folder {folder} does not exist.", f"output {path}", "Make the folder first, or choose another.")
+        raise InputError(
+            f"The folder {folder} does not exist.", f"output {path}", "Make the folder first, or choose another."
+        )
     if not os.access(folder, os.W_OK):
         raise InputError(f"The folder {folder} cannot be written to.", f"output {path}", "Choose a folder of your own.")
 
@@ -83,7 +85,9 @@ def whole_folder(path: Path, marker: str) -> Iterator[Path]:
     check_target(path)
     if path.exists() and not (path / marker).is_file():
         raise InputError(
-            f"{path} is there already, and is no saved model.", f"output {path}", "Choose another name, or remove it first."
+            f"{path} is there already, and is no saved model.",
+            f"output {path}",
+            "Choose another name, or remove it first.",
         )
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
     try:

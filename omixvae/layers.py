@@ -1,6 +1,7 @@
 """The few blocks that the networks share."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -28,7 +29,7 @@ class MLP(nn.Module):
         super().__init__()
         self.first = nn.Linear(n_in, hidden[0])
         blocks: list[nn.Module] = [nn.LayerNorm(hidden[0]), nn.LeakyReLU(0.1)]
-        for before, size in zip(hidden, hidden[1:], strict=False):
+        for before, size in pairwise(hidden):
             blocks += [nn.Linear(before, size), nn.LayerNorm(size), nn.LeakyReLU(0.1)]
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Linear(hidden[-1], n_out)

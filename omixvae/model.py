@@ -328,7 +328,9 @@ class OmixVAE:
         columns = np.arange(len(known)) if features is None else known.get_indexer(pd.Index(features))
         if features is not None and (columns < 0).any():
             wrong = str(features[int(np.argmin(columns))])
-            raise InputError(f"Modality {mod!r} has no feature {wrong!r}.", "the argument features", nearest(wrong, known))
+            raise InputError(
+                f"Modality {mod!r} has no feature {wrong!r}.", "the argument features", nearest(wrong, known)
+            )
         return columns
 
 
@@ -394,7 +396,8 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
     if lacking := [name for name in FILES if not (folder / name).is_file()]:
         raise InputError(
             f"{folder} holds no model: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there.",
-            f"model {folder}", "Give the folder that `--model` or `model.save` wrote.",
+            f"model {folder}",
+            "Give the folder that `--model` or `model.save` wrote.",
         )
     model = OmixVAE(**json.loads((folder / "config.json").read_text()))
     model.plan = Plan.from_json((folder / "plan.json").read_text())

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
-import scipy.sparse as sp
 
 from omixvae.config import AggregationWord, Config, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
 from omixvae.data.check import features_phrase
@@ -157,7 +156,9 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
     n = int(data.presence.any(axis=1).sum())
     if n < 4:
         raise InputError(
-            f"Only {n} observations have any value; nothing can be learned from so few.", "the MuData", "Give at least 4."
+            f"Only {n} observations have any value; nothing can be learned from so few.",
+            "the MuData",
+            "Give at least 4.",
         )
     reasons: dict[str, str] = {}
 
@@ -170,35 +171,58 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
     n_features = sum(t.n_features for t in data.tables)
     n_latent = cast(
         "int",
-        decide("n_latent", model.n_latent, max(2, min(_by_size(n, 1.6, -2, 4, 30), n_features - 1)), f"for {n:,} observations"),
+        decide(
+            "n_latent",
+            model.n_latent,
+            max(2, min(_by_size(n, 1.6, -2, 4, 30), n_features - 1)),
+            f"for {n:,} observations",
+        ),
     )
     n_clusters = cast(
         "int",
         decide(
-            "n_clusters", model.n_clusters, max(2, min(25, round(math.sqrt(n / 3)))),
-            f"the most that are tried for {n:,} observations; the information criterion of the latents chooses among them",
+            "n_clusters",
+            model.n_clusters,
+            max(2, min(25, round(math.sqrt(n / 3)))),
+            f"the most that are allowed for {n:,} observations; the silhouette of the latents decides",
         ),
     )
     decoder = decide(
-        "decoder", model.decoder, "linear" if n < LINEAR_BELOW else "mlp",
+        "decoder",
+        model.decoder,
+        "linear" if n < LINEAR_BELOW else "mlp",
         f"{n:,} observations are {'fewer than' if n < LINEAR_BELOW else 'at least'} {LINEAR_BELOW:,}",
     )
-    hidden_size = decide("hidden_size", model.hidden_size, 64 if n < LINEAR_BELOW else 128 if n < 50_000 else 256, f"for {n:,} observations")
+    hidden_size = decide(
+        "hidden_size",
+        model.hidden_size,
+        64 if n < LINEAR_BELOW else 128 if n < 50_000 else 256,
+        f"for {n:,} observations",
+    )
     batch_size = cast(
-        "int", decide("batch_size", training.batch_size, 2 ** _by_size(n / 40, 1, 0, 5, 10), f"about a fortieth of {n:,} observations, from 32 to 1024")
+        "int",
+        decide(
+            "batch_size",
+            training.batch_size,
+            2 ** _by_size(n / 40, 1, 0, 5, 10),
+            f"about a fortieth of {n:,} observations, from 32 to 1024",
+        ),
     )
     steps_per_epoch = max(1, math.ceil(0.9 * n / batch_size))
     steps = 2000 if n < LINEAR_BELOW else 3000
     max_epochs = cast(
         "int",
-        decide("max_epochs", training.max_epochs, max(20, math.ceil(steps / steps_per_epoch)), f"about {steps:,} steps of {batch_size} observations, at least 20 epochs"),
+        decide(
+            "max_epochs",
+            training.max_epochs,
+            max(20, math.ceil(steps / steps_per_epoch)),
+            f"about {steps:,} steps of {batch_size} observations, at least 20 epochs",
+        ),
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
     return Plan(
-        modalities=tuple(
-            ModalityPlan(t.name, t.n_features, likelihoods[t.name], private[t.name]) for t in data.tables
-        ),
+        modalities=tuple(ModalityPlan(t.name, t.n_features, likelihoods[t.name], private[t.name]) for t in data.tables),
         n_covariates=data.covariates.shape[1],
         n_latent=n_latent,
         n_clusters=n_clusters,
@@ -218,7 +242,9 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         patience=max(10, max_epochs // 5),
         prior_epoch=max_epochs // 3,
         shrinkage=1.0,
-        precision="float32" if training.precision == "auto" else cast("Literal['float32', 'float64']", training.precision),
+        precision="float32"
+        if training.precision == "auto"
+        else cast("Literal['float32', 'float64']", training.precision),
         seed=training.seed,
         reasons=reasons,
     )
@@ -239,7 +265,9 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
         chosen |= dict(asked)
         reasons["n_private"] = f"n_private = {chosen}: as asked"
     elif asked == "auto":
-        reasons["n_private"] = f"n_private = {chosen}: half of n_latent, no more than half of the features, none for a label"
+        reasons["n_private"] = (
+            f"n_private = {chosen}: half of n_latent, no more than half of the features, none for a label"
+        )
     else:
         chosen = {t.name: 0 if t.is_label else int(asked) for t in data.tables}
         reasons["n_private"] = f"n_private = {asked}: as asked"
@@ -250,7 +278,9 @@ def _likelihoods(config: Config, data: MaskedModalities, reasons: dict[str, str]
     asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
     names = data.schema.modalities
     errors = [
-        InputError(f"There is no modality {name!r}.", "option likelihoods", nearest(name, names)) for name in asked if name not in names
+        InputError(f"There is no modality {name!r}.", "option likelihoods", nearest(name, names))
+        for name in asked
+        if name not in names
     ]
     chosen: dict[str, LikelihoodWord] = {}
     for table in data.tables:
@@ -284,13 +314,13 @@ def _refusal(table: ModalityTable, word: LikelihoodWord) -> InputError | None:
     """Say why a likelihood cannot take the values of a modality, if so."""
     likelihood = LIKELIHOODS[word]
     values = table.values
-    stored = values.data if sp.issparse(values) else values
+    stored = values if isinstance(values, np.ndarray) else values.data
     wrong = ~likelihood.check(stored)
-    if not sp.issparse(values) and table.missing is not None:
+    if isinstance(values, np.ndarray) and table.missing is not None:
         wrong &= ~table.missing
     if not wrong.any():
         return None
-    columns = values.indices[wrong] if sp.issparse(values) else np.flatnonzero(wrong.any(0))
+    columns = np.flatnonzero(wrong.any(0)) if isinstance(values, np.ndarray) else values.indices[wrong]
     bad = stored[wrong]
     example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
     suitable, _ = _suitable(table)

@@ -4,8 +4,9 @@ import math
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 
@@ -34,8 +35,8 @@ class Prior(nn.Module, ABC):
         """Give p(z), over points of shape (..., d)."""
 
     @abstractmethod
-    def initialise(self, z: Float[Tensor, "n d"], groups: Float[Tensor, "n k"]) -> None:
-        """Start from the latents of the data, once these mean something, and the probability of each group for each."""
+    def initialise(self, z: Float[Tensor, "n d"], groups: Int[Tensor, " n"]) -> None:
+        """Start from samples of the latents of the data, once these mean something, and the group of each."""
 
     def penalty(self) -> Tensor:
         """Minus the log-density of the prior's own parameters, in nats; 0 where there is none."""
@@ -61,7 +62,7 @@ class StandardNormal(Prior):
         """Give p(z)."""
         return DiagonalGaussian(self.zero, torch.ones_like(self.zero))
 
-    def initialise(self, z: Float[Tensor, "n d"], groups: Float[Tensor, "n k"]) -> None:
+    def initialise(self, z: Float[Tensor, "n d"], groups: Int[Tensor, " n"]) -> None:
         """Start nothing: this prior has no parameters."""
 
 
@@ -70,9 +71,10 @@ class GaussianMixturePrior(Prior):
 
     Notes
     -----
-    Until `initialise` all components are N(0, I), so the mixture is the standard normal. A weak Dirichlet prior on the
-    weights keeps components from dying while they are still needed; a floor on the scales keeps one from collapsing
-    onto a point. `prune` switches off the components that no observation uses, and orders the rest by size.
+    Until `initialise` all components are N(0, I) and are not trained, so the mixture is the standard normal. A weak
+    Dirichlet prior on the weights keeps components from dying while they are still needed; a floor on the scales keeps
+    one from collapsing onto a point. `prune` switches off the components that hardly any observation uses, and orders
+    the rest by size.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class GaussianMixturePrior(Prior):
         self.loc = nn.Parameter(torch.zeros(n_clusters, n_latent))
         self.log_scale = nn.Parameter(torch.full((n_clusters, n_latent), math.log(1 - self.SMALLEST_SCALE)))
         self.register_buffer("active", torch.ones(n_clusters, dtype=torch.bool))
+        self.requires_grad_(requires_grad=False)
 
     def forward(self) -> GaussianMixture:
         """Give p(z); components that are switched off have no weight."""
@@ -103,17 +106,18 @@ class GaussianMixturePrior(Prior):
         return -(self.CONCENTRATION - 1) * torch.where(self.active, log_weights, 0.0).sum()
 
     @torch.no_grad()
-    def initialise(self, z: Float[Tensor, "n d"], groups: Float[Tensor, "n k"]) -> None:
+    def initialise(self, z: Float[Tensor, "n d"], groups: Int[Tensor, " n"]) -> None:
         """Start each component at the weight, mean and scale of its group; those without a group are switched off."""
-        k = groups.shape[1]
-        weights = groups.sum(0)
-        shares = groups / weights.clamp(min=1e-6)
+        shares = functional.one_hot(groups, self.n_clusters).to(z)
+        size = shares.sum(0)
+        shares = shares / size.clamp(min=1)
         mean = shares.T @ z
         variance = (shares.T @ z**2 - mean**2).clamp(min=0)
-        self.active.copy_(torch.arange(self.n_clusters, device=z.device) < k)
-        self.logits[:k] = (weights / len(z)).clamp(min=1e-6).log()
-        self.loc[:k] = mean
-        self.log_scale[:k] = (variance.sqrt() - self.SMALLEST_SCALE).clamp(min=1e-2).log()
+        self.active.copy_(size > 0)
+        self.logits.copy_(size.clamp(min=1).log())
+        self.loc.copy_(mean)
+        self.log_scale.copy_((variance.sqrt() - self.SMALLEST_SCALE).clamp(min=1e-2).log())
+        self.requires_grad_()
 
     @torch.no_grad()
     def prune(self, share: Float[Tensor, " k"], smallest: float) -> int:

@@ -186,7 +186,9 @@ def _write_imputed(
         mdata.obsm[name] = pd.DataFrame(values, mdata.obs_names, list(table.features)) if narrow else values
 
 
-def _record(network: MultimodalVAE, data: MaskedModalities, config: Config, plan: Plan, history: History) -> dict[str, object]:
+def _record(
+    network: MultimodalVAE, data: MaskedModalities, config: Config, plan: Plan, history: History
+) -> dict[str, object]:
     """Say in plain types what was asked for, what was done and how it went."""
     table = information(network, data, seed=plan.seed).reset_index()
     rows = [asdict(row) for row in history]
@@ -255,11 +257,16 @@ def stream_prediction(
     check_target(out)
     if out.suffix != ".zarr" or out.exists():
         raise InputError(
-            f"{out} {'is there already' if out.exists() else 'does not end in .zarr'}.", "the argument out", "Give a new name that ends in .zarr."
+            f"{out} {'is there already' if out.exists() else 'does not end in .zarr'}.",
+            "the argument out",
+            "Give a new name that ends in .zarr.",
         )
     group = zarr.open_group(out, mode="w")
     shape = (len(obs_names), len(columns))
-    arrays = [group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4") for name in ("mean", "sd")]
+    arrays = [
+        group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
+        for name in ("mean", "sd")
+    ]
     for rows, *values in batches:
         for array, value in zip(arrays, values, strict=True):
             array[rows[0] : rows[-1] + 1] = value[:, columns]

@@ -63,7 +63,8 @@ def simulate(
     """
     if not (n_obs >= 10 and n_clusters >= 1 and n_latent >= 1 and 0 <= missing <= 1 and min(n_genes, n_proteins) >= 2):
         raise InputError(
-            "These numbers describe no data.", "the arguments of simulate",
+            "These numbers describe no data.",
+            "the arguments of simulate",
             "Give n_obs >= 10, n_clusters >= 1, n_latent >= 1, at least 2 genes and proteins, and missing from 0 to 1.",
         )
     rng = np.random.default_rng(seed)
@@ -100,7 +101,14 @@ def simulate(
 
 
 def _counts(
-    z: np.ndarray, batch: np.ndarray, n_features: int, *, depth: float, theta: float, spread: float, rng: np.random.Generator
+    z: np.ndarray,
+    batch: np.ndarray,
+    n_features: int,
+    *,
+    depth: float,
+    theta: float,
+    spread: float,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw counts around the composition that z and the batch give; also give the expected counts."""
     loadings = rng.standard_normal((z.shape[1], n_features)) / np.sqrt(z.shape[1])
@@ -114,6 +122,4 @@ def _counts(
 
 
 def _adata(counts: np.ndarray, obs_names: np.ndarray, var_names: list[str]) -> anndata.AnnData:
-    return anndata.AnnData(
-        sp.csr_matrix(counts), obs=pd.DataFrame(index=obs_names), var=pd.DataFrame(index=var_names)
-    )
+    return anndata.AnnData(sp.csr_matrix(counts), obs=pd.DataFrame(index=obs_names), var=pd.DataFrame(index=var_names))

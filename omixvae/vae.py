@@ -1,5 +1,8 @@
 """The multi-modal variational autoencoder: holds the parts, encodes and decodes. No loss, no MuData."""
 
+from collections.abc import Iterable, Sequence
+from typing import TypeVar, cast
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -13,6 +16,13 @@ from omixvae.plan import Plan
 from omixvae.priors import PRIORS
 
 __all__ = ["MultimodalVAE"]
+
+T = TypeVar("T", bound=nn.Module)
+
+
+def _module_list(modules: Iterable[T]) -> Sequence[T]:
+    """Register modules, and keep their type."""
+    return cast("Sequence[T]", nn.ModuleList(modules))
 
 
 class MultimodalVAE(nn.Module):
@@ -40,9 +50,9 @@ class MultimodalVAE(nn.Module):
         size = plan.hidden_size
         n_private = [m.n_private for m in plan.modalities]
         self.n_private = max(n_private)
-        self.likelihoods = nn.ModuleList(LIKELIHOODS[m.likelihood](m.n_features) for m in plan.modalities)
-        self.encoders = nn.ModuleList(FeatureEncoder(m.n_features, size, size) for m in plan.modalities)
-        self.decoders = nn.ModuleList(
+        self.likelihoods = _module_list(LIKELIHOODS[m.likelihood](m.n_features) for m in plan.modalities)
+        self.encoders = _module_list(FeatureEncoder(m.n_features, size, size) for m in plan.modalities)
+        self.decoders = _module_list(
             Decoder(
                 plan.decoder,
                 n_latent=plan.n_latent,
@@ -118,7 +128,9 @@ class MultimodalVAE(nn.Module):
         q: DiagonalGaussian = self.private_encoder(h, present, z)
         return q
 
-    def decode(self, s: int, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], batch: MaskedBatch) -> DataDistribution:
+    def decode(
+        self, s: int, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], batch: MaskedBatch
+    ) -> DataDistribution:
         """Give p(x_s | z, w_s) of one modality.
 
         Parameters
@@ -140,7 +152,9 @@ class MultimodalVAE(nn.Module):
         p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].library.expand(shape))
         return p
 
-    def log_prob(self, batch: MaskedBatch, z: Float[Tensor, "n m d"], w: Float[Tensor, "n m p"]) -> Float[Tensor, "n m"]:
+    def log_prob(
+        self, batch: MaskedBatch, z: Float[Tensor, "n m d"], w: Float[Tensor, "n m p"]
+    ) -> Float[Tensor, "n m"]:
         """Give log p(x_s | z_s, w_s) of each observation and modality, in nats; 0 where it is absent.
 
         Parameters

@@ -50,7 +50,9 @@ def check_modalities(mdata: mudata.MuData, config: DataConfig) -> list[InputErro
             if name not in known:
                 errors.append(InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, known)))
     if not known:
-        errors.append(InputError("The file holds no modality.", "mdata.mod", "Put at least one AnnData into the MuData."))
+        errors.append(
+            InputError("The file holds no modality.", "mdata.mod", "Put at least one AnnData into the MuData.")
+        )
     for name in [name for name in config.modalities or known if name in known]:
         errors += _check_names(mdata, name) + _check_layer(mdata, name, config.layers)
     return errors
@@ -68,7 +70,11 @@ def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
         ]
     errors = []
     for axis, names, fix in (
-        ("obs_names", adata.obs_names, "Make them unique first, e.g. by adding the sample to each barcode (adata.obs_names_make_unique())."),
+        (
+            "obs_names",
+            adata.obs_names,
+            "Make them unique first, e.g. by adding the sample to each barcode (adata.obs_names_make_unique()).",
+        ),
         ("var_names", adata.var_names, "Make them unique first with adata.var_names_make_unique()."),
     ):
         twice = names[names.duplicated()]
@@ -97,12 +103,18 @@ def _check_layer(mdata: mudata.MuData, name: str, layers: Mapping[str, str]) -> 
     adata = mdata.mod[name]
     layer = layers.get(name)
     if layer is not None and layer not in adata.layers:
-        known = nearest(layer, adata.layers) if len(adata.layers) else "The modality has no layers; leave the option out."
-        return [InputError(f"Modality {name!r} has no layer {layer!r}.", f"option layers, mdata[{name!r}].layers", known)]
+        known = (
+            nearest(layer, adata.layers) if len(adata.layers) else "The modality has no layers; leave the option out."
+        )
+        return [
+            InputError(f"Modality {name!r} has no layer {layer!r}.", f"option layers, mdata[{name!r}].layers", known)
+        ]
     if layer is None and adata.X is None:
         return [
             InputError(
-                f"Modality {name!r} has no X.", f"mdata[{name!r}].X", f"Say which layer holds its values: layers={{{name!r}: ...}}."
+                f"Modality {name!r} has no X.",
+                f"mdata[{name!r}].X",
+                f"Say which layer holds its values: layers={{{name!r}: ...}}.",
             )
         ]
     return []
@@ -136,9 +148,9 @@ def check_values(
     Modality 'rna' holds 1 infinite value.
     """
     errors = []
-    infinite = np.isinf(values.data) if sp.issparse(values) else np.isinf(values)
+    infinite = np.isinf(values if isinstance(values, np.ndarray) else values.data)
     if infinite.any():
-        columns = values.indices[infinite] if sp.issparse(values) else np.flatnonzero(infinite.any(0))
+        columns = np.flatnonzero(infinite.any(0)) if isinstance(values, np.ndarray) else values.indices[infinite]
         n = int(infinite.sum())
         errors.append(
             InputError(
@@ -208,16 +220,24 @@ def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     """
     errors = []
     known = list(mdata.obs.columns)
-    keys = {"batch_key": (config.batch_key,), "covariate_keys": config.covariate_keys, "labels_key": (config.labels_key,)}
+    keys = {
+        "batch_key": (config.batch_key,),
+        "covariate_keys": config.covariate_keys,
+        "labels_key": (config.labels_key,),
+    }
     for option, names in keys.items():
         for name in filter(None, names):
             if name not in known:
-                errors.append(InputError(f"There is no column {name!r}.", f"option {option}, mdata.obs", nearest(name, known)))
+                errors.append(
+                    InputError(f"There is no column {name!r}.", f"option {option}, mdata.obs", nearest(name, known))
+                )
                 continue
             column: pd.Series[object] = mdata.obs[name]
             n_missing = int(column.isna().sum())
             if option == "labels_key" and n_missing == len(column):
-                errors.append(InputError(f"Column {name!r} holds no label at all.", "option labels_key", "Leave the option out."))
+                errors.append(
+                    InputError(f"Column {name!r} holds no label at all.", "option labels_key", "Leave the option out.")
+                )
             if option != "labels_key" and n_missing:
                 errors.append(
                     InputError(

@@ -15,7 +15,9 @@ from omixvae.errors import InputError, raise_together
 __all__ = ["from_mudata"]
 
 
-def from_mudata(mdata: mudata.MuData, config: DataConfig | None = None, schema: Schema | None = None) -> MaskedModalities:
+def from_mudata(
+    mdata: mudata.MuData, config: DataConfig | None = None, schema: Schema | None = None
+) -> MaskedModalities:
     """Read a MuData as masked modalities.
 
     Parameters
@@ -145,8 +147,8 @@ def _positions(names: pd.Index, features: Sequence[str], name: str) -> np.ndarra
     lacking = np.flatnonzero(positions < 0)
     if len(lacking):
         raise InputError(
-            f"Modality {name!r} lacks {len(lacking):,} of the {len(features):,} features that the model was trained on, "
-            f"the first is {features[lacking[0]]!r}.",
+            f"Modality {name!r} lacks {len(lacking):,} of the {len(features):,} features that the model was trained "
+            f"on, the first is {features[lacking[0]]!r}.",
             f"mdata[{name!r}].var_names",
             "Add these features with NaN for values that were not measured, or train again without them.",
         )
@@ -171,10 +173,10 @@ def _as_matrix(x: object, name: str) -> Matrix:
 
 def _split_missing(values: Matrix) -> tuple[Matrix, Matrix | None]:
     """Separate values and missing entries: NaN becomes 0 and an entry of the mask."""
-    nan = np.isnan(values.data if sp.issparse(values) else values)
+    nan = np.isnan(values if isinstance(values, np.ndarray) else values.data)
     if not nan.any():
         return values, None
-    if not sp.issparse(values):
+    if isinstance(values, np.ndarray):
         return np.where(nan, np.float32(0), values), nan
     filled = values.copy()
     filled.data[nan] = 0

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +17,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Covariate", "MaskedBatch", "MaskedModalities", "ModalityBatch", "ModalityTable", "Moments", "Schema", "Source"]
+__all__ = [
+    "Covariate",
+    "MaskedBatch",
+    "MaskedModalities",
+    "ModalityBatch",
+    "ModalityTable",
+    "Moments",
+    "Schema",
+    "Source",
+]
 
-Matrix = np.ndarray | sp.csr_matrix
+Matrix: TypeAlias = "np.ndarray | sp.csr_matrix"
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,7 @@ class ModalityTable:
         return len(self.features)
 
     def measured(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """Give the measured values as one flat array (for sparse data: the stored ones, and one zero if any is implied).
+        """Give the measured values as one flat array (if sparse: the stored ones, and one zero if any is implied).
 
         Parameters
         ----------
@@ -144,11 +154,11 @@ class ModalityTable:
         """
         values = self.values if rows is None else self.values[rows]
         missing = self.missing if rows is None or self.missing is None else self.missing[rows]
-        if sp.issparse(values):
-            n_missing = 0 if missing is None else missing.nnz
-            implied = np.zeros(int(values.nnz + n_missing < np.prod(values.shape)), values.dtype)
-            return np.concatenate([values.data, implied])
-        return values.ravel() if missing is None else values[~missing]
+        if isinstance(values, np.ndarray):
+            return values.ravel() if missing is None else values[~missing]
+        n_missing = 0 if missing is None else int(missing.sum())
+        implied = np.zeros(int(values.nnz + n_missing < np.prod(values.shape)), values.dtype)
+        return np.concatenate([values.data, implied])
 
     @cached_property
     def moments(self) -> Moments:
@@ -156,7 +166,8 @@ class ModalityTable:
         n = np.full(self.n_features, self.values.shape[0], np.float64)
         if self.missing is not None:
             n -= np.asarray(self.missing.sum(0)).ravel()
-        squares = self.values.multiply(self.values) if sp.issparse(self.values) else np.square(self.values, dtype=np.float64)
+        values = self.values
+        squares = np.square(values, dtype=np.float64) if isinstance(values, np.ndarray) else values.multiply(values)
         total = np.asarray(self.values.sum(0, dtype=np.float64)).ravel()
         mean = total / np.maximum(n, 1)
         variance = np.asarray(squares.sum(0, dtype=np.float64)).ravel() / np.maximum(n, 1) - mean**2
@@ -233,7 +244,7 @@ class ModalityBatch:
     complete: bool = False
 
     @property
-    def mask(self) -> Bool[Tensor, "n #g"]:
+    def mask(self) -> Bool[Tensor, "n g_or_1"]:
         """True where a number was measured; shape (n, 1) when whole observations are present or absent."""
         present = self.present.unsqueeze(-1)
         return present if self.observed is None else present & self.observed
@@ -385,5 +396,3 @@ class MaskedModalities(Source):
         absent = np.full(self.n_obs, -1)
         tables = [t if t.name in modalities else replace(t, row=absent) for t in self.tables]
         return replace(self, tables=tuple(tables))
-
-

@@ -33,7 +33,9 @@ def held_out_split(presence: np.ndarray, fraction: float, rng: np.random.Generat
     usable = rng.permutation(usable)
     _, pattern = np.unique(presence[usable], axis=0, return_inverse=True)
     usable = usable[np.argsort(pattern.ravel(), kind="stable")]
-    share = np.floor(np.arange(1, len(usable) + 1) * fraction + 1e-9) > np.floor(np.arange(len(usable)) * fraction + 1e-9)
+    share = np.floor(np.arange(1, len(usable) + 1) * fraction + 1e-9) > np.floor(
+        np.arange(len(usable)) * fraction + 1e-9
+    )
     return np.sort(usable[~share]), np.sort(usable[share])
 
 

@@ -43,7 +43,7 @@ def predict(
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     for encoded in encode(network, source):
-        mean = within = square = torch.zeros((), dtype=torch.float64)
+        first = mean = within = square = torch.zeros((), dtype=torch.float64)
         for z in encoded.posterior.rsample(generator, n_samples):
             w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
             p = network.decode(s, z, w[:, s], encoded.batch)

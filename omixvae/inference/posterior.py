@@ -103,7 +103,9 @@ def sample_latent(network: MultimodalVAE, source: Source, n_samples: int, seed: 
     return np.concatenate(draws, axis=1)
 
 
-def private_latent(network: MultimodalVAE, source: Source, s: int, n_private: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def private_latent(
+    network: MultimodalVAE, source: Source, s: int, n_private: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Give mean and standard deviation of q(w_s | x_O) = E_{q(z | x_O)} q(w_s | z, x_O).
 
     Parameters

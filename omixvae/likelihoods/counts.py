@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
@@ -47,7 +47,7 @@ class SparseLogProb(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, log_mu: Tensor, log_theta: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: FunctionCtx, x: Tensor, log_mu: Tensor, log_theta: Tensor) -> Tensor:
         """Compute the log-probability of counts (n, g) with log μ (n, g) and log θ (g,)."""
         theta = log_theta.exp()
         d = log_mu - log_theta
@@ -61,8 +61,8 @@ class SparseLogProb(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:  # type: ignore[override]
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:  # noqa: ANN401 (as PyTorch has it)
         """Compute the gradients in log μ and log θ."""
         x, d, softplus, theta, flat, column = ctx.saved_tensors
         sigmoid = torch.sigmoid(d)

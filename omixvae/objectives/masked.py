@@ -1,4 +1,4 @@
-"""The masked bound of the paper: L_S + L_\\S for a random subset S (Eqs. B3, B6, B7)."""
+r"""The masked bound of the paper: L_S + L_\S for a random subset S (Eqs. B3, B6, B7)."""
 
 import torch
 from jaxtyping import Bool
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from omixvae.data.masked import MaskedBatch
 from omixvae.distributions import DiagonalGaussian
-from omixvae.objectives.terms import Terms
+from omixvae.objectives.terms import Terms, own_log_prob
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["masked_bound"]
@@ -21,7 +21,7 @@ def masked_bound(
     beta: float = 1.0,
     stl: bool = True,
 ) -> Terms:
-    """Evaluate the masked bound with one sample.
+    r"""Evaluate the masked bound with one sample.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def masked_bound(
 
     Notes
     -----
-    With z_S, w_S ~ q(· | x_S) and z_O, w_O ~ q(· | x_O), and \\S the rest of O::
+    With z_S, w_S ~ q(· | x_S) and z_O, w_O ~ q(· | x_O), and \S the rest of O::
 
         L_S  = Σ_{s∈S} log p(x_s | z_S, w_S)                                                          (B6)
                − β [ log q(z_S|x_S) − log p(z_S) + Σ_{s∈S} log q(w_s|z_S,x_S) − log p(w_s) ]
-        L_\\S = Σ_{s∈\\S} log p(x_s | z_O, w_O)                                                         (B7)
+        L_\S = Σ_{s∈\S} log p(x_s | z_O, w_O)                                                         (B7)
                − β [ log q(z_O|x_O) − log q(z_O|x_S) + Σ_{s∈S}  log q(w_s|z_O,x_O) − log q(w_s|z_O,x_S)
-                                                     + Σ_{s∈\\S} log q(w_s|z_O,x_O) − log p(w_s) ]
+                                                     + Σ_{s∈\S} log q(w_s|z_O,x_O) − log p(w_s) ]
 
     Each modality is decoded once: from z_S if it is in S, else from z_O. For S = O the second line is zero, for S = ∅
     the first is. Hirt et al. 2024, Eqs. 3-5 and Appendix E; STL: Roeder et al. 2017.
@@ -72,12 +72,11 @@ def masked_bound(
         batch, torch.where(in_s, z_s.unsqueeze(1), z_o.unsqueeze(1)), torch.where(in_s, w_s, w_o)
     )
 
-    own = (lambda q: q.detach()) if stl else (lambda q: q)
-    rate = own(q_s).log_prob(z_s) - p.log_prob(z_s)
-    rate = rate + torch.where(subset, own(r_s).log_prob(w_s) - p_w.log_prob(w_s), 0.0).sum(-1)
-    cross = own(q_o).log_prob(z_o) - q_s.log_prob(z_o)
+    rate = own_log_prob(q_s, z_s, stl=stl) - p.log_prob(z_s)
+    rate = rate + torch.where(subset, own_log_prob(r_s, w_s, stl=stl) - p_w.log_prob(w_s), 0.0).sum(-1)
+    cross = own_log_prob(q_o, z_o, stl=stl) - q_s.log_prob(z_o)
     # Outside S, q(w_s | z, x_S) is the prior: one expression serves both sums of (B7).
-    cross = cross + torch.where(observed, own(r_o).log_prob(w_o) - r_s_at_o.log_prob(w_o), 0.0).sum(-1)
+    cross = cross + torch.where(observed, own_log_prob(r_o, w_o, stl=stl) - r_s_at_o.log_prob(w_o), 0.0).sum(-1)
     rate = torch.where(subset.any(-1), rate, 0.0)
     cross = torch.where((observed & ~subset).any(-1), cross, 0.0)
     return Terms(reconstruction, rate, cross, beta)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Terms"]
+from omixvae.distributions import LatentDistribution
+
+__all__ = ["Terms", "own_log_prob"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,3 +42,32 @@ class Terms:
     def loss(self) -> Float[Tensor, ""]:
         """Minus the mean of the bound."""
         return -self.bound.mean()
+
+
+def own_log_prob(q: LatentDistribution, z: Tensor, *, stl: bool) -> Tensor:
+    """Evaluate log q at a sample of q itself.
+
+    Parameters
+    ----------
+    q
+        Shape (..., d).
+    z
+        Shape (..., d), drawn from `q`.
+    stl
+        Sticking the landing (Roeder et al. 2017): the parameters of `q` get their gradient through the sample only.
+        The part that is left out has expectation zero, and is pure noise where `q` is close to the posterior.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (...), in nats.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from omixvae.distributions import DiagonalGaussian
+    >>> mean = torch.zeros(1, requires_grad=True)
+    >>> own_log_prob(DiagonalGaussian(mean, torch.ones(1)), torch.ones(1), stl=True).requires_grad
+    False
+    """
+    return (q.detach() if stl else q).log_prob(z)

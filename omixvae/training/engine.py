@@ -92,11 +92,16 @@ def train(
             schedule.step()
             sums += len(index) * _means(terms)
         held_out_bound = _held_out_bound(network, source, held_out, plan)
-        parts = (sums / len(rows)).tolist()
-        history = (*history, Epoch(epoch, parts[0], held_out_bound, *parts[1:], seconds=time.perf_counter() - began))
+        bound, reconstruction, rate, cross_rate = (sums / len(rows)).tolist()
+        seconds = time.perf_counter() - began
+        history = (*history, Epoch(epoch, bound, held_out_bound, reconstruction, rate, cross_rate, seconds))
         if on_epoch is not None:
             on_epoch(history[-1])
-        if not math.isnan(held_out_bound) and epoch >= plan.prior_epoch and best_epoch(history, plan.prior_epoch) == epoch:
+        if (
+            not math.isnan(held_out_bound)
+            and epoch >= plan.prior_epoch
+            and best_epoch(history, plan.prior_epoch) == epoch
+        ):
             best = {name: value.clone() for name, value in network.state_dict().items()}
         if should_stop(history, plan.prior_epoch, plan.patience):
             break
@@ -120,9 +125,7 @@ def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator:
     return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, stl=plan.stl)
 
 
-def _step(
-    network: MultimodalVAE, optimiser: torch.optim.Optimizer, terms: Terms, n_rows: int, plan: Plan
-) -> None:
+def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, terms: Terms, n_rows: int, plan: Plan) -> None:
     """Take one step uphill, unless there is no finite slope."""
     loss = terms.loss + _penalty(network, plan) / n_rows
     optimiser.zero_grad(set_to_none=True)
@@ -181,11 +184,15 @@ def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Pla
 
 @torch.no_grad()
 def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
+    """Start the mixture's components from groups of the latents."""
     if isinstance(network.prior, GaussianMixturePrior):
         generator = torch.Generator(_device(network)).manual_seed(plan.seed)
-        z = torch.cat([q.rsample(generator) for q in _beliefs(network, source, rows, plan)])
-        groups = group_latents(z.cpu().double().numpy(), plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
-        network.prior.initialise(z, torch.from_numpy(groups).to(z))
+        beliefs = list(_beliefs(network, source, rows, plan))
+        latent = torch.cat([q.mean for q in beliefs]).cpu().double().numpy()
+        groups = group_latents(latent, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
+        # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
+        z = torch.cat([q.rsample(generator) for q in beliefs])
+        network.prior.initialise(z, torch.from_numpy(groups).to(z.device))
 
 
 @torch.no_grad()

@@ -49,7 +49,9 @@ class TrainingProgress:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Leave the bar as it stands."""
         self.bar.stop()
 
@@ -62,5 +64,6 @@ class TrainingProgress:
             left = row.seconds / (row.epoch + 1) * (self.n_epochs - row.epoch - 1)
             self.console.print(
                 f"epoch {row.epoch + 1}/{self.n_epochs}  {bounds}  {row.seconds:.0f} s, at most {left:.0f} s left",
-                highlight=False, soft_wrap=True,
+                highlight=False,
+                soft_wrap=True,
             )

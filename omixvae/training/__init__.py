@@ -1,0 +1,1 @@
+"""How a network learns: start values, schedule, and the loop."""
