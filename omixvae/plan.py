@@ -209,7 +209,7 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         ),
     )
     steps_per_epoch = max(1, math.ceil(0.9 * n / batch_size))
-    steps = 2000 if n < LINEAR_BELOW else 3000
+    steps = 500 if n < LINEAR_BELOW else 3000
     max_epochs = cast(
         "int",
         decide(

@@ -28,7 +28,7 @@ __all__ = [
     "Source",
 ]
 
-Matrix: TypeAlias = "np.ndarray | sp.csr_matrix"
+Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 
 
 @dataclass(frozen=True)

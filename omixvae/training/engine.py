@@ -167,13 +167,12 @@ def _held_out_bound(network: MultimodalVAE, source: Source, rows: np.ndarray, pl
     if not len(rows):
         return math.nan
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1)
+    repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
     total = 0.0
-    draws = max(1, HELD_OUT_DRAWS // len(rows))
-    for index in epoch_batches(rows, plan.batch_size):
-        batch = _load(network, source, index)
-        for _ in range(draws):
-            total += float(_evaluate(network, batch, plan, generator, 1.0).bound.double().sum()) / draws
-    return total / len(rows)
+    for index in epoch_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS)):
+        terms = _evaluate(network, _load(network, source, index), plan, generator, 1.0)
+        total += float(terms.bound.double().sum())
+    return total / len(repeated)
 
 
 def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
