@@ -196,6 +196,7 @@ def _record(
         "config": _plain(config.to_options()),
         "plan": _plain({k: v for k, v in asdict(plan).items() if k not in ("reasons", "modalities")}),
         "likelihoods": {m.name: m.likelihood for m in plan.modalities},
+        "n_private": {m.name: m.n_private for m in plan.modalities},
         "reasons": dict(plan.reasons),
         "history": {name: np.array([row[name] for row in rows]) for name in rows[0]},
         "information": {c: table[c].to_numpy(str if c == "given" else np.float64) for c in table.columns},

@@ -123,7 +123,7 @@ class NegativeBinomial(Likelihood):
 
     Examples
     --------
-    >>> NegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0])).mean[:, 0].tolist()
+    >>> NegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0])).mean[:, 0].round().tolist()
     [25.0, 50.0]
     """
 
