@@ -1,6 +1,6 @@
 """Clusters of two-batch PBMC CITE-seq against the annotated cell types: omixvae, and principal components of RNA.
 
-    python -m benchmarks.clusters --data FOLDER [--seeds 3] [-o clusters.json]
+python -m benchmarks.clusters --data FOLDER [--seeds 3] [-o clusters.json]
 """
 
 import time
@@ -31,7 +31,9 @@ def main(data: Path, seeds: int, output: Path | None) -> None:
     warnings.simplefilter("ignore")
     mdata = mudata.read_h5mu(data / FILE)
     labels = mdata.obs[LABELS]
-    rows = [{"latent": "50 PCs of RNA", "seed": "", **_best_leiden(_principal_components(mdata), labels), "seconds": ""}]
+    rows = [
+        {"latent": "50 PCs of RNA", "seed": "", **_best_leiden(_principal_components(mdata), labels), "seconds": ""}
+    ]
     for seed in range(seeds):
         began = time.perf_counter()
         model = omixvae.OmixVAE(seed=seed).fit(mdata)

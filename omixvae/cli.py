@@ -4,19 +4,23 @@ Nothing heavy is imported at the top: `omixvae --help` must answer at once.
 """
 
 import json
+import math
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from omixvae import __version__
 from omixvae.config import GROUPS, Config, Flag
-from omixvae.errors import InputError
-from omixvae.files import check_target, whole_file
+from omixvae.errors import InputError, raise_together
+from omixvae.files import check_folder, check_target, whole_file
 
 if TYPE_CHECKING:
     import mudata
@@ -30,8 +34,8 @@ EXAMPLE = "example:cite"
 TRUTH = "cluster"
 """Column of the simulated example that holds the true clusters."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
+STOPPED = 128
+"""Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
 
 
 class Cli(click.Group):
@@ -40,15 +44,30 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _sigterm_like_ctrl_c():
+                return super().invoke(ctx)
         except InputError as error:
             if ctx.params["debug"]:
                 raise
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             click.echo("Stopped. Nothing was written.", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(STOPPED + (stop.args[0] if stop.args else signal.SIGINT))
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Let temporary files be removed also when a cluster's scheduler ends the job."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -118,9 +137,7 @@ def train(
     `omixvae inspect` shows how, and why.
     """
     config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
-    _check_output(source, output, in_place=in_place)
-    if folder is not None:
-        check_target(folder)
+    _check_files(source, output, folder, in_place=in_place)
     mdata = _read(source)
 
     from omixvae.model import OmixVAE  # here, so that --help needs no torch
@@ -129,9 +146,10 @@ def train(
     with _friendly_warnings():
         model.fit(mdata)
         model.annotate(mdata)
-    _write(mdata, output)
-    if folder is not None:
-        model.save(folder)
+    # The model first: the output takes its name last, so that a run which is stopped leaves none.
+    with _written_whole(mdata, output):
+        if folder is not None:
+            model.save(folder)
     summary = _summary(model, mdata, truth=TRUTH if source == EXAMPLE else None) | {"output": str(output)}
     if as_json:
         click.echo(json.dumps(summary))
@@ -177,9 +195,13 @@ def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) ->
 )
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
 @click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
-def annotate(source: str, folder: Path, output: Path, *, in_place: bool, device: str) -> None:
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def annotate(
+    source: str, folder: Path, output: Path, *, in_place: bool, device: str, quiet: bool, as_json: bool
+) -> None:
     """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu."""
-    _check_output(source, output, in_place=in_place)
+    _check_files(source, output, None, in_place=in_place)
     mdata = _read(source)
 
     from omixvae.model import load  # here, so that --help needs no torch
@@ -187,7 +209,17 @@ def annotate(source: str, folder: Path, output: Path, *, in_place: bool, device:
     model = load(folder, device=_config(None, {"device": device}).training.device)
     with _friendly_warnings():
         model.annotate(mdata)
-    _write(mdata, output)
+    with _written_whole(mdata, output):
+        pass
+    summary = {
+        "observations": int(mdata.n_obs),
+        "keys": _written(mdata, model.config.results.key_added),
+        "output": str(output),
+    }
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        _print_keys(summary)
 
 
 @main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")
@@ -199,43 +231,81 @@ def annotate(source: str, folder: Path, output: Path, *, in_place: bool, device:
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same data.")
 def simulate(output: Path, n_obs: int, missing: float, seed: int) -> None:
     """Write a simulated CITE-seq set with known clusters, for trials and tests."""
-    check_target(output)
+    _check_output(output)
 
     from omixvae.simulation import simulate as make  # here, so that --help needs no numpy
 
-    _write(make(n_obs, missing=missing, seed=seed), output)
+    mdata = make(n_obs, missing=missing, seed=seed)
+    with _written_whole(mdata, output):
+        pass
+    click.echo(f"Wrote {output}: {mdata.n_obs:,} observations of {', '.join(mdata.mod)}.")
 
 
-def _check_output(source: str, output: Path, *, in_place: bool) -> None:
-    check_target(output)
+def _check_files(source: str, output: Path, folder: Path | None, *, in_place: bool) -> None:
+    """Find everything that is wrong with the input's and the outputs' names before any work."""
+    errors = []
+    checks: list[Callable[[], None]] = [lambda: _check_input(source), lambda: _check_output(output)]
+    if folder is not None:
+        checks.append(lambda: check_folder(folder))
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            errors.append(error)
+    raise_together(errors)
     if not in_place and output.exists() and Path(source).exists() and output.samefile(source):
         raise InputError(
             "The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place."
         )
+    if folder is not None and folder.resolve() == output.resolve():
+        raise InputError(
+            "The output and the model have the same name.", f"output {output}", "Give the folder another name."
+        )
+
+
+def _check_output(output: Path) -> None:
     if output.suffix != ".h5mu":
         raise InputError(
             f"The output {output.name!r} is not named like an h5mu file.", "option --output", "End the name in .h5mu."
+        )
+    if output.is_dir():
+        raise InputError(f"The output {output} is a folder.", "option --output", "Give the name of a file.")
+    check_target(output)
+
+
+def _check_input(source: str) -> None:
+    path = Path(source)
+    if source.startswith("example:"):
+        if source != EXAMPLE:
+            raise InputError(f"There is no {source!r}.", "the input", f"The only example is {EXAMPLE!r}.")
+    elif path.is_dir():
+        raise InputError(f"{source!r} is a folder, not a file.", "the input", "Give an h5mu file.")
+    elif not path.is_file():
+        raise InputError(f"There is no file {source!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
+    elif not os.access(path, os.R_OK):
+        raise InputError(
+            f"The file {source!r} may not be read.", "the input", "Ask its owner for the permission to read it."
         )
 
 
 def _read(source: str) -> "mudata.MuData":
     """Read the input, or say why it cannot be read."""
-    if source.startswith("example:"):
+    _check_input(source)
+    if source == EXAMPLE:
         from omixvae.simulation import simulate as make
 
-        if source != EXAMPLE:
-            raise InputError(f"There is no {source!r}.", "the input", f"Known: {EXAMPLE!r}.")
         return make()
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"There is no file {source!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
     import h5py
     import mudata
 
+    path = Path(source)
     fix = "Give a file written by mudata's write_h5mu."
     if not h5py.is_hdf5(path):
+        empty = path.stat().st_size == 0
         raise InputError(
-            f"{path.name!r} is no h5mu file, or was cut off.", f"file {path}", f"{fix} If it was copied, copy it again."
+            f"{path.name!r} is {'empty' if empty else 'no h5mu file'}.",
+            f"file {path}",
+            f"{fix} If it was copied, copy it again.",
         )
     try:
         with h5py.File(path) as file:
@@ -254,16 +324,29 @@ def _read(source: str) -> "mudata.MuData":
     except Exception as error:  # a damaged HDF5 file can fail in any way, each of them the file's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path.name!r} cannot be read as h5mu: {reason}.",
+            f"{path.name!r} was cut off: a part of the file is lacking."
+            if "truncated" in reason
+            else f"{path.name!r} cannot be read as h5mu: {reason.rstrip('.')}.",
             f"file {path}",
-            f"The file is damaged or incomplete. {fix}",
+            f"The file is damaged or incomplete: copy or write it again. {fix}",
         ) from error
 
 
-def _write(mdata: "mudata.MuData", output: Path) -> None:
-    with whole_file(output) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata's notes on its own format
-        mdata.write_h5mu(temporary)
+@contextmanager
+def _written_whole(mdata: "mudata.MuData", output: Path) -> Iterator[None]:
+    """Write the output under a temporary name, let something else be done, then give it its own name."""
+    try:
+        with whole_file(output) as temporary:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # anndata's notes on its own format
+                mdata.write_h5mu(temporary)
+            yield
+    except OSError as error:
+        raise InputError(
+            f"The results could not be written: {str(error).splitlines()[0]}.",
+            f"output {output}",
+            "Make room on the disk, or choose another folder.",
+        ) from error
 
 
 @contextmanager
@@ -280,14 +363,13 @@ def _friendly_warnings() -> Iterator[None]:
 def _summary(model: "OmixVAE", mdata: "mudata.MuData", truth: str | None) -> dict[str, Any]:
     key = model.config.results.key_added
     last = model.history[-1]
+    held_out = [row.held_out_bound for row in model.history[model.plan.prior_epoch :]]
     summary: dict[str, Any] = {
         "observations": int(mdata.n_obs),
         "modalities": {m.name: m.likelihood for m in model.plan.modalities},
         "epochs": len(model.history),
         "seconds": round(last.seconds, 1),
-        "held_out_bound": max(
-            (row.held_out_bound for row in model.history[model.plan.prior_epoch :]), default=float("nan")
-        ),
+        "held_out_bound": max((bound for bound in held_out if math.isfinite(bound)), default=None),
         "keys": _written(mdata, key),
     }
     if f"{key}_cluster" in mdata.obs:
@@ -302,10 +384,11 @@ def _summary(model: "OmixVAE", mdata: "mudata.MuData", truth: str | None) -> dic
 
 
 def _written(mdata: "mudata.MuData", key: str) -> list[str]:
-    names = [f'obsm["{n}"]' for n in mdata.obsm if key in n] + [f'obs["{n}"]' for n in mdata.obs if key in n]
+    prefixes = (f"X_{key}", f"{key}_")
+    names = [f'{axis}["{n}"]' for axis in ("obsm", "obs") for n in getattr(mdata, axis) if n.startswith(prefixes)]
     for mod, adata in mdata.mod.items():
-        names += [f'["{mod}"].obsm["{n}"]' for n in adata.obsm if key in n]
-        names += [f'["{mod}"].varm["{n}"]' for n in adata.varm if key in n]
+        for axis in ("obsm", "varm"):
+            names += [f'["{mod}"].{axis}["{n}"]' for n in getattr(adata, axis) if n.startswith(prefixes)]
     return [*names, f'uns["{key}"]']
 
 
@@ -322,6 +405,10 @@ def _print_summary(summary: dict[str, Any]) -> None:
         click.echo(
             f"Adjusted Rand index of the clusters against the simulated truth: {summary['adjusted_rand_index']:.3f}"
         )
+    _print_keys(summary)
+
+
+def _print_keys(summary: dict[str, Any]) -> None:
     click.echo(f"Wrote {summary['output']} with")
     for name in summary["keys"]:
         click.echo(f"  {name}")

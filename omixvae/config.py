@@ -66,7 +66,8 @@ class Number:
     def describe(self) -> str:
         """Say what is allowed."""
         noun = "a whole number" if self.kind is int else "a number"
-        return f"{noun} from {self.low:g} to {self.high:g}" + "".join(f", or {w}" for w in self.words)
+        low, high = (f"{bound:,}" if self.kind is int else f"{bound:g}" for bound in (self.low, self.high))
+        return f"{noun} from {low} to {high}" + "".join(f", or {w}" for w in self.words)
 
     def parse(self, text: str) -> object:
         """Read the value from the command line."""
@@ -423,21 +424,30 @@ class Config:
         """
         import yaml  # only here, so that the other commands start without it
 
+        if not Path(path).is_file():
+            raise InputError(f"There is no file {str(path)!r}.", "option --config", "Check the path.")
         try:
             read = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            mark = getattr(error, "problem_mark", None)
+            place = "it is no YAML text" if mark is None else f"line {mark.line + 1} is no YAML"
             raise InputError(
-                f"The options cannot be read: {str(error).splitlines()[0]}.",
+                f"The options cannot be read: {place}.",
                 f"file {path}",
                 "Give a YAML file with one 'name: value' a line.",
             ) from error
         if not isinstance(read, dict):
             raise InputError(
-                f"The file holds {type(read).__name__}, not options.",
+                "The file holds no options by name.",
                 f"file {path}",
                 "Give a YAML file with one 'name: value' a line.",
             )
-        return cls.from_options(**{str(k): v for k, v in read.items()} | options)
+        given = {str(k): v for k, v in read.items()} | options
+        for _, f in cls.fields():
+            # YAML 1.1 takes 1e-5, which JSON writes too, for a word.
+            if isinstance(f.metadata["allowed"], Number) and isinstance(given.get(f.name), str):
+                given[f.name] = f.metadata["allowed"].parse(str(given[f.name]))
+        return cls.from_options(**given)
 
     def to_json(self) -> str:
         """Write the options as JSON, for `from_file`.

@@ -17,6 +17,8 @@ class InputError(ValueError):
         One phrase: the modality, feature, observation, file or option.
     fix
         One sentence: what the user can do about it.
+    parts
+        The single problems, where the error stands for several.
 
     Examples
     --------
@@ -24,8 +26,9 @@ class InputError(ValueError):
     The file is empty. Where: cohort.h5mu. How to mend it: Write it again.
     """
 
-    def __init__(self, problem: str, where: str, fix: str) -> None:
+    def __init__(self, problem: str, where: str, fix: str, parts: "Sequence[InputError]" = ()) -> None:
         self.problem, self.where, self.fix = problem, where, fix
+        self.parts = tuple(parts) or (self,)
         super().__init__(f"{problem} Where: {where.rstrip('.')}. How to mend it: {fix}")
 
 
@@ -50,9 +53,13 @@ def raise_together(errors: Sequence[InputError]) -> None:
         return
     if len(errors) == 1:
         raise errors[0]
-    listed = "\n".join(f"  {i}. {error}" for i, error in enumerate(errors, start=1))
+    parts = [part for error in errors for part in error.parts]
+    listed = "".join(f"\n  {i}. {part}" for i, part in enumerate(parts, start=1))
     raise InputError(
-        f"The input has {len(errors)} problems.\n{listed}\n", "in each line above", "Mend them and run the same again."
+        f"The input has {len(parts)} problems.",
+        "in each line below",
+        f"Do what each line says, then run the same again.{listed}",
+        parts,
     )
 
 
@@ -77,6 +84,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     "Did you mean 'protein'? Known: 'rna', 'protein'."
     """
     words = list(words)
-    known = f"Known: {', '.join(repr(w) for w in words[:12])}{' …' if len(words) > 12 else ''}."
+    if not words:
+        return "There is none to choose from; leave the option out."
+    listed = ", ".join(repr(w) for w in words[:12]) + (f" … ({len(words):,} in all)" if len(words) > 12 else "")
     match = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"Did you mean {match[0]!r}? {known}" if match else known
+    return f"Did you mean {match[0]!r}? Known: {listed}." if match else f"Choose from {listed}."

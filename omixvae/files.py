@@ -9,7 +9,10 @@ from pathlib import Path
 
 from omixvae.errors import InputError
 
-__all__ = ["check_target", "whole_file", "whole_folder"]
+__all__ = ["MODEL_FILES", "check_folder", "check_target", "whole_file", "whole_folder"]
+
+MODEL_FILES = ("config.json", "plan.json", "schema.json", "history.json", "weights.safetensors")
+"""What a saved model consists of."""
 
 
 def check_target(path: Path) -> None:
@@ -25,13 +28,42 @@ def check_target(path: Path) -> None:
     InputError
         If the folder that it would lie in is not there or cannot be written to.
     """
-    folder = path.absolute().parent
+    folder = path.resolve().parent
     if not folder.is_dir():
         raise InputError(
-            f"The folder {folder} does not exist.", f"output {path}", "Make the folder first, or choose another."
+            f"The folder {str(path.parent)!r} does not exist.",
+            f"output {path}",
+            "Make the folder first, or choose another.",
         )
     if not os.access(folder, os.W_OK):
-        raise InputError(f"The folder {folder} cannot be written to.", f"output {path}", "Choose a folder of your own.")
+        raise InputError(
+            f"The folder {str(path.parent)!r} cannot be written to.", f"output {path}", "Choose a folder of your own."
+        )
+
+
+def check_folder(path: Path) -> None:
+    """Find out before the work whether a model can be saved in a folder.
+
+    Parameters
+    ----------
+    path
+        The folder. One that is there may be replaced only if it holds nothing but an earlier model.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written, or holds something else, which would be lost.
+    """
+    check_target(path)
+    if path.exists():
+        others = sorted(f.name for f in path.iterdir() if f.name not in MODEL_FILES) if path.is_dir() else []
+        if others or not path.is_dir():
+            raise InputError(
+                f"{path} is there already and {f'holds {others[0]!r}' if others else 'is a file'}, "
+                "which is no part of a saved model.",
+                f"output {path}",
+                "Choose another name, or remove it first.",
+            )
 
 
 @contextmanager
@@ -41,15 +73,16 @@ def whole_file(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path
-        The target; replaced if it is there.
+        The target; replaced if it is there. If it is a link, what it points to is replaced.
 
     Yields
     ------
     pathlib.Path
         Where to write. It is flushed to the disk and renamed at the end, and removed if anything went wrong.
     """
+    path = path.resolve()
     # In the same folder, because only within one file system is a rename a single step.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -62,15 +95,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, marker: str) -> Iterator[Path]:
+def whole_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside the target, and move it there when all went well.
 
     Parameters
     ----------
     path
-        The target folder. One that is there is replaced only if it holds `marker`: it is then of our making.
-    marker
-        A file name.
+        The target folder. One that is there is replaced only if it holds nothing but an earlier model.
 
     Yields
     ------
@@ -82,21 +113,16 @@ def whole_folder(path: Path, marker: str) -> Iterator[Path]:
     InputError
         If the target is something else than an earlier result.
     """
-    check_target(path)
-    if path.exists() and not (path / marker).is_file():
-        raise InputError(
-            f"{path} is there already, and is no saved model.",
-            f"output {path}",
-            "Choose another name, or remove it first.",
-        )
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.absolute().parent))
+    check_folder(path)
+    path = path.resolve()
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield temporary
         for file in temporary.iterdir():
             _sync(file)
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.absolute().parent))
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
             path.replace(old)
             temporary.replace(path)
             shutil.rmtree(old)

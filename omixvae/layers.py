@@ -3,9 +3,33 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "limit_size"]
+
+LARGEST_SIZE = 3.0
+
+
+def limit_size(x: Tensor) -> Tensor:
+    """Keep vectors of ordinary size as they are, and shrink longer ones smoothly to a limit.
+
+    Parameters
+    ----------
+    x
+        Shape (..., e).
+
+    Returns
+    -------
+    torch.Tensor
+        x / √(1 + r²/3²), with r the root mean square of the vector: at most 3.
+
+    Examples
+    --------
+    >>> [round(limit_size(torch.full((4,), r))[0].item(), 2) for r in (0.5, 300.0)]
+    [0.49, 3.0]
+    """
+    return x * torch.rsqrt(1 + x.square().mean(-1, keepdim=True) / LARGEST_SIZE**2)
 
 
 class MLP(nn.Module):
@@ -13,8 +37,8 @@ class MLP(nn.Module):
 
     Layer normalisation (not batch normalisation) keeps each observation independent of the others of its batch, so
     that results do not depend on who else is in it. The shortcut lets a signal pass a stack of such blocks from the
-    first step on: without it two thirds of the latent dimensions stayed unused on 11,000 cells. It starts behind the
-    first normalisation: before it, 50,000 inputs that move together in one step of Adam would throw the output far out.
+    first step on: without it two thirds of the latent dimensions stayed unused on 11,000 cells. What enters both is
+    limited in size: in the first steps of Adam 50,000 weights move together, and would throw the output far out.
 
     Parameters
     ----------
@@ -28,8 +52,8 @@ class MLP(nn.Module):
 
     def __init__(self, n_in: int, hidden: Sequence[int], n_out: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(nn.Linear(n_in, hidden[0]), nn.LayerNorm(hidden[0]))
-        blocks: list[nn.Module] = [nn.LeakyReLU(0.1)]
+        self.first = nn.Linear(n_in, hidden[0])
+        blocks: list[nn.Module] = [nn.LayerNorm(hidden[0]), nn.LeakyReLU(0.1)]
         for before, size in pairwise(hidden):
             blocks += [nn.Linear(before, size), nn.LayerNorm(size), nn.LeakyReLU(0.1)]
         self.blocks = nn.Sequential(*blocks)
@@ -38,6 +62,6 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., n_in) to (..., n_out)."""
-        x = self.first(x)
+        x = limit_size(self.first(x))
         y: Tensor = self.last(self.blocks(x)) + self.shortcut(x)
         return y

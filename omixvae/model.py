@@ -10,6 +10,7 @@ import mudata
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from omixvae import inference, results
@@ -17,7 +18,7 @@ from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.masked import Covariate
 from omixvae.errors import InputError, nearest
-from omixvae.files import whole_folder
+from omixvae.files import MODEL_FILES, whole_folder
 from omixvae.plan import Plan, make_plan
 from omixvae.training.devices import resolve_device
 from omixvae.training.engine import train
@@ -27,8 +28,6 @@ from omixvae.training.schedule import Epoch, History
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["OmixVAE", "fit", "load"]
-
-FILES = ("config.json", "plan.json", "schema.json", "history.json", "weights.safetensors")
 
 
 class OmixVAE:
@@ -102,7 +101,6 @@ class OmixVAE:
         device = resolve_device(self.config.training.device)
         data = from_mudata(mdata, self.config.data)
         self.plan, self.schema = make_plan(self.config, data), data.schema
-        results.modalities_to_impute(self.config, data)  # a wrong name is better refused before the training
         self.network = _new_network(self.plan, device)
         initialise_network(self.network, data, np.random.default_rng(self.plan.seed))
         with TrainingProgress(self.plan.max_epochs, show=self.config.training.progress) as progress:
@@ -300,7 +298,7 @@ class OmixVAE:
         InputError
             If the folder cannot be written.
         """
-        with whole_folder(Path(path), FILES[0]) as folder:
+        with whole_folder(Path(path)) as folder:
             (folder / "config.json").write_text(self.config.to_json())
             (folder / "plan.json").write_text(self.plan.to_json())
             (folder / "schema.json").write_text(json.dumps(dataclasses.asdict(self.schema)))
@@ -393,12 +391,25 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
         If the folder does not hold a whole model.
     """
     folder = Path(path)
-    if lacking := [name for name in FILES if not (folder / name).is_file()]:
+    if lacking := [name for name in MODEL_FILES if not (folder / name).is_file()]:
         raise InputError(
             f"{folder} holds no model: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there.",
             f"model {folder}",
             "Give the folder that `--model` or `model.save` wrote.",
         )
+    try:
+        return _read_model(folder, resolve_device(device))
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The model in {folder} cannot be read: {str(error).splitlines()[0]}.",
+            f"model {folder}",
+            "Its files are damaged, or of another version of omixvae; copy the folder again, or train again.",
+        ) from error
+
+
+def _read_model(folder: Path, device: torch.device) -> OmixVAE:
     model = OmixVAE(**json.loads((folder / "config.json").read_text()))
     model.plan = Plan.from_json((folder / "plan.json").read_text())
     read = json.loads((folder / "schema.json").read_text())
@@ -406,7 +417,7 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
     read["covariates"] = tuple(Covariate(**c | {"categories": tuple(c["categories"])}) for c in read["covariates"])
     model.schema = Schema(**read)
     model.history = tuple(Epoch(**row) for row in json.loads((folder / "history.json").read_text())["epochs"])
-    model.network = _new_network(model.plan, resolve_device(device))
+    model.network = _new_network(model.plan, device)
     model.network.load_state_dict(load_file(folder / "weights.safetensors"))
     return model
 

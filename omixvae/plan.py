@@ -6,7 +6,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -65,8 +65,10 @@ class Plan:
         Part of the observations that early stopping watches; 0 when it is off.
     patience
         Epochs without a better held-out bound after which training stops.
+    warm_up_epochs
+        Epochs in which the weight of the latents' cost rises to one.
     prior_epoch
-        Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I).
+        Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I). 0 for other priors.
     shrinkage
         Precision of the Gaussian prior on the weights of linear decoders.
     """
@@ -89,6 +91,7 @@ class Plan:
     learning_rate: float
     held_out: float
     patience: int
+    warm_up_epochs: int
     prior_epoch: int
     shrinkage: float
     precision: Literal["float32", "float64"]
@@ -142,7 +145,8 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
     Raises
     ------
     InputError
-        If a likelihood cannot take the values of its modality, or there are too few observations.
+        If a likelihood cannot take the values of its modality, an option names a modality that is not there, or there
+        are too few observations.
 
     Examples
     --------
@@ -240,7 +244,8 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         learning_rate=float(learning_rate),
         held_out=(0.1 if n >= 100 else 0.2) if training.early_stopping and n >= 20 else 0.0,
         patience=max(10, max_epochs // 5),
-        prior_epoch=max_epochs // 3,
+        warm_up_epochs=max_epochs // 3,
+        prior_epoch=max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
         shrinkage=1.0,
         precision="float32"
         if training.precision == "auto"
@@ -260,8 +265,6 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
     most = max(2, n_latent // 2)
     chosen = {t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, t.n_features // 2) for t in data.tables}
     if isinstance(asked, Mapping):
-        if wrong := [name for name in asked if name not in chosen]:
-            raise InputError(f"There is no modality {wrong[0]!r}.", "option n_private", nearest(wrong[0], chosen))
         chosen |= dict(asked)
         reasons["n_private"] = f"n_private = {chosen}: as asked"
     elif asked == "auto":
@@ -276,12 +279,7 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
 
 def _likelihoods(config: Config, data: MaskedModalities, reasons: dict[str, str]) -> dict[str, LikelihoodWord]:
     asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
-    names = data.schema.modalities
-    errors = [
-        InputError(f"There is no modality {name!r}.", "option likelihoods", nearest(name, names))
-        for name in asked
-        if name not in names
-    ]
+    errors = _unknown_modalities(config, data.schema.modalities)
     chosen: dict[str, LikelihoodWord] = {}
     for table in data.tables:
         word, reason = (asked[table.name], "as asked") if table.name in asked else _suitable(table)
@@ -291,6 +289,22 @@ def _likelihoods(config: Config, data: MaskedModalities, reasons: dict[str, str]
             errors.append(error)
     raise_together(errors)
     return chosen
+
+
+def _unknown_modalities(config: Config, known: Sequence[str]) -> list[InputError]:
+    """Find the names in options of the model and of the results that no modality has."""
+    options = {
+        "likelihoods": config.model.likelihoods,
+        "n_private": config.model.n_private,
+        "impute": config.results.impute,
+    }
+    return [
+        InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, known))
+        for option, value in options.items()
+        if isinstance(value, (Mapping, tuple))
+        for name in value
+        if name not in known
+    ]
 
 
 def _suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:

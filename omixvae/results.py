@@ -14,7 +14,7 @@ import torch
 
 from omixvae.config import Config
 from omixvae.data.masked import MaskedModalities, ModalityTable
-from omixvae.errors import InputError, nearest
+from omixvae.errors import InputError
 from omixvae.files import check_target
 from omixvae.inference import (
     cluster_probabilities,
@@ -58,10 +58,6 @@ def annotate(
     config, plan, history
         What was asked for, what was done, and how it went.
 
-    Raises
-    ------
-    InputError
-        If a modality to impute is not known.
     """
     key = config.results.key_added
     imputed = modalities_to_impute(config, data)
@@ -100,11 +96,6 @@ def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, .
     -------
     tuple of str
         Names of modalities, in the order of the data.
-
-    Raises
-    ------
-    InputError
-        If a modality that is asked for is not known.
     """
     asked, names = config.results.impute, data.schema.modalities
     if asked == "none":
@@ -113,9 +104,6 @@ def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, .
         return names
     if asked == "missing":
         return tuple(t.name for t in data.tables if t.missing is not None or not t.present.all())
-    for name in asked:
-        if name not in names:
-            raise InputError(f"There is no modality {name!r}.", "option impute", nearest(name, names))
     return tuple(name for name in names if name in asked)
 
 
@@ -159,10 +147,8 @@ def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedMod
     for s, modality in enumerate(plan.modalities):
         if modality.n_private and modality.name in mdata.mod:
             mean, _ = private_latent(network, data, s, modality.n_private, plan.seed)
-            table = data.tables[s]
-            own = np.empty((table.values.shape[0], modality.n_private), np.float32)
-            own[table.row[table.present]] = mean[table.present]
-            mdata.mod[modality.name].obsm[f"X_{key}_private"] = own
+            adata = mdata.mod[modality.name]
+            adata.obsm[f"X_{key}_private"] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
 
 
 def _write_imputed(

@@ -1,5 +1,7 @@
 """Multi-omics MuData from a known generative model, with the truth inside."""
 
+import warnings
+
 import anndata
 import mudata
 import numpy as np
@@ -57,9 +59,9 @@ def simulate(
 
     Notes
     -----
-    Latent z = cluster centre + N(0, 0.3² I). Expected counts are depth × softmax(bias + loadings · z + batch effect),
-    with depths log-normal per cell, and counts are negative binomial (gamma-Poisson) with θ = 2 for RNA and 10 for
-    protein.
+    Latent z = cluster centre + N(0, 0.3² I), the centres far apart among many drawn from N(0, 1.5² I). Expected counts
+    are depth × softmax(bias + loadings · z + batch effect), with depths log-normal per cell, and counts are negative
+    binomial (gamma-Poisson) with θ = 2 for RNA and 10 for protein.
     """
     if not (n_obs >= 10 and n_clusters >= 1 and n_latent >= 1 and 0 <= missing <= 1 and min(n_genes, n_proteins) >= 2):
         raise InputError(
@@ -71,7 +73,7 @@ def simulate(
     sizes = rng.dirichlet(np.full(n_clusters, 10.0))
     cluster = rng.choice(n_clusters, n_obs, p=sizes)
     batch = rng.permutation(np.arange(n_obs) % 2)
-    centre = 1.5 * rng.standard_normal((n_clusters, n_latent))
+    centre = _spread_out(1.5 * rng.standard_normal((20 * n_clusters, n_latent)), n_clusters)
     z = centre[cluster] + 0.3 * rng.standard_normal((n_obs, n_latent))
     second = np.flatnonzero(batch == 1)
     lacking = second[rng.permutation(len(second))[: round(missing * len(second))]]
@@ -84,7 +86,9 @@ def simulate(
         "rna": _adata(rna, names, [f"gene{j:04d}" for j in range(n_genes)]),
         "protein": _adata(protein[measured], names[measured], [f"protein{j:02d}" for j in range(n_proteins)]),
     }
-    mdata = mudata.MuData(mods)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # mudata's plans for its own options
+        mdata = mudata.MuData(mods)
     obs = pd.DataFrame(
         {
             "cluster": pd.Categorical([f"type {c}" for c in cluster]),
@@ -98,6 +102,15 @@ def simulate(
     mdata.obsm["latent"] = z[order]
     mdata.obsm["protein_truth"] = expected[order]
     return mdata
+
+
+def _spread_out(points: np.ndarray, n: int) -> np.ndarray:
+    """Choose points one after the other, each as far as can be from those chosen before: no two cell types coincide."""
+    chosen = points[:1]
+    while len(chosen) < n:
+        distance = np.linalg.norm(points[:, None] - chosen, axis=-1).min(axis=1)
+        chosen = np.vstack([chosen, points[distance.argmax()]])
+    return chosen
 
 
 def _counts(

@@ -1,6 +1,6 @@
 """What is wrong with an input, in a biologist's words: the same findings for `fit` and for `omixvae inspect`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import mudata
 import numpy as np
@@ -8,13 +8,63 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.config import DataConfig
+from omixvae.data.columns import column_names, find_column
+from omixvae.data.masked import MaskedModalities
 from omixvae.errors import InputError, nearest
 
-__all__ = ["check_columns", "check_modalities", "check_values", "features_phrase"]
+__all__ = [
+    "check_columns",
+    "check_container",
+    "check_links",
+    "check_modality",
+    "check_options",
+    "check_values",
+    "features_phrase",
+]
 
 
-def check_modalities(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
-    """Find what is wrong with names, shapes and layers, before any value is read.
+def check_container(mdata: mudata.MuData) -> list[InputError]:
+    """Find what makes it pointless to look further: no MuData, the wrong axis, no modality.
+
+    Parameters
+    ----------
+    mdata
+        The input.
+
+    Returns
+    -------
+    list of InputError
+        The problem found; empty when all is well.
+
+    Examples
+    --------
+    >>> print(check_container("cohort.h5mu")[0])
+    A str was given, not a MuData. Where: the data. How to mend it: Read a file with mudata.read_h5mu, ...
+    """
+    if not isinstance(mdata, mudata.MuData):
+        return [
+            InputError(
+                f"A {type(mdata).__name__} was given, not a MuData.",
+                "the data",
+                "Read a file with mudata.read_h5mu, or put AnnData objects together with "
+                "mudata.MuData({'rna': ..., 'protein': ...}).",
+            )
+        ]
+    if getattr(mdata, "axis", 0) != 0:
+        return [
+            InputError(
+                f"The modalities of this MuData share features, not observations (axis={mdata.axis}).",
+                "the MuData's axis",
+                "Build it with axis=0: one modality per assay, the same samples in each.",
+            )
+        ]
+    if not len(mdata.mod):
+        return [InputError("The MuData holds no modality.", "mdata.mod", "Put at least one AnnData into it.")]
+    return []
+
+
+def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
+    """Find modalities that are asked for and not there.
 
     Parameters
     ----------
@@ -31,31 +81,42 @@ def check_modalities(mdata: mudata.MuData, config: DataConfig) -> list[InputErro
     Examples
     --------
     >>> from omixvae.simulation import simulate
-    >>> [str(e) for e in check_modalities(simulate(n_obs=50), DataConfig(modalities=("rna", "atac")))]
-    ["There is no modality 'atac'. Where: option modalities. How to mend it: Known: 'rna', 'protein'."]
+    >>> [str(e) for e in check_options(simulate(n_obs=50), DataConfig(modalities=("rna", "atac")))]
+    ["There is no modality 'atac'. Where: option modalities. How to mend it: Choose from 'rna', 'protein'."]
     """
-    known = list(mdata.mod)
-    errors = []
-    if getattr(mdata, "axis", 0) != 0:
-        return [
-            InputError(
-                f"The modalities of this MuData share features, not observations (axis={mdata.axis}).",
-                "the MuData's axis",
-                "Build it with axis=0: one modality per assay, the same samples in each.",
-            )
-        ]
     asked = {"modalities": config.modalities or (), "layers": tuple(config.layers)}
-    for option, names in asked.items():
-        for name in names:
-            if name not in known:
-                errors.append(InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, known)))
-    if not known:
-        errors.append(
-            InputError("The file holds no modality.", "mdata.mod", "Put at least one AnnData into the MuData.")
-        )
-    for name in [name for name in config.modalities or known if name in known]:
-        errors += _check_names(mdata, name) + _check_layer(mdata, name, config.layers)
-    return errors
+    return [
+        InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, mdata.mod))
+        for option, names in asked.items()
+        for name in names
+        if name not in mdata.mod
+    ]
+
+
+def check_modality(mdata: mudata.MuData, name: str, layer: str | None) -> list[InputError]:
+    """Find what is wrong with the names, the shape and the layer of one modality, before any value is read.
+
+    Parameters
+    ----------
+    mdata
+        The input.
+    name
+        The modality.
+    layer
+        The layer that is asked for; None for X.
+
+    Returns
+    -------
+    list of InputError
+        Every problem found; empty when all is well.
+
+    Examples
+    --------
+    >>> from omixvae.simulation import simulate
+    >>> [e.problem for e in check_modality(simulate(n_obs=50), "rna", "counts")]
+    ["Modality 'rna' has no layer 'counts'."]
+    """
+    return _check_names(mdata, name) + _check_layer(mdata, name, layer)
 
 
 def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
@@ -81,14 +142,15 @@ def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
         if len(twice):
             errors.append(
                 InputError(
-                    f"{len(twice):,} names of modality {name!r} occur more than once, the first is {twice[0]!r}.",
+                    f"{len(twice):,} name{'s' if len(twice) > 1 else ''} of modality {name!r} "
+                    f"occur{'' if len(twice) > 1 else 's'} more than once, the first is {twice[0]!r}.",
                     f"mdata[{name!r}].{axis}",
                     fix,
                 )
             )
-    if not errors:
-        marked = np.asarray(mdata.obsm[name]).ravel().astype(bool)
-        if not np.array_equal(marked, mdata.obs_names.isin(adata.obs_names)):
+    if not errors and mdata.obs_names.is_unique:
+        marked = np.asarray(mdata.obsm.get(name, [])).ravel().astype(bool)
+        if marked.sum() != adata.n_obs or not np.array_equal(marked, mdata.obs_names.isin(adata.obs_names)):
             errors.append(
                 InputError(
                     f"The MuData no longer fits its modality {name!r}, which was changed after it was put together.",
@@ -99,15 +161,15 @@ def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
     return errors
 
 
-def _check_layer(mdata: mudata.MuData, name: str, layers: Mapping[str, str]) -> list[InputError]:
+def _check_layer(mdata: mudata.MuData, name: str, layer: str | None) -> list[InputError]:
     adata = mdata.mod[name]
-    layer = layers.get(name)
     if layer is not None and layer not in adata.layers:
-        known = (
-            nearest(layer, adata.layers) if len(adata.layers) else "The modality has no layers; leave the option out."
-        )
         return [
-            InputError(f"Modality {name!r} has no layer {layer!r}.", f"option layers, mdata[{name!r}].layers", known)
+            InputError(
+                f"Modality {name!r} has no layer {layer!r}.",
+                f"option layers, mdata[{name!r}].layers",
+                nearest(layer, adata.layers),
+            )
         ]
     if layer is None and adata.X is None:
         return [
@@ -121,7 +183,12 @@ def _check_layer(mdata: mudata.MuData, name: str, layers: Mapping[str, str]) -> 
 
 
 def check_values(
-    name: str, values: np.ndarray | sp.csr_matrix, missing: np.ndarray | sp.csr_matrix | None, features: Sequence[str]
+    name: str,
+    values: np.ndarray | sp.csr_matrix,
+    missing: np.ndarray | sp.csr_matrix | None,
+    features: Sequence[str],
+    *,
+    may_be_empty: bool = False,
 ) -> list[InputError]:
     """Find what no likelihood can take: infinities, and features without a single value.
 
@@ -135,6 +202,8 @@ def check_values(
         Shape of `values`, true where an entry is missing; None when there is none.
     features
         Names of the g features.
+    may_be_empty
+        Accept features without any value: new data for a trained model may lack some.
 
     Returns
     -------
@@ -159,7 +228,7 @@ def check_values(
                 "Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
             )
         )
-    if missing is not None:
+    if missing is not None and not may_be_empty:
         empty = np.flatnonzero(np.asarray(missing.sum(0)).ravel() == values.shape[0])
         if len(empty):
             errors.append(
@@ -216,36 +285,19 @@ def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     --------
     >>> from omixvae.simulation import simulate
     >>> [e.problem for e in check_columns(simulate(n_obs=50), DataConfig(batch_key="bath"))]
-    ["There is no column 'bath'."]
+    ["There is no column 'bath', neither in mdata.obs nor in that of a modality."]
     """
-    errors = []
-    known = list(mdata.obs.columns)
     keys = {
         "batch_key": (config.batch_key,),
         "covariate_keys": config.covariate_keys,
         "labels_key": (config.labels_key,),
     }
-    for option, names in keys.items():
-        for name in filter(None, names):
-            if name not in known:
-                errors.append(
-                    InputError(f"There is no column {name!r}.", f"option {option}, mdata.obs", nearest(name, known))
-                )
-                continue
-            column: pd.Series[object] = mdata.obs[name]
-            n_missing = int(column.isna().sum())
-            if option == "labels_key" and n_missing == len(column):
-                errors.append(
-                    InputError(f"Column {name!r} holds no label at all.", "option labels_key", "Leave the option out.")
-                )
-            if option != "labels_key" and n_missing:
-                errors.append(
-                    InputError(
-                        f"Column {name!r} is missing for {n_missing:,} of {len(column):,} observations.",
-                        f"option {option}, mdata.obs[{name!r}], first: {column.index[column.isna()][0]!r}",
-                        "Fill the column, or leave the option out.",
-                    )
-                )
+    errors = [
+        error
+        for option, names in keys.items()
+        for name in filter(None, names)
+        for error in _column(mdata, option, name)
+    ]
     if config.labels_key is not None and config.labels_key in mdata.mod:
         errors.append(
             InputError(
@@ -255,3 +307,75 @@ def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
             )
         )
     return errors
+
+
+def _column(mdata: mudata.MuData, option: str, name: str) -> Iterator[InputError]:
+    column = find_column(mdata, name)
+    if column is None:
+        yield InputError(
+            f"There is no column {name!r}, neither in mdata.obs nor in that of a modality.",
+            f"option {option}",
+            nearest(name, column_names(mdata)),
+        )
+        return
+    n_missing = int(column.isna().sum())
+    if option == "labels_key":
+        if n_missing == len(column):
+            yield InputError(f"Column {name!r} holds no label at all.", "option labels_key", "Leave the option out.")
+    elif n_missing:
+        yield InputError(
+            f"Column {name!r} is missing for {n_missing:,} of {len(column):,} observations.",
+            f"option {option}, mdata.obs[{name!r}], first: {column.index[column.isna()][0]!r}",
+            "Fill the column, or leave the option out.",
+        )
+    elif pd.api.types.is_float_dtype(column) and np.isinf(column.to_numpy(np.float64)).any():
+        first = column.index[np.isinf(column.to_numpy(np.float64))][0]
+        yield InputError(
+            f"Column {name!r} holds infinite values.",
+            f"option {option}, mdata.obs[{name!r}], first: {first!r}",
+            "Correct the column, or leave the option out.",
+        )
+
+
+def check_links(data: MaskedModalities) -> list[InputError]:
+    """Find modalities that no observation links to the others: the sign of names that do not match.
+
+    Parameters
+    ----------
+    data
+        All modalities, labels included.
+
+    Returns
+    -------
+    list of InputError
+        The problem found; empty when all is well.
+
+    Examples
+    --------
+    >>> from omixvae.data.from_mudata import from_mudata
+    >>> from omixvae.simulation import simulate
+    >>> check_links(from_mudata(simulate(n_obs=50)))
+    []
+    """
+    linked = np.zeros(len(data.tables), dtype=bool)
+    linked[0] = True
+    for _ in data.tables:  # each round reaches the modalities that share an observation with those reached before
+        linked |= data.presence[data.presence[:, linked].any(axis=1)].any(axis=0)
+    if linked.all():
+        return []
+    names = np.array([repr(name) for name in data.schema.modalities])
+    apart, others = ", ".join(names[~linked]), ", ".join(names[linked])
+    here = data.obs_names[data.presence[:, ~linked].any(axis=1)]
+    there = data.obs_names[data.presence[:, linked].any(axis=1)]
+    one = (~linked).sum() == 1
+    return [
+        InputError(
+            f"{'Modality' if one else 'Modalities'} {apart} {'shares' if one else 'share'} no observation with "
+            f"{others}: none of the {len(here):,} names here (the first is {here[0]!r}) is among the {len(there):,} "
+            f"there (the first is {there[0]!r}).",
+            f"obs_names of {apart} and {others}",
+            "If these are the same samples, give them the same names (often only a prefix, or a suffix such as '-1', "
+            "differs) and build the MuData again. If they are not, nothing tells how the latents of one belong to "
+            "those of the other: choose what to train on with the option modalities.",
+        )
+    ]

@@ -1,5 +1,6 @@
 """MuData → `MaskedModalities`: presence from names, sparse stays sparse, NaN becomes a mask, a zero stays a zero."""
 
+import warnings
 from collections.abc import Sequence
 
 import mudata
@@ -8,9 +9,17 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.config import DataConfig
-from omixvae.data.check import check_columns, check_modalities, check_values
+from omixvae.data.check import (
+    check_columns,
+    check_container,
+    check_links,
+    check_modality,
+    check_options,
+    check_values,
+)
+from omixvae.data.columns import find_column
 from omixvae.data.masked import Covariate, MaskedModalities, Matrix, ModalityTable, Schema
-from omixvae.errors import InputError, raise_together
+from omixvae.errors import InputError, nearest, raise_together
 
 __all__ = ["from_mudata"]
 
@@ -23,7 +32,8 @@ def from_mudata(
     Parameters
     ----------
     mdata
-        Observations may be absent from any modality, in any order, and values may be NaN. It is not changed.
+        Observations may be absent from any modality, in any order, and values may be NaN (a row of nothing but NaN
+        is absent). It is not changed.
     config
         Which modalities, layers and columns to read; all modalities, their X and no column when not given.
     schema
@@ -48,45 +58,101 @@ def from_mudata(
     (100, (100, 2))
     """
     config = config or DataConfig()
-    errors = check_modalities(mdata, _available(config, mdata) if schema else config)
-    errors += check_columns(mdata, _available(config, mdata) if schema else config)
-    raise_together(errors)
-    schema = schema or _schema(mdata, config)
-    covariates = np.concatenate(
-        [np.zeros((mdata.n_obs, 0), np.float32), *(_encode(mdata.obs, c) for c in schema.covariates)], axis=1
-    )
-    batch = None
-    if schema.batch_key is not None and schema.batch_key in mdata.obs:
-        batch = mdata.obs[schema.batch_key].astype(str).to_numpy()
-    tables = []
-    for name, features in schema.features.items():
-        if name == schema.labels_key:
-            tables.append(_labels(mdata.obs, name, features))
-            continue
+    raise_together(check_container(mdata))
+    asked = config if schema is None else _available(config, mdata, schema)
+    errors = check_options(mdata, asked) + check_columns(mdata, asked)
+    features = _features(mdata, asked) if schema is None else schema.features
+    labels_key = config.labels_key if schema is None else schema.labels_key
+    batch_column = None if errors or asked.batch_key is None else find_column(mdata, asked.batch_key)
+    batch = None if batch_column is None else batch_column.astype(str).to_numpy()
+    tables, covariates = [], [np.zeros((mdata.n_obs, 0), np.float32)]
+    for name in [name for name in features if name != labels_key]:
         try:
-            tables.append(_table(mdata, name, features, config.layers.get(name), batch))
+            tables.append(_table(mdata, name, features[name], config.layers.get(name), batch, new=schema is not None))
         except InputError as error:
             errors.append(error)
     raise_together(errors)
-    return MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), covariates, schema)
+    read = schema or _schema(mdata, asked, features)
+    for covariate in read.covariates:
+        try:
+            covariates.append(_encode(mdata, covariate))
+        except InputError as error:
+            errors.append(error)
+    raise_together(errors)
+    if read.labels_key is not None:
+        tables.append(_labels(mdata, read.labels_key, read.features[read.labels_key]))
+    data = MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), np.concatenate(covariates, axis=1), read)
+    if schema is None:
+        raise_together(check_links(data))
+        _note_without_values(data)
+    else:
+        _note_differences(mdata, config, schema)
+    return data
 
 
-def _available(config: DataConfig, mdata: mudata.MuData) -> DataConfig:
+def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> DataConfig:
     """Ask of new data only what it has: a trained model can do without the rest."""
+    modalities = tuple(m for m in schema.modalities if m in mdata.mod and 0 not in mdata.mod[m].shape)
+    if not modalities:
+        known = ", ".join(repr(m) for m in schema.modalities if m != schema.labels_key)
+        raise InputError(
+            f"None of the modalities that the model was trained on has a value here; there are "
+            f"{', '.join(map(repr, mdata.mod))}, the model knows {known}.",
+            "mdata.mod",
+            "Give at least one of them, under the name that it had in the training.",
+        )
+    keys = [c.name for c in schema.covariates if find_column(mdata, c.name) is not None]
     return DataConfig(
-        modalities=tuple(m for m in config.modalities or tuple(mdata.mod) if m in mdata.mod),
-        layers={m: layer for m, layer in config.layers.items() if m in mdata.mod},
-        batch_key=config.batch_key if config.batch_key in mdata.obs else None,
-        covariate_keys=config.covariate_keys,
+        modalities=modalities,
+        layers={m: layer for m, layer in config.layers.items() if m in modalities},
+        batch_key=schema.batch_key if schema.batch_key in keys else None,
+        covariate_keys=tuple(k for k in keys if k != schema.batch_key),
     )
 
 
-def _schema(mdata: mudata.MuData, config: DataConfig) -> Schema:
-    features = {m: tuple(mdata.mod[m].var_names.astype(str)) for m in config.modalities or mdata.mod}
-    if config.labels_key is not None:
-        features[config.labels_key] = _levels(mdata.obs[config.labels_key])
-    keys = ([config.batch_key] if config.batch_key else []) + list(config.covariate_keys)
-    covariates = tuple(_covariate(mdata.obs[k], always_categories=k == config.batch_key) for k in dict.fromkeys(keys))
+def _note_without_values(data: MaskedModalities) -> None:
+    empty = np.flatnonzero(~data.presence.any(axis=1))
+    if len(empty):
+        warnings.warn(
+            f"{len(empty):,} of {data.n_obs:,} observations have no value in any modality, the first is "
+            f"{data.obs_names[empty[0]]!r}. They are not trained on, and get the latent of an average observation; "
+            "leave them out if that is not wanted.",
+            stacklevel=3,
+        )
+
+
+def _note_differences(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> None:
+    """Say what a trained model cannot use, or has to do without: a misspelt name would otherwise go unnoticed."""
+    lacking = [m for m in schema.modalities if m not in mdata.mod and m != schema.labels_key]
+    for name in [m for m in mdata.mod if m not in schema.modalities]:
+        if config.modalities is None and lacking:
+            warnings.warn(
+                f"Modality {name!r} is not used: the model was not trained on it. {nearest(name, lacking)}",
+                stacklevel=3,
+            )
+    for covariate in schema.covariates:
+        if find_column(mdata, covariate.name) is None:
+            warnings.warn(
+                f"There is no column {covariate.name!r}, which the model was trained with; an average is used for all "
+                "observations. Add the column to mdata.obs if it is known.",
+                stacklevel=3,
+            )
+
+
+def _features(mdata: mudata.MuData, config: DataConfig) -> dict[str, tuple[str, ...]]:
+    return {m: tuple(mdata.mod[m].var_names.astype(str)) for m in config.modalities or mdata.mod if m in mdata.mod}
+
+
+def _schema(mdata: mudata.MuData, config: DataConfig, features: dict[str, tuple[str, ...]]) -> Schema:
+    columns = {key: find_column(mdata, key) for key in (config.batch_key, *config.covariate_keys) if key is not None}
+    covariates = tuple(
+        _covariate(column, always_categories=key == config.batch_key)
+        for key, column in columns.items()
+        if column is not None
+    )
+    labels = None if config.labels_key is None else find_column(mdata, config.labels_key)
+    if config.labels_key is not None and labels is not None:
+        features = features | {config.labels_key: _levels(labels)}
     return Schema(features, config.labels_key, covariates, config.batch_key)
 
 
@@ -102,43 +168,62 @@ def _covariate(column: "pd.Series[object]", *, always_categories: bool) -> Covar
     return Covariate(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)
 
 
-def _encode(obs: pd.DataFrame, covariate: Covariate) -> np.ndarray:
+def _encode(mdata: mudata.MuData, covariate: Covariate) -> np.ndarray:
     """Turn a column into numbers; a level that the model has not seen (or a missing column) is its average: zeros."""
-    if covariate.name not in obs:
-        return np.zeros((len(obs), covariate.width), np.float32)
-    column = obs[covariate.name]
+    column = find_column(mdata, covariate.name)
+    if column is None:
+        return np.zeros((mdata.n_obs, covariate.width), np.float32)
     if covariate.categories:
         return np.stack([(column.astype(str) == c).to_numpy(np.float32) for c in covariate.categories], axis=1)
-    return ((column.to_numpy(np.float64) - covariate.center) / covariate.scale).astype(np.float32)[:, None]
+    try:
+        numbers = column.to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Column {covariate.name!r} holds {column.iloc[0]!r}, but the model was trained with numbers there.",
+            f"mdata.obs[{covariate.name!r}]",
+            "Convert the column to numbers.",
+        ) from error
+    return ((numbers - covariate.center) / covariate.scale).astype(np.float32)[:, None]
 
 
-def _labels(obs: pd.DataFrame, name: str, categories: Sequence[str]) -> ModalityTable:
+def _labels(mdata: mudata.MuData, name: str, categories: Sequence[str]) -> ModalityTable:
     """Make a column of labels a modality with one indicator column per category."""
-    codes = np.full(len(obs), -1)
-    if name in obs:
-        codes = pd.Categorical(obs[name].astype(str).where(obs[name].notna()), categories=list(categories)).codes
+    column, codes = find_column(mdata, name), np.full(mdata.n_obs, -1)
+    if column is not None:
+        codes = pd.Categorical(column.astype(str).where(column.notna()), categories=list(categories)).codes
     known = np.flatnonzero(codes >= 0)
-    row = np.full(len(obs), -1)
+    row = np.full(mdata.n_obs, -1)
     row[known] = np.arange(len(known))
     values = np.eye(len(categories), dtype=np.float32)[codes[known]]
-    return ModalityTable(name, tuple(categories), values, row, None, np.ones(len(obs), np.float32), is_label=True)
+    return ModalityTable(name, tuple(categories), values, row, None, np.ones(mdata.n_obs, np.float32), is_label=True)
 
 
 def _table(
-    mdata: mudata.MuData, name: str, features: Sequence[str], layer: str | None, batch: np.ndarray | None
+    mdata: mudata.MuData,
+    name: str,
+    features: Sequence[str],
+    layer: str | None,
+    batch: np.ndarray | None,
+    *,
+    new: bool,
 ) -> ModalityTable:
-    if name not in mdata.mod:
+    """Read one modality; `new` data for a trained model may lack it, or some features' values, altogether."""
+    if new and (name not in mdata.mod or 0 in mdata.mod[name].shape):
         nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
         row = np.full(mdata.n_obs, -1)
-        return ModalityTable(name, tuple(features), nothing, row, None, np.ones(mdata.n_obs, np.float32))
+        return ModalityTable(name, tuple(features), nothing, row, None, _library(nothing, row, batch))
+    raise_together(check_modality(mdata, name, layer))
     adata = mdata.mod[name]
     values = _as_matrix(adata.X if layer is None else adata.layers[layer], name)
     names = adata.var_names.astype(str)
     if tuple(names) != tuple(features):
         values = values[:, _positions(names, features, name)]
     values, missing = _split_missing(values)
-    raise_together(check_values(name, values, missing, features))
+    raise_together(check_values(name, values, missing, features, may_be_empty=new))
     row = adata.obs_names.get_indexer(mdata.obs_names)
+    if missing is not None:
+        nothing_measured = np.asarray(missing.sum(1)).ravel() == len(features)
+        row = np.where(nothing_measured[row], -1, row)
     return ModalityTable(name, tuple(features), values, row, missing, _library(values, row, batch))
 
 
@@ -161,7 +246,11 @@ def _as_matrix(x: object, name: str) -> Matrix:
         x = x.to_memory()
     try:
         if sp.issparse(x):
-            return sp.csr_matrix(x, dtype=np.float32)
+            matrix = sp.csr_matrix(x, dtype=np.float32)
+            if not matrix.has_canonical_format:  # an entry stored in two parts would be read as one of them
+                matrix = matrix.copy()
+                matrix.sum_duplicates()
+            return matrix
         return np.asarray(x, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
@@ -181,14 +270,18 @@ def _split_missing(values: Matrix) -> tuple[Matrix, Matrix | None]:
     filled = values.copy()
     filled.data[nan] = 0
     missing = sp.csr_matrix((nan, values.indices.copy(), values.indptr.copy()), shape=values.shape)
-    missing.eliminate_zeros()
+    for matrix in (filled, missing):
+        matrix.eliminate_zeros()
     return filled, missing
 
 
 def _library(values: Matrix, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
     totals = np.asarray(values.sum(1, dtype=np.float64)).ravel()
     totals = np.maximum(totals, 1.0)  # a row of zeros is a measurement too; its mean must stay positive
-    library = np.where(row >= 0, totals[np.maximum(row, 0)], np.nan)
+    library = np.full(len(row), np.nan)
+    library[row >= 0] = totals[row[row >= 0]]
+    if np.isnan(library).all():
+        return library.astype(np.float32)
     if batch is not None:
         for level in np.unique(batch):
             inside = batch == level

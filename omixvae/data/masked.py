@@ -116,7 +116,7 @@ class ModalityTable:
         Shape of `values`, true where a single entry was not measured (NaN in the source); None when there is none.
     library
         Shape (n,): total of the measured entries of each observation, in the data's units; an observation without the
-        modality has the median of the totals (of its batch, if one is given).
+        modality has the median of the totals (of its batch, if one is given); NaN if no observation has it.
     is_label
         Whether this is a column of labels (indicator columns) and not a modality of the MuData.
     """
@@ -167,10 +167,15 @@ class ModalityTable:
         if self.missing is not None:
             n -= np.asarray(self.missing.sum(0)).ravel()
         values = self.values
-        squares = np.square(values, dtype=np.float64) if isinstance(values, np.ndarray) else values.multiply(values)
-        total = np.asarray(self.values.sum(0, dtype=np.float64)).ravel()
+        if isinstance(values, np.ndarray):
+            total = values.sum(0, dtype=np.float64)
+            squares = np.square(values, dtype=np.float64).sum(0)
+        else:
+            # SciPy adds up in float32, whatever dtype is asked for: far from zero no digit of the variance is left.
+            total = np.bincount(values.indices, values.data, self.n_features)
+            squares = np.bincount(values.indices, np.square(values.data, dtype=np.float64), self.n_features)
         mean = total / np.maximum(n, 1)
-        variance = np.asarray(squares.sum(0, dtype=np.float64)).ravel() / np.maximum(n, 1) - mean**2
+        variance = squares / np.maximum(n, 1) - mean**2
         variance = np.where(n > 0, np.maximum(variance, 0.0), 1.0)
         return Moments(mean, variance)
 

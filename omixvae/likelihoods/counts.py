@@ -48,7 +48,7 @@ class SparseLogProb(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, log_mu: Tensor, log_theta: Tensor) -> Tensor:
-        """Compute the log-probability of counts (n, g) with log μ (n, g) and log θ (g,)."""
+        """Compute the log-probability of counts (..., g) with log μ (..., g) and log θ (g,)."""
         theta = log_theta.exp()
         d = log_mu - log_theta
         softplus = functional.softplus(d)
@@ -67,7 +67,7 @@ class SparseLogProb(torch.autograd.Function):
         x, d, softplus, theta, flat, column = ctx.saved_tensors
         sigmoid = torch.sigmoid(d)
         grad_log_mu = torch.addcmul(x, x + theta, sigmoid, value=-1).mul_(grad)
-        grad_log_theta = (sigmoid.sub_(softplus).mul_(grad)).sum(0) * theta
+        grad_log_theta = sigmoid.sub_(softplus).mul_(grad).reshape(-1, x.shape[-1]).sum(0) * theta
         counts, theta_here = x.flatten()[flat], theta[column]
         gamma_part = theta_here * (torch.digamma(counts + theta_here) - torch.digamma(theta)[column])
         here = grad.flatten()[flat] * (gamma_part - counts * torch.sigmoid(-d.flatten()[flat]))
@@ -137,6 +137,8 @@ class NegativeBinomial(Likelihood):
 
     def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> NegativeBinomialCounts:
         """Make the distribution of each count."""
+        # NaN: no observation of these data has the modality. Then the typical total of the training data is expected.
+        library = torch.where(library.isnan(), self.typical_library, library)
         log_mu = functional.log_softmax(decoded, dim=-1) + library.log().unsqueeze(-1)
         # Beyond these limits the distribution no longer changes (Poisson above), but lgamma loses its digits.
         return NegativeBinomialCounts(log_mu, self.log_theta.clamp(-7.0, 9.0))

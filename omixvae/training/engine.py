@@ -87,7 +87,7 @@ def train(
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
         for index in epoch_batches(rows, plan.batch_size, rng):
             batch = _load(network, source, index)
-            terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.prior_epoch))
+            terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.warm_up_epochs))
             _step(network, optimiser, terms, len(rows), plan)
             schedule.step()
             sums += len(index) * _means(terms)

@@ -19,8 +19,8 @@ SAMPLE_VALUES = 20_000_000
 """Most values of one modality that are looked at densely (80 MB in float32)."""
 
 NEIGHBOURS = 15
-RESOLUTIONS = tuple(np.geomspace(0.05, 1.0, 10))
-CLOSE_TO_BEST = 0.97
+RESOLUTIONS = tuple(np.geomspace(0.01, 1.0, 13))
+CLOSE_TO_BEST = 0.96
 ROWS_TO_SCORE = 5000
 """Most observations whose silhouette is taken: its cost grows with their square."""
 
@@ -107,7 +107,7 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
     Notes
     -----
     A given number of groups: k-means. Else: Leiden communities of the graph of nearest neighbours, at resolutions from
-    coarse to fine; taken are the fewest groups whose silhouette is within 3 % of the best. Communities need not be
+    coarse to fine; taken are the fewest groups whose silhouette is within 4 % of the best. Communities need not be
     round, so one cell type is not cut into several as by k-means; the silhouette says when a finer cut stops
     separating anything.
 

@@ -1,0 +1,171 @@
+import anndata
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import omixvae
+from omixvae.data import DataConfig, from_mudata
+from omixvae.data.check import check_columns, check_container, check_links, check_modality, check_values
+from omixvae.errors import InputError, nearest, raise_together
+from tests.builders import build_mdata
+
+
+def test_an_anndata_is_no_mudata():
+    with pytest.raises(omixvae.InputError) as caught:
+        omixvae.fit(build_mdata(12)["rna"])
+    assert str(caught.value) == (
+        "A AnnData was given, not a MuData. Where: the data. How to mend it: Read a file with mudata.read_h5mu, or put "
+        "AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...})."
+    )
+
+
+def test_modalities_that_share_features():
+    parts = {name: build_mdata(12, seed=i)["rna"].copy() for i, name in enumerate(("first", "second"))}
+    for i, adata in enumerate(parts.values()):
+        adata.obs_names = [f"{name}-{i}" for name in adata.obs_names]
+    assert [str(e) for e in check_container(mudata.MuData(parts, axis=1))] == [
+        "The modalities of this MuData share features, not observations (axis=1). Where: the MuData's axis. "
+        "How to mend it: Build it with axis=0: one modality per assay, the same samples in each."
+    ]
+
+
+def test_a_modality_changed_after_the_mudata_was_built():
+    mdata = build_mdata(20)
+    mdata.mod["rna"] = mdata["rna"][:5].copy()
+    assert [str(e) for e in check_modality(mdata, "rna", None)] == [
+        "The MuData no longer fits its modality 'rna', which was changed after it was put together. Where: "
+        "mdata.obsm['rna']. How to mend it: Call mdata.update() and try again."
+    ]
+
+
+def test_a_modality_without_x():
+    mdata = build_mdata(12)
+    mdata["rna"].layers["counts"] = mdata["rna"].X
+    del mdata["rna"].X
+    assert [str(e) for e in check_modality(mdata, "rna", None)] == [
+        "Modality 'rna' has no X. Where: mdata['rna'].X. "
+        "How to mend it: Say which layer holds its values: layers={'rna': ...}."
+    ]
+    assert check_modality(mdata, "rna", "counts") == []
+
+
+def test_values_that_are_no_numbers():
+    mdata = build_mdata(12)
+    adata = mdata["rna"]
+    adata.layers["words"] = np.full(adata.shape, "low", dtype=object)
+    with pytest.raises(omixvae.InputError) as caught:
+        from_mudata(mdata, DataConfig(layers={"rna": "words"}))
+    assert str(caught.value) == (
+        "Modality 'rna' holds values that are no numbers (could not convert string to float: 'low'). Where: "
+        "mdata['rna']. How to mend it: Convert them to numbers, with NaN for what was not measured."
+    )
+
+
+def test_sparse_and_dense_values_have_the_same_problems():
+    values = np.array([[1.0, np.inf, 0.0], [-np.inf, np.inf, 0.0]], np.float32)
+    missing = np.array([[False, False, True], [False, False, True]])
+    features = ["CD3D", "CD4", "CD8A"]
+    dense = [str(e) for e in check_values("rna", values, missing, features)]
+    assert dense == [str(e) for e in check_values("rna", sp.csr_matrix(values), sp.csr_matrix(missing), features)]
+    assert dense == [
+        "Modality 'rna' holds 3 infinite values. Where: mdata['rna'], 2 of 3 features, first: 'CD3D'. How to mend it: "
+        "Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
+        "1 feature of modality 'rna' has no value at all, only NaN. Where: mdata['rna'], 1 of 3 features, first: "
+        "'CD8A'. How to mend it: Drop these features before training.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "message"),
+    [
+        (
+            [np.nan] * 12,
+            {"labels_key": "x"},
+            "Column 'x' holds no label at all. Where: option labels_key. How to mend it: Leave the option out.",
+        ),
+        (
+            [1.0, np.nan] + [2.0] * 10,
+            {"covariate_keys": ("x",)},
+            "Column 'x' is missing for 1 of 12 observations. Where: option covariate_keys, mdata.obs['x'], first: "
+            "'sample000'. How to mend it: Fill the column, or leave the option out.",
+        ),
+        (
+            [1.0, np.inf] + [2.0] * 10,
+            {"covariate_keys": ("x",)},
+            "Column 'x' holds infinite values. Where: option covariate_keys, mdata.obs['x'], first: 'sample000'. "
+            "How to mend it: Correct the column, or leave the option out.",
+        ),
+    ],
+)
+def test_columns(column, options, message):
+    mdata = build_mdata(12)
+    mdata.obs = pd.DataFrame({"x": column}, index=mdata.obs_names)
+    found = [str(e) for e in check_columns(mdata, DataConfig(**options))]
+    assert found == [message.replace("sample000", mdata.obs_names[1])]
+
+
+def test_a_column_of_labels_named_like_a_modality():
+    mdata = build_mdata(12)
+    mdata.obs["rna"] = "a"
+    assert [str(e) for e in check_columns(mdata, DataConfig(labels_key="rna"))] == [
+        "'rna' is the name of a modality and of the label column. Where: option labels_key. "
+        "How to mend it: Rename the column of mdata.obs."
+    ]
+
+
+def test_a_covariate_of_words_where_the_model_knows_numbers():
+    mdata = build_mdata(12)
+    config = DataConfig(covariate_keys=("age",))
+    schema = from_mudata(mdata, config).schema
+    mdata.obs["age"] = "old"
+    with pytest.raises(omixvae.InputError) as caught:
+        from_mudata(mdata, config, schema)
+    assert str(caught.value) == (
+        "Column 'age' holds 'old', but the model was trained with numbers there. Where: mdata.obs['age']. "
+        "How to mend it: Convert the column to numbers."
+    )
+
+
+def chain(*names_of_modalities: str) -> mudata.MuData:
+    """Make one modality for each word, whose letters are the names of its observations."""
+    parts = {}
+    for i, names in enumerate(names_of_modalities):
+        parts[f"m{i}"] = anndata.AnnData(np.ones((len(names), 1), np.float32), pd.DataFrame(index=list(names)))
+        parts[f"m{i}"].var_names = [f"feature {i}"]
+    return mudata.MuData(parts)
+
+
+@pytest.mark.parametrize("order", [("ab", "bc", "cd"), ("ab", "cd", "bc"), ("ab",), ("abc", "abc")])
+def test_modalities_linked_through_others_are_linked(order):
+    assert check_links(from_mudata(chain(*order))) == []
+
+
+def test_labels_link_modalities():
+    mdata = chain("ab", "cd")
+    mdata.obs["type"] = "x"
+    assert from_mudata(mdata, DataConfig(labels_key="type")).n_obs == 4
+    with pytest.raises(omixvae.InputError) as caught:
+        from_mudata(mdata)
+    assert caught.value.problem == (
+        "Modality 'm1' shares no observation with 'm0': none of the 2 names here (the first is 'c') is among the 2 "
+        "there (the first is 'a')."
+    )
+
+
+def test_problems_of_problems_are_listed_once():
+    errors = [InputError(f"Problem {i}.", "there", "Mend it.") for i in range(3)]
+    with pytest.raises(InputError) as two:
+        raise_together(errors[:2])
+    with pytest.raises(InputError) as three:
+        raise_together([two.value, errors[2]])
+    assert three.value.parts == tuple(errors)
+    assert str(three.value).splitlines()[1:] == [f"  {i + 1}. {error}" for i, error in enumerate(errors)]
+
+
+def test_nearest_says_what_there_is():
+    assert nearest("x", []) == "There is none to choose from; leave the option out."
+    assert nearest("x", ["a", "b"]) == "Choose from 'a', 'b'."
+    many = nearest("x", [f"word {i}" for i in range(13)])
+    assert many.endswith("'word 11' … (13 in all).")

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from omixvae.data import DataConfig, ModalityBatch, from_mudata
+from tests.builders import build_mdata
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("modality", ["rna", "protein", "mutation"])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_moments_are_those_of_numpy_over_measured_entries(modality, sparse):
+    mdata = build_mdata(50, seed=2, sparse=False)
+    values = mdata[modality].X.copy()
+    values[:5, 0] = np.nan
+    mdata[modality].X = sp.csr_matrix(values) if sparse else values
+    moments = from_mudata(mdata).table(modality).moments
+    np.testing.assert_allclose(moments.mean, np.nanmean(values.astype(np.float64), axis=0), rtol=1e-6)
+    np.testing.assert_allclose(moments.variance, np.nanvar(values.astype(np.float64), axis=0), rtol=1e-4, atol=1e-7)
+
+
+def test_a_feature_without_values_has_mean_0_and_variance_1():
+    mdata = build_mdata(20)
+    schema = from_mudata(mdata).schema
+    mdata["protein"].X[:, 1] = np.nan
+    moments = from_mudata(mdata, DataConfig(), schema).table("protein").moments
+    assert (moments.mean[1], moments.variance[1]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_measured_gives_each_measured_value_and_no_other(sparse):
+    mdata = build_mdata(20, sparse=False)
+    values = mdata["rna"].X + 1
+    values[0, 0] = np.nan
+    mdata["rna"].X = sp.csr_matrix(values) if sparse else values
+    table = from_mudata(mdata).table("rna")
+    assert sorted(table.measured()) == sorted(values[~np.isnan(values)])
+    values[3, 3] = 0
+    mdata["rna"].X = sp.csr_matrix(values) if sparse else values
+    assert np.sum(from_mudata(mdata).table("rna").measured() == 0) == 1
+
+
+def test_rows_come_in_the_order_asked_for():
+    data = from_mudata(build_mdata(20))
+    index = np.array([7, 3, 3, 19])
+    batch, all_rows = data.rows(index, CPU, torch.float32), data.rows(np.arange(20), CPU, torch.float32)
+    assert batch.index.tolist() == index.tolist()
+    for some, whole in zip(batch.modalities, all_rows.modalities, strict=True):
+        assert torch.equal(some.filled, whole.filled[index])
+        assert torch.equal(some.mask, whole.mask[index])
+        assert torch.equal(some.library, whole.library[index])
+
+
+def test_given_hides_the_other_modalities_and_keeps_the_data():
+    data = from_mudata(build_mdata(20))
+    hidden = data.given(["protein"])
+    assert not hidden.presence[:, [0, 2]].any()
+    np.testing.assert_array_equal(hidden.presence[:, 1], data.presence[:, 1])
+    assert data.presence[:, 0].any()
+
+
+def test_complete_is_only_said_of_complete_batches():
+    data = from_mudata(build_mdata(40))
+    full = np.flatnonzero(data.table("mutation").present)
+    assert data.table("mutation").at(full, CPU, torch.float32).complete
+    assert not data.table("mutation").at(np.arange(40), CPU, torch.float32).complete
+    assert not data.table("protein").at(np.arange(40), CPU, torch.float32).complete
+
+
+def test_filled_has_zeros_where_nothing_was_measured_whatever_is_stored():
+    values = torch.tensor([[1.0, torch.nan], [torch.inf, 2.0], [torch.nan, torch.nan]])
+    observed = torch.tensor([[True, False], [False, True], [True, True]])
+    batch = ModalityBatch(values, torch.tensor([True, True, False]), observed, torch.ones(3))
+    assert batch.filled.tolist() == [[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]]
+    assert batch.only_measured(values, -1.0).tolist() == [[1.0, -1.0], [-1.0, 2.0], [-1.0, -1.0]]

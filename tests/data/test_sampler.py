@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from omixvae.data.sampler import epoch_batches, held_out_split
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_each_pattern_gives_its_share(fraction, seed):
+    rng = np.random.default_rng(seed)
+    presence = np.repeat([[True, True], [True, False], [False, True]], [50, 30, 20], axis=0)[rng.permutation(100)]
+    train, held_out = held_out_split(presence, fraction, rng)
+    assert sorted([*train, *held_out]) == list(range(100))
+    for pattern, n in (([True, True], 50), ([True, False], 30), ([False, True], 20)):
+        assert abs((presence[held_out] == pattern).all(1).sum() - fraction * n) <= 1
+
+
+def test_observations_without_any_modality_are_in_neither_part():
+    presence = np.ones((20, 2), bool)
+    presence[[3, 8]] = False
+    train, held_out = held_out_split(presence, 0.25, np.random.default_rng(0))
+    assert sorted([*train, *held_out]) == [i for i in range(20) if i not in (3, 8)]
+
+
+def test_nothing_is_held_out_of_a_fraction_of_zero():
+    train, held_out = held_out_split(np.ones((7, 1), bool), 0.0, np.random.default_rng(0))
+    assert (train.tolist(), held_out.tolist()) == (list(range(7)), [])
+
+
+def test_the_split_depends_on_the_random_numbers_alone():
+    presence = np.random.default_rng(1).random((40, 3)) < 0.7
+    splits = [held_out_split(presence, 0.2, np.random.default_rng(seed))[1].tolist() for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(1, 1), (10, 4), (10, 100), (7, 7), (9, 2)])
+def test_batches_hold_each_row_once_and_are_alike_in_size(n, batch_size):
+    rows = np.arange(100, 100 + n)
+    batches = epoch_batches(rows, batch_size, np.random.default_rng(0))
+    sizes = [len(batch) for batch in batches]
+    assert sorted(np.concatenate(batches)) == rows.tolist()
+    assert max(sizes) <= batch_size
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_rows_are_shuffled_only_where_random_numbers_are_given():
+    rows = np.arange(50)
+    assert np.concatenate(epoch_batches(rows, 8)).tolist() == rows.tolist()
+    assert np.concatenate(epoch_batches(rows, 8, np.random.default_rng(0))).tolist() != rows.tolist()

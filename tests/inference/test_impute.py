@@ -1,0 +1,74 @@
+"""Predictions: the law of total variance, and nothing but what is given."""
+
+import numpy as np
+import pytest
+import torch
+from builders import all_rows, build_mdata, small_network
+
+from omixvae import inference
+from omixvae.data import from_mudata
+
+
+@pytest.fixture
+def data():
+    """Give three modalities with observations and entries missing."""
+    return from_mudata(build_mdata())
+
+
+def draw_latents(network, batch, n_samples, seed):
+    """Draw z, and all private latents, in the order in which inference does."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        h = network.features(batch)
+        draws = network.posterior(h, batch.presence).rsample(generator, n_samples)
+        return [(z, network.private_posterior(h, batch.presence, z).rsample(generator)) for z in draws]
+
+
+@pytest.mark.parametrize("s", range(3))
+def test_prediction_follows_the_law_of_total_variance(s, data):
+    network, batch = small_network(data), all_rows(data)
+    (rows, mean, deviation), *others = inference.predict(network, data, s, 7, seed=3)
+    assert not others
+    np.testing.assert_array_equal(rows, np.arange(data.n_obs))
+    expected, variances = [], []
+    with torch.no_grad():
+        for z, w in draw_latents(network, batch, 7, seed=3):
+            for i in range(data.n_obs):
+                one = data.rows(np.array([i]), torch.device("cpu"), torch.float64)
+                p = network.decode(s, z[i : i + 1], w[i : i + 1, s], one)
+                expected.append(p.mean[0].numpy())
+                variances.append(p.variance[0].numpy())
+    expected = np.reshape(expected, (7, *mean.shape))
+    variances = np.reshape(variances, (7, *mean.shape))
+    assert expected.var(axis=0).min() > 1e-8, "the latents make a difference"
+    np.testing.assert_allclose(mean, expected.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(deviation, np.sqrt(variances.mean(axis=0) + expected.var(axis=0)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("lacking", ["the modality", "every value"])
+def test_counts_that_no_observation_has_are_predicted_at_the_depth_of_the_training_data(lacking, data):
+    network = small_network(data)
+    network.likelihoods[0].typical_library.fill_(123.0)
+    new = build_mdata()
+    if lacking == "the modality":
+        del new.mod["rna"]
+    else:
+        new["rna"].X = np.full(new["rna"].shape, np.nan, np.float32)
+    source = from_mudata(new, schema=data.schema)
+    assert not source.presence[:, 0].any()
+    ((_, mean, _),) = inference.predict(network, source, 0, 3, seed=0)
+    np.testing.assert_allclose(mean.sum(axis=1), 123, rtol=1e-5)
+
+
+def test_a_prediction_does_not_look_at_what_is_not_given(data):
+    """Values of a modality that is left out cannot reach its own prediction."""
+    network = small_network(data)
+    hidden = data.given(["rna", "mutation"])
+    changed = build_mdata()
+    changed["protein"].X = changed["protein"].X + 100
+    predictions = [
+        next(iter(inference.predict(network, source, 1, 3, seed=0)))[1]
+        for source in (hidden, from_mudata(changed).given(["rna", "mutation"]), from_mudata(changed))
+    ]
+    np.testing.assert_array_equal(predictions[0], predictions[1])
+    assert np.abs(predictions[0] - predictions[2]).max() > 0.1

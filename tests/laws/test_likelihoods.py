@@ -1,0 +1,161 @@
+"""Every likelihood obeys the laws, and equals its twin in SciPy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from omixvae.likelihoods import LIKELIHOODS
+from omixvae.likelihoods.categorical import Categorical
+from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal
+from omixvae.likelihoods.counts import STIRLING_FROM, NegativeBinomial, NegativeBinomialCounts, plain_log_prob
+from omixvae.likelihoods.fractions import Bernoulli
+from omixvae.testing import check_likelihood
+
+COUNTS = torch.arange(400.0)
+BITS = torch.arange(2.0)
+SUPPORTS = {
+    "gaussian": (-np.inf, np.inf),
+    "log_normal": (-1.0, np.inf),
+    "negative_binomial": torch.cartesian_prod(COUNTS, COUNTS),
+    "bernoulli": torch.cartesian_prod(BITS, BITS, BITS),
+    "categorical": torch.eye(4),
+}
+
+
+@pytest.mark.parametrize("word", LIKELIHOODS)
+def test_laws(word):
+    assert word in SUPPORTS, f"Say in SUPPORTS of this file where the values of {word} lie."
+    check_likelihood(LIKELIHOODS[word], SUPPORTS[word])
+
+
+class UnnormalisedGaussian(Gaussian):
+    """Breaks a law: its scale is forgotten in the density."""
+
+    def forward(self, decoded, library):
+        p = super().forward(decoded, library)
+        p.log_prob = lambda x: -0.5 * ((x - p.loc) / p.scale) ** 2
+        return p
+
+
+class CarelessCounts(NegativeBinomial):
+    """Breaks a law: takes fractions for counts."""
+
+    @staticmethod
+    def check(values):
+        return values >= 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "word", "sentence"),
+    [
+        (UnnormalisedGaussian, "gaussian", "The probabilities of all values sum to something that differs from one"),
+        (CarelessCounts, "negative_binomial", "check takes inf, which the distribution cannot give"),
+    ],
+)
+def test_a_broken_law_is_noticed(broken, word, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_likelihood(broken, SUPPORTS[word])
+
+
+def standardised(likelihood_class, generator, float64):
+    """Make a likelihood with random centre, unit and noise; give also the noise in the data's units."""
+    likelihood = likelihood_class(5).to(float64)
+    with torch.no_grad():
+        likelihood.center.copy_(torch.randn(5, generator=generator))
+        likelihood.unit.copy_(torch.rand(5, generator=generator) + 0.5)
+        likelihood.log_scale.copy_(torch.randn(5, generator=generator) - 1)
+    relative = SMALLEST_SCALE + (1 - SMALLEST_SCALE) * np.exp(likelihood.log_scale.detach().numpy())
+    return likelihood, likelihood.unit.numpy() * relative
+
+
+def test_gaussian_equals_scipy(generator, float64):
+    likelihood, scale = standardised(Gaussian, generator, float64)
+    decoded, x = torch.randn(2, 7, 5, generator=generator, dtype=float64)
+    expected = stats.norm(likelihood.center + likelihood.unit * decoded, scale)
+    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-10)
+    np.testing.assert_allclose(p.mean, expected.mean())
+    np.testing.assert_allclose(p.variance.detach(), expected.var())
+
+
+def test_log_normal_equals_scipy(generator, float64):
+    likelihood, scale = standardised(LogNormal, generator, float64)
+    decoded = torch.randn(7, 5, generator=generator, dtype=float64)
+    x = 1000 * torch.rand(7, 5, generator=generator, dtype=float64) ** 4
+    x[0] = 0
+    expected = stats.lognorm(scale, loc=-1, scale=(likelihood.center + likelihood.unit * decoded).exp().numpy())
+    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-9)
+    np.testing.assert_allclose(p.mean.detach(), expected.mean())
+    np.testing.assert_allclose(p.variance.detach(), expected.var())
+
+
+def test_bernoulli_equals_scipy(generator, float64):
+    decoded = 5 * torch.randn(7, 5, generator=generator, dtype=float64)
+    x = torch.bernoulli(torch.full((7, 5), 0.5, dtype=float64), generator=generator)
+    expected = stats.bernoulli(1 / (1 + np.exp(-decoded.numpy())))
+    p = Bernoulli(5)(decoded, torch.ones(7, dtype=float64))
+    np.testing.assert_allclose(p.log_prob(x), expected.logpmf(x), rtol=1e-9)
+    np.testing.assert_allclose(p.mean, expected.mean())
+    np.testing.assert_allclose(p.variance, expected.var())
+
+
+def test_categorical_equals_scipy(generator, float64):
+    decoded = 3 * torch.randn(4, generator=generator, dtype=float64)
+    weights = np.exp(decoded.numpy()) / np.exp(decoded.numpy()).sum()
+    x = torch.eye(4, dtype=float64)
+    p = Categorical(4)(decoded.expand(4, 4), torch.ones(4, dtype=float64))
+    np.testing.assert_allclose(p.log_prob(x).sum(-1), stats.multinomial(1, weights).logpmf(x.numpy()), rtol=1e-10)
+
+
+HUGE = [0.0, 1.0, 2.0, STIRLING_FROM - 1, STIRLING_FROM, STIRLING_FROM + 1, 1e3, 1e5, 1e6, 1e7]
+
+
+@pytest.mark.parametrize("theta", [0.01, 0.7, 1.0, 30.0, 5000.0])
+@pytest.mark.parametrize("mu", [1e-3, 1.0, 70.0, 1e6])
+def test_negative_binomial_equals_scipy(mu, theta, float64):
+    x = torch.tensor(HUGE, dtype=float64).unsqueeze(-1)
+    log_mu = torch.full_like(x, np.log(mu))
+    p = NegativeBinomialCounts(log_mu, torch.tensor([np.log(theta)], dtype=float64))
+    expected = stats.nbinom(theta, theta / (theta + mu))
+    np.testing.assert_allclose(p.log_prob(x), expected.logpmf(x.numpy()), rtol=1e-6, atol=2e-7)
+    np.testing.assert_allclose(p.mean[0], expected.mean())
+    np.testing.assert_allclose(p.variance[0], expected.var())
+
+
+@pytest.mark.parametrize("theta", [0.3, 2.0, 40.0])
+def test_negative_binomial_of_huge_counts_in_float32(theta):
+    x = torch.tensor([[1e5], [1e6], [3e6]])
+    mu = x * torch.tensor([[0.5], [1.0], [3.0]])
+    p = NegativeBinomialCounts(mu.log(), torch.tensor([theta]).log())
+    # Written with log Γ of the counts themselves, float32 is off by whole nats here.
+    np.testing.assert_allclose(p.log_prob(x), stats.nbinom.logpmf(x, theta, theta / (theta + mu)), atol=2e-3)
+
+
+def test_negative_binomial_takes_its_mean_from_the_library(generator, float64):
+    likelihood = NegativeBinomial(5).to(float64)
+    decoded = torch.randn(3, 5, generator=generator, dtype=float64)
+    library = torch.tensor([10.0, 1e4, 1e7], dtype=float64)
+    p = likelihood(decoded, library)
+    composition = np.exp(decoded.numpy()) / np.exp(decoded.numpy()).sum(-1, keepdims=True)
+    np.testing.assert_allclose(p.mean, library.numpy()[:, None] * composition)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("observations", [(40,), (3, 5)])
+def test_fused_negative_binomial_equals_the_plain_one(observations, density, generator, float64):
+    shape = (*observations, len(HUGE))
+    measured = torch.rand(shape, generator=generator) < density
+    x = torch.where(measured, torch.tensor(HUGE, dtype=float64), 0.0)
+    log_mu = 6 * torch.randn(shape, generator=generator, dtype=float64)
+    log_theta = 2 * torch.randn(shape[-1], generator=generator, dtype=float64)
+    upstream = torch.randn(shape, generator=generator, dtype=float64)
+    results = []
+    for log_prob in (lambda x, m, t: NegativeBinomialCounts(m, t).log_prob(x), plain_log_prob):
+        inputs = log_mu.clone().requires_grad_(), log_theta.clone().requires_grad_()
+        value = log_prob(x, *inputs)
+        results.append((value.detach(), *torch.autograd.grad(value, inputs, upstream)))
+    assert "SparseLogProb" in type(NegativeBinomialCounts(*inputs).log_prob(x).grad_fn).__name__
+    for fused, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-7, atol=1e-6)

@@ -1,0 +1,357 @@
+"""The bound equals closed forms where there are any, and a slow naive version everywhere."""
+
+import itertools
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from builders import all_rows, build_mdata, build_plan, plan_of
+from scipy import stats
+from torch import nn
+
+from omixvae.data import from_mudata
+from omixvae.data.masked import MaskedBatch, ModalityBatch
+from omixvae.distributions import DiagonalGaussian, LatentDistribution
+from omixvae.encoders import Aggregation
+from omixvae.likelihoods.continuous import SMALLEST_SCALE
+from omixvae.objectives import OBJECTIVES, draw_subset
+from omixvae.objectives.masked import masked_bound
+from omixvae.plan import ModalityPlan
+from omixvae.vae import MultimodalVAE
+
+N_LATENT = 3
+PRIVATE = (2, 1, 0)
+
+
+class FullGaussian(LatentDistribution):
+    """A Gaussian with any covariance, given by its mean and its precision."""
+
+    def __init__(self, mean, precision):
+        self.loc, self.precision = mean, precision
+        self.normal = torch.distributions.MultivariateNormal(mean, precision_matrix=precision, validate_args=False)
+
+    @property
+    def mean(self):
+        return self.loc
+
+    @property
+    def variance(self):
+        return self.normal.variance
+
+    def log_prob(self, z):
+        return self.normal.log_prob(z)
+
+    def rsample(self, generator, n_samples=None):
+        shape = self.loc.shape if n_samples is None else (n_samples, *self.loc.shape)
+        noise = torch.randn(shape, generator=generator, dtype=self.loc.dtype)
+        return self.loc + (self.normal.scale_tril @ noise.unsqueeze(-1)).squeeze(-1)
+
+    def detach(self):
+        return FullGaussian(self.loc.detach(), self.precision.detach())
+
+
+class ExactFeatures(nn.Module):
+    """What one modality of a linear-Gaussian model says about z and w_s, as natural parameters side by side.
+
+    For z: information (d) and precision (d d), with the private latent integrated out. For the one private latent
+    given z: information, what z takes off it (d), and precision. The parameters are copies of the model's.
+    """
+
+    def __init__(self, model, s, likelihood):
+        super().__init__()
+        w, v, b, sigma = (
+            torch.from_numpy(a[s]) for a in (model.loadings, model.private_loadings, model.offset, model.noise)
+        )
+        self.w, self.b, self.log_sigma = nn.Parameter(w.clone()), nn.Parameter(b.clone()), nn.Parameter(sigma.log())
+        self.v = nn.Parameter(v.clone() if v.shape[1] else v.new_zeros(len(v), 1), requires_grad=v.shape[1] > 0)
+        self.likelihood = likelihood
+
+    def forward(self, x, modality):
+        values = self.likelihood.center + self.likelihood.unit * x
+        mask = modality.mask.expand_as(values)
+        residual = torch.where(mask, values - self.b, 0.0)
+        own = torch.where(mask, torch.exp(-2 * self.log_sigma), 0.0)
+        # In the rows and columns of missing entries the covariance is the identity: they take no part.
+        pair = mask.unsqueeze(-1) & mask.unsqueeze(-2)
+        covariance = self.v @ self.v.T + torch.diag(torch.exp(2 * self.log_sigma))
+        covariance = torch.where(pair, covariance, torch.eye(len(self.b), dtype=x.dtype))
+        w = torch.where(mask.unsqueeze(-1), self.w, 0.0)
+        weighted = torch.linalg.solve(covariance, w)
+        about_z = [(residual.unsqueeze(-2) @ weighted).squeeze(-2), (w.mT @ weighted).flatten(1)]
+        about_w = [(residual * own) @ self.v, (own * self.v[:, 0]) @ self.w, own @ self.v**2]
+        return torch.cat([*about_z, *about_w], dim=-1)
+
+
+class ExactPosterior(Aggregation):
+    """Adds the natural parameters of the present modalities to those of the prior."""
+
+    def forward(self, h, present):
+        d = self.n_latent
+        total = torch.where(present.unsqueeze(-1), h, 0.0).sum(1)
+        precision = torch.eye(d, dtype=h.dtype) + total[:, d : d + d * d].unflatten(1, (d, d))
+        return FullGaussian(torch.linalg.solve(precision, total[:, :d]), precision)
+
+
+class ExactPrivate(nn.Module):
+    """p(w_s | z, x_s), one dimension."""
+
+    def forward(self, h, present, z):
+        information, taken, precision = h[..., -2 - z.shape[-1]], h[..., -1 - z.shape[-1] : -1], h[..., -1] + 1
+        mean = (information - (taken * z.unsqueeze(1)).sum(-1)) / precision
+        q = DiagonalGaussian(mean.unsqueeze(-1), precision.unsqueeze(-1).rsqrt())
+        here = present.unsqueeze(-1)
+        return DiagonalGaussian(torch.where(here, q.loc, 0.0), torch.where(here, q.scale, 1.0))
+
+
+def linear_gaussian(n_modalities, *, private, seed=0):
+    """Make a network that is a known linear-Gaussian model with its exact posterior, and the model in NumPy."""
+    rng = np.random.default_rng(seed)
+    n_features = [int(g) for g in rng.integers(2, 5, n_modalities)]
+    # With private latents, every other modality has one: those without must keep working beside them.
+    n_private = [(s + 1) % 2 if private else 0 for s in range(n_modalities)]
+    model = oracles.LinearGaussian.random(n_features, N_LATENT, n_private, rng)
+    plans = [ModalityPlan(f"m{s}", n_features[s], "gaussian", n_private[s]) for s in range(n_modalities)]
+    network = MultimodalVAE(build_plan(plans, n_latent=N_LATENT)).double()
+    with torch.no_grad():
+        for s, (likelihood, decoder) in enumerate(zip(network.likelihoods, network.decoders, strict=True)):
+            center, unit = rng.standard_normal(n_features[s]), 0.5 + rng.random(n_features[s])
+            likelihood.center.copy_(torch.from_numpy(center))
+            likelihood.unit.copy_(torch.from_numpy(unit))
+            scale = (model.noise[s] / unit - SMALLEST_SCALE) / (1 - SMALLEST_SCALE)
+            likelihood.log_scale.copy_(torch.from_numpy(np.log(scale)))
+            loadings = np.concatenate([model.loadings[s], model.private_loadings[s]], axis=1)
+            decoder.linear.weight.copy_(torch.from_numpy(loadings / unit[:, None]))
+            decoder.linear.bias.copy_(torch.from_numpy((model.offset[s] - center) / unit))
+            network.encoders[s] = ExactFeatures(model, s, likelihood)
+    network.aggregation = ExactPosterior(0, N_LATENT, 0)
+    network.private_encoder = ExactPrivate() if private else None
+    return network, model
+
+
+def draw_batch(model, n, *, missing, seed=1):
+    """Draw observations of a model; each has a modality. Give them as a batch, as numbers, and what was measured."""
+    rng = np.random.default_rng(seed)
+    x = model.draw(n, rng)
+    sizes = [len(b) for b in model.offset]
+    presence = rng.random((n, len(sizes))) >= missing
+    presence[np.arange(n), rng.integers(len(sizes), size=n)] = True
+    entries = rng.random(x.shape) >= missing / 2
+    modalities = []
+    for s, (values, observed) in enumerate(zip(split(x, sizes), split(entries, sizes), strict=True)):
+        poisoned = np.where(observed & presence[:, [s]], values, np.nan)
+        tensors = (torch.from_numpy(a) for a in (poisoned, presence[:, s].copy(), observed.copy()))
+        modalities.append(ModalityBatch(*tensors, torch.ones(n, dtype=torch.float64)))
+    batch = MaskedBatch(tuple(modalities), torch.zeros(n, 0, dtype=torch.float64), torch.arange(n))
+    return batch, x, entries & np.repeat(presence, sizes, axis=1)
+
+
+def split(x, sizes):
+    return np.split(x, np.cumsum(sizes)[:-1], axis=1)
+
+
+def parts(terms, subset):
+    r"""Give (L_S, L_\S) of each observation."""
+    first = torch.where(subset, terms.reconstruction, 0.0).sum(-1) - terms.rate
+    second = torch.where(subset, 0.0, terms.reconstruction).sum(-1) - terms.cross_rate
+    return first.detach().numpy(), second.detach().numpy()
+
+
+CASES = list(itertools.product([2, 3, 4, 5], [False, True], [0.0, 0.4]))
+
+
+@pytest.mark.parametrize(("n_modalities", "private", "missing"), CASES)
+def test_exact_posterior_gives_exact_likelihoods_for_every_subset(n_modalities, private, missing, generator):
+    network, model = linear_gaussian(n_modalities, private=private)
+    batch, x, measured = draw_batch(model, 6, missing=missing)
+    sizes = [len(b) for b in model.offset]
+    for chosen in itertools.product([False, True], repeat=n_modalities):
+        subset = torch.tensor(chosen).expand(len(x), -1)
+        # What is absent cannot be in S, even if a caller says so.
+        terms = masked_bound(network, batch, subset, generator)
+        first, second = parts(terms, subset)
+        in_s = np.repeat(chosen, sizes)
+        for i, row in enumerate(x):
+            given, rest = measured[i] & in_s, measured[i] & ~in_s
+            assert first[i] == pytest.approx(model.log_prob(row, given), abs=1e-5), ("B1", chosen, i)
+            assert second[i] == pytest.approx(model.conditional_log_prob(row, rest, given), abs=1e-5), ("B2", chosen, i)
+            whole = model.log_prob(row, measured[i])
+            assert terms.bound[i].item() == pytest.approx(whole, abs=1e-5), ("B3", chosen, i)
+
+
+def test_posterior_of_the_linear_model_is_the_oracles(float64):
+    network, model = linear_gaussian(3, private=True)
+    batch, x, measured = draw_batch(model, 20, missing=0.4)
+    q = network.posterior(network.features(batch), batch.presence)
+    for i, row in enumerate(x):
+        mean, covariance = model.posterior(row, measured[i])
+        np.testing.assert_allclose(q.mean[i].detach(), mean, atol=1e-9)
+        np.testing.assert_allclose(q.variance[i].detach(), np.diag(covariance), atol=1e-9)
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_everything_gives_the_elbo_and_nothing_gives_it_again(private, generator, float64):
+    data = from_mudata(build_mdata())
+    network = MultimodalVAE(plan_of(data, 2 if private else 0)).to(float64)
+    batch = all_rows(data)
+    nothing = torch.zeros_like(batch.presence)
+    state = generator.get_state()
+    everything = masked_bound(network, batch, batch.presence, generator)
+    _, second = parts(everything, batch.presence)
+    np.testing.assert_array_equal(second, 0)
+    first, _ = parts(masked_bound(network, batch, nothing, generator), nothing)
+    np.testing.assert_array_equal(first, 0)
+    # Both estimate the same number, here averaged over many draws.
+    generator.set_state(state)
+    draws = [
+        [masked_bound(network, batch, s, generator).bound.mean().item() for _ in range(100)]
+        for s in (batch.presence, nothing)
+    ]
+    means, errors = np.mean(draws, axis=1), np.std(draws, axis=1) / 100**0.5
+    assert abs(means[0] - means[1]) < 5 * np.hypot(*errors)
+
+
+def arbitrary_network(data, dtype):
+    """Make a network with arbitrary weights, private latents of different sizes and a mixture prior."""
+    words = {"rna": "negative_binomial", "protein": "gaussian", "mutation": "bernoulli"}
+    plans = [ModalityPlan(t.name, t.n_features, words[t.name], p) for t, p in zip(data.tables, (2, 1, 0), strict=True)]
+    network = MultimodalVAE(build_plan(plans, prior="gaussian_mixture", decoder="mlp")).to(dtype)
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(30, 2, generator=generator, dtype=dtype)
+    network.prior.initialise(z, torch.arange(30) % 3)
+    return network
+
+
+def normal_log_prob(q, i, value):
+    """Evaluate row i of independent Gaussians."""
+    return stats.norm.logpdf(value[i].numpy(), q.loc[i].numpy(), q.scale[i].numpy()).sum(-1)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+@torch.no_grad()
+def test_masked_bound_equals_the_naive_loop(beta, float64):
+    data = from_mudata(build_mdata())
+    network, batch = arbitrary_network(data, float64), all_rows(data)
+    n, m = batch.presence.shape
+    subset = draw_subset(batch.presence, "uniform_size", torch.Generator().manual_seed(3))
+    assert len(torch.unique(subset, dim=0)) == 2**m
+    terms = masked_bound(network, batch, subset, torch.Generator().manual_seed(5), beta=beta)
+
+    # The same samples: z_S, z_O, w_S, w_O in this order.
+    generator = torch.Generator().manual_seed(5)
+    h = network.features(batch)
+    z_s = network.posterior(h, subset).rsample(generator)
+    z_o = network.posterior(h, batch.presence).rsample(generator)
+    w_s = network.private_posterior(h, subset, z_s).rsample(generator)
+    w_o = network.private_posterior(h, batch.presence, z_o).rsample(generator)
+    prior = [t.numpy() for t in (network.prior().log_weights.exp(), network.prior().loc, network.prior().scale)]
+
+    def log_q(i, modalities, z):
+        """Give log q(z | x_S) of one observation, from the features of S alone."""
+        if not modalities:
+            return oracles.mixture(*prior, z[i : i + 1].numpy())[0][0]
+        q = network.aggregation(h[i : i + 1, modalities], torch.ones(1, len(modalities), dtype=torch.bool))
+        return stats.norm.logpdf(z[i].numpy(), q.loc[0].numpy(), q.scale[0].numpy()).sum()
+
+    def log_r(i, s, modalities, z, w):
+        """Give log q(w_s | z, x_S) of one observation and modality; the prior's where s is not in S."""
+        p = PRIVATE[s]
+        if s not in modalities:
+            return stats.norm.logpdf(w[i, s, :p].numpy()).sum()
+        present = torch.zeros(1, m, dtype=torch.bool)
+        present[:, modalities] = True
+        r = network.private_encoder(h[i : i + 1], present, z[i : i + 1])
+        return stats.norm.logpdf(w[i, s, :p].numpy(), r.loc[0, s, :p].numpy(), r.scale[0, s, :p].numpy()).sum()
+
+    def log_p(i, s, z, w):
+        """Give log p(x_s | z, w_s) of one observation and modality, over the measured entries."""
+        one = data.rows(np.array([i]), torch.device("cpu"), float64)
+        p = network.decode(s, z[i : i + 1], w[i : i + 1, s], one)
+        entries = one.modalities[s].mask[0].expand(data.tables[s].n_features)
+        return p.log_prob(one.modalities[s].filled)[0, entries].sum().item()
+
+    for i in range(n):
+        observed = batch.presence[i].nonzero()[:, 0].tolist()
+        chosen = subset[i].nonzero()[:, 0].tolist()
+        rest = [s for s in observed if s not in chosen]
+        l_s = sum(log_p(i, s, z_s, w_s) for s in chosen)
+        l_s -= beta * (log_q(i, chosen, z_s) - log_q(i, [], z_s))
+        l_s -= beta * sum(log_r(i, s, chosen, z_s, w_s) - log_r(i, s, [], z_s, w_s) for s in chosen)
+        l_rest = sum(log_p(i, s, z_o, w_o) for s in rest)
+        if rest:  # for S = O the second part is zero
+            l_rest -= beta * (log_q(i, observed, z_o) - log_q(i, chosen, z_o))
+            l_rest -= beta * sum(log_r(i, s, observed, z_o, w_o) - log_r(i, s, chosen, z_o, w_o) for s in observed)
+        if not chosen:
+            assert l_s == 0
+        assert terms.bound[i].item() == pytest.approx(l_s + l_rest, rel=1e-9, abs=1e-9), (i, chosen, observed)
+
+
+@torch.no_grad()
+def test_what_is_absent_cannot_be_in_the_subset(float64):
+    data = from_mudata(build_mdata())
+    network, batch = arbitrary_network(data, float64), all_rows(data)
+    everything = torch.ones_like(batch.presence)
+    assert not batch.presence.all()
+    a, b = (masked_bound(network, batch, s, torch.Generator().manual_seed(0)) for s in (everything, batch.presence))
+    torch.testing.assert_close(a.bound, b.bound, rtol=0, atol=0)
+
+
+def encoder_slopes(network, loss):
+    parameters = [p for p in network.encoders.parameters() if p.requires_grad and not is_of_likelihood(network, p)]
+    return torch.cat([slope.flatten() for slope in torch.autograd.grad(loss, parameters, allow_unused=False)])
+
+
+def is_of_likelihood(network, parameter):
+    return any(parameter is p for p in network.likelihoods.parameters())
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_sticking_the_landing_has_no_gradient_at_the_exact_posterior(everything):
+    network, model = linear_gaussian(3, private=False)
+    batch, _, _ = draw_batch(model, 10, missing=0.4)
+    subset = batch.presence & everything
+    slopes = [
+        encoder_slopes(network, masked_bound(network, batch, subset, torch.Generator().manual_seed(2), stl=stl).loss)
+        for stl in (True, False)
+    ]
+    assert slopes[0].abs().max() < 1e-9
+    assert slopes[1].abs().max() > 1e-2, "without it the gradient is noise"
+
+
+def test_sticking_the_landing_keeps_the_gradient_of_the_other_belief():
+    r"""Between the extremes log q(z_O|x_S) is trained at samples of another belief: there nothing is stopped."""
+    network, model = linear_gaussian(3, private=False)
+    batch, _, _ = draw_batch(model, 10, missing=0.0)
+    subset = torch.tensor([True, False, True]).expand(10, -1)
+    got = encoder_slopes(network, masked_bound(network, batch, subset, torch.Generator().manual_seed(2)).loss)
+    generator = torch.Generator().manual_seed(2)
+    h = network.features(batch)
+    network.posterior(h, subset).rsample(generator)
+    z_o = network.posterior(h, batch.presence).rsample(generator).detach()
+    expected = encoder_slopes(network, -network.posterior(h, subset).log_prob(z_o).mean())
+    assert expected.abs().max() > 1e-2
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("word", OBJECTIVES)
+def test_beta_weighs_the_cost_of_the_latents_alone(word, float64):
+    data = from_mudata(build_mdata())
+    network, batch = arbitrary_network(data, float64), all_rows(data)
+    subset = draw_subset(batch.presence, "independent", torch.Generator().manual_seed(0))
+    terms = [
+        OBJECTIVES[word](network, batch, subset, torch.Generator().manual_seed(1), beta=beta) for beta in (0.0, 2.0)
+    ]
+    torch.testing.assert_close(terms[0].bound, terms[0].reconstruction.sum(-1))
+    cost = terms[0].rate + terms[0].cross_rate
+    torch.testing.assert_close(terms[1].bound, terms[0].bound - 2 * cost)
+    assert cost.abs().max() > 0.1
+
+
+def test_the_size_of_the_subset_is_uniform_or_binomial(generator):
+    observed = torch.ones(30_000, 3, dtype=torch.bool)
+    observed[:, 1] = False  # two of three are there
+    for law, expected in (("uniform_size", [1 / 3, 1 / 3, 1 / 3]), ("independent", [1 / 4, 1 / 2, 1 / 4])):
+        subset = draw_subset(observed, law, generator)
+        assert not (subset & ~observed).any()
+        counts = torch.bincount(subset.sum(-1), minlength=3).numpy()
+        assert stats.chisquare(counts, 30_000 * np.array(expected)).pvalue > 1e-3

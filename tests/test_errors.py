@@ -1,0 +1,476 @@
+"""Wrong input through the real command line: one clear sentence, exit code 2, and nothing left behind."""
+
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata
+import mudata
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import omixvae
+from omixvae.cli import main
+from tests.builders import build_mdata
+
+Change = Callable[[dict[str, anndata.AnnData]], None]
+
+TRAIN = ("train", "in.h5mu", "-o", "out.h5mu")
+SEVERAL = "Where: in each line below. How to mend it: Do what each line says, then run the same again."
+KNOWN = "Known: 'rna', 'protein', 'mutation'."
+ABSENT_DEVICE, DEVICES = ("mps", "cpu or device=cuda") if torch.cuda.is_available() else ("cuda", "cpu")
+
+
+def write_input(change: Change | None = None) -> None:
+    """Write a good MuData to in.h5mu, its modalities changed first."""
+    mdata = build_mdata(12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # mudata on repeated names: they are what is tested
+        if change is not None:
+            modalities = {name: adata.copy() for name, adata in mdata.mod.items()}
+            change(modalities)
+            obs, mdata = mdata.obs, mudata.MuData(modalities)
+            if mdata.obs_names.is_unique:
+                mdata.obs = mdata.obs.join(obs)
+        mdata.write_h5mu("in.h5mu")
+
+
+def assert_refused(arguments: tuple[str, ...], message: str) -> None:
+    """Run the command line in the current folder: it must say only this, and change no file."""
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    result = CliRunner().invoke(main, list(arguments), prog_name="omixvae")
+    assert result.stderr == f"Error: {message}\n"
+    assert result.stdout == ""
+    assert result.exit_code == 2
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def set_values(modality: str, rows: slice, columns: slice, value: float) -> Change:
+    def change(modalities: dict[str, anndata.AnnData]) -> None:
+        adata = modalities[modality]
+        dense = adata.X.toarray() if not isinstance(adata.X, np.ndarray) else adata.X.copy()
+        dense[rows, columns] = value
+        adata.X = dense
+
+    return change
+
+
+def repeat_name(modality: str, axis: str) -> Change:
+    def change(modalities: dict[str, anndata.AnnData]) -> None:
+        names = list(getattr(modalities[modality], axis))
+        names[1] = names[0]
+        setattr(modalities[modality], axis, names)
+
+    return change
+
+
+def keep(modality: str, rows: slice, columns: slice) -> Change:
+    def change(modalities: dict[str, anndata.AnnData]) -> None:
+        modalities[modality] = modalities[modality][rows, columns].copy()
+
+    return change
+
+
+def log_counts(modalities: dict[str, anndata.AnnData]) -> None:
+    modalities["rna"].X = modalities["rna"].X.log1p()
+
+
+def add_suffix(modalities: dict[str, anndata.AnnData]) -> None:
+    modalities["mutation"].obs_names = modalities["mutation"].obs_names + "-1"
+
+
+def all_at_once(modalities: dict[str, anndata.AnnData]) -> None:
+    set_values("protein", slice(0, 1), slice(0, 1), np.inf)(modalities)
+    set_values("protein", slice(None), slice(1, 3), np.nan)(modalities)
+    repeat_name("mutation", "var_names")(modalities)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        pytest.param(
+            keep("rna", slice(0), slice(None)),
+            (),
+            "Modality 'rna' is empty: 0 observations by 8 features. Where: mdata['rna']. "
+            "How to mend it: Leave it out with the option modalities, or write the file again with its values.",
+            id="no observations",
+        ),
+        pytest.param(
+            keep("rna", slice(None), slice(0)),
+            (),
+            "Modality 'rna' is empty: 9 observations by 0 features. Where: mdata['rna']. "
+            "How to mend it: Leave it out with the option modalities, or write the file again with its values.",
+            id="no features",
+        ),
+        pytest.param(
+            repeat_name("rna", "obs_names"),
+            (),
+            "1 name of modality 'rna' occurs more than once, the first is 'sample007'. Where: mdata['rna'].obs_names. "
+            "How to mend it: Make them unique first, e.g. by adding the sample to each barcode "
+            "(adata.obs_names_make_unique()).",
+            id="repeated observation",
+        ),
+        pytest.param(
+            repeat_name("rna", "var_names"),
+            (),
+            "1 name of modality 'rna' occurs more than once, the first is 'rna0'. Where: mdata['rna'].var_names. "
+            "How to mend it: Make them unique first with adata.var_names_make_unique().",
+            id="repeated feature",
+        ),
+        pytest.param(
+            set_values("protein", slice(None), slice(1, 3), np.nan),
+            (),
+            "2 features of modality 'protein' have no value at all, only NaN. Where: mdata['protein'], "
+            "2 of 5 features, first: 'protein1'. How to mend it: Drop these features before training.",
+            id="features of NaN",
+        ),
+        pytest.param(
+            set_values("rna", slice(None), slice(2, 4), -3),
+            ("--likelihoods", "rna=negative_binomial"),
+            "Modality 'rna' holds negative values (smallest -3), but its likelihood is negative_binomial, which needs "
+            "counts: whole numbers, zero or more. Where: mdata['rna'], 2 of 8 features, first: 'rna2'. How to mend it: "
+            "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
+            id="negative counts",
+        ),
+        pytest.param(
+            log_counts,
+            ("--likelihoods", "rna=negative_binomial"),
+            "Modality 'rna' holds values such as 2.565, but its likelihood is negative_binomial, which needs "
+            "counts: whole numbers, zero or more. Where: mdata['rna'], 8 of 8 features, first: 'rna0'. How to mend it: "
+            "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
+            id="logged counts",
+        ),
+        pytest.param(
+            set_values("protein", slice(0, 2), slice(0, 1), np.inf),
+            (),
+            "Modality 'protein' holds 2 infinite values. Where: mdata['protein'], 1 of 5 features, first: 'protein0'. "
+            "How to mend it: Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
+            id="infinities",
+        ),
+        pytest.param(
+            add_suffix,
+            (),
+            "Modality 'mutation' shares no observation with 'rna', 'protein': none of the 12 names here (the first is "
+            "'sample000-1') is among the 11 there (the first is 'sample007'). Where: obs_names of 'mutation' and "
+            "'rna', 'protein'. How to mend it: If these are the same samples, give them the same names (often only a "
+            "prefix, or a suffix such as '-1', differs) and build the MuData again. If they are not, nothing tells how "
+            "the latents of one belong to those of the other: choose what to train on with the option modalities.",
+            id="names that do not match",
+        ),
+        pytest.param(
+            all_at_once,
+            ("--modalities", "rna,protein,mutation,metabolome", "--batch-key", "Batch"),
+            f"The input has 5 problems. {SEVERAL}\n"
+            "  1. There is no modality 'metabolome'. Where: option modalities. How to mend it: Choose from 'rna', "
+            "'protein', 'mutation'.\n"
+            "  2. There is no column 'Batch', neither in mdata.obs nor in that of a modality. Where: option batch_key. "
+            "How to mend it: Did you mean 'batch'? Known: 'batch', 'age', 'group'.\n"
+            "  3. Modality 'protein' holds 1 infinite value. Where: mdata['protein'], 1 of 5 features, first: "
+            "'protein0'. How to mend it: Replace them by NaN where nothing was measured; a log of zero is the usual "
+            "cause.\n"
+            "  4. 2 features of modality 'protein' have no value at all, only NaN. Where: mdata['protein'], 2 of 5 "
+            "features, first: 'protein1'. How to mend it: Drop these features before training.\n"
+            "  5. 1 name of modality 'mutation' occurs more than once, the first is 'mutation0'. Where: "
+            "mdata['mutation'].var_names. How to mend it: Make them unique first with adata.var_names_make_unique().",
+            id="several at once",
+        ),
+        pytest.param(
+            keep("rna", slice(0, 3), slice(None)),
+            ("--modalities", "rna"),
+            "Only 3 observations have any value; nothing can be learned from so few. Where: the MuData. "
+            "How to mend it: Give at least 4.",
+            id="three observations",
+        ),
+    ],
+)
+def test_wrong_values(change, options, message):
+    write_input(change)
+    assert_refused((*TRAIN, *options), message)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            ("--modalities", "rna,protien"),
+            "There is no modality 'protien'. Where: option modalities. "
+            f"How to mend it: Did you mean 'protein'? {KNOWN}",
+            id="modalities",
+        ),
+        pytest.param(
+            ("--layers", "rnaa=counts"),
+            f"There is no modality 'rnaa'. Where: option layers. How to mend it: Did you mean 'rna'? {KNOWN}",
+            id="layers",
+        ),
+        pytest.param(
+            ("--layers", "rna=counts"),
+            "Modality 'rna' has no layer 'counts'. Where: option layers, mdata['rna'].layers. "
+            "How to mend it: There is none to choose from; leave the option out.",
+            id="a layer",
+        ),
+        pytest.param(
+            ("--likelihoods", "rnaa=gaussian", "--n-private", "protein=2,mutations=1", "--impute", "proteins"),
+            f"The input has 3 problems. {SEVERAL}\n"
+            "  1. There is no modality 'rnaa'. Where: option likelihoods. "
+            f"How to mend it: Did you mean 'rna'? {KNOWN}\n"
+            "  2. There is no modality 'mutations'. Where: option n_private. "
+            f"How to mend it: Did you mean 'mutation'? {KNOWN}\n"
+            "  3. There is no modality 'proteins'. Where: option impute. "
+            f"How to mend it: Did you mean 'protein'? {KNOWN}",
+            id="likelihoods, n_private and impute",
+        ),
+        pytest.param(
+            ("--batch-key", "donor"),
+            "There is no column 'donor', neither in mdata.obs nor in that of a modality. Where: option batch_key. "
+            "How to mend it: Choose from 'batch', 'age', 'group'.",
+            id="batch_key",
+        ),
+        pytest.param(
+            ("--labels-key", "grupo"),
+            "There is no column 'grupo', neither in mdata.obs nor in that of a modality. Where: option labels_key. "
+            "How to mend it: Did you mean 'group'? Known: 'batch', 'age', 'group'.",
+            id="labels_key",
+        ),
+        pytest.param(
+            ("--prior", "gausian_mixture"),
+            "Option prior cannot be 'gausian_mixture'. Where: option prior (--prior). "
+            "How to mend it: Did you mean 'gaussian_mixture'? Known: 'gaussian_mixture', 'standard_normal'.",
+            id="prior",
+        ),
+        pytest.param(
+            ("--n-latent", "0", "--seed", "x", "--likelihoods", "rna=negative_binomail", "--beta", "nan"),
+            f"The input has 4 problems. {SEVERAL}\n"
+            "  1. Option n_latent cannot be 0. Where: option n_latent (--n-latent). "
+            "How to mend it: Give a whole number from 1 to 512, or auto.\n"
+            "  2. Option seed cannot be 'x'. Where: option seed (--seed). "
+            "How to mend it: Give a whole number from 0 to 2,147,483,647.\n"
+            "  3. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
+            "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'log_normal', "
+            "'negative_binomial', "
+            "'bernoulli', 'categorical'.\n"
+            "  4. Option beta cannot be nan. Where: option beta (--beta). "
+            "How to mend it: Give a number from 0 to 1000.",
+            id="values of options",
+        ),
+        pytest.param(
+            ("--device", ABSENT_DEVICE),
+            f"There is no device {ABSENT_DEVICE!r} on this machine. Where: option device (--device). "
+            f"How to mend it: Use device=auto or device={DEVICES}.",
+            id="device",
+        ),
+    ],
+)
+def test_wrong_options(options, message):
+    write_input()
+    assert_refused((*TRAIN, *options), message)
+
+
+def test_command_line_words_that_click_refuses():
+    write_input()
+    result = CliRunner().invoke(main, [*TRAIN, "--n-latents", "3"], prog_name="omixvae")
+    assert (result.exit_code, result.stderr.splitlines()[-1].startswith("Error: No such option '--n-latents'.")) == (
+        2,
+        True,
+    )
+    result = CliRunner().invoke(main, ["train", "in.h5mu"], prog_name="omixvae")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "Error: Missing option '-o' / '--output'.")
+    assert [path.name for path in Path().iterdir()] == ["in.h5mu"]
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "h5ad", "truncated", "hdf5", "absent", "folder", "example"])
+def test_input_that_is_no_h5mu(kind):
+    give = "Give a file written by mudata's write_h5mu."
+    put = "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that."
+    where = "Where: file in.h5mu. How to mend it:"
+    file, source = Path("in.h5mu"), "in.h5mu"
+    write_input()
+    whole = file.read_bytes()
+    if kind == "text":
+        file.write_text("sample,CD3D\n1,5\n")
+        message = f"'in.h5mu' is no h5mu file. {where} {give} If it was copied, copy it again."
+    elif kind == "empty":
+        file.write_bytes(b"")
+        message = f"'in.h5mu' is empty. {where} {give} If it was copied, copy it again."
+    elif kind == "h5ad":
+        build_mdata(12)["rna"].write_h5ad("in.h5mu")
+        message = f"'in.h5mu' holds no modalities; it looks like an h5ad file. {where} {put}"
+    elif kind == "hdf5":
+        import h5py
+
+        with h5py.File(file, "w") as other:
+            other["matrix"] = [1.0]
+        message = f"'in.h5mu' holds no modalities; it looks like another kind of HDF5 file. {where} {put}"
+    elif kind == "truncated":
+        file.write_bytes(whole[: len(whole) // 2])
+        message = (
+            f"'in.h5mu' was cut off: a part of the file is lacking. {where} The file is damaged or incomplete: "
+            f"copy or write it again. {give}"
+        )
+    elif kind == "absent":
+        source = "cohort.h5mu"
+        message = (
+            "There is no file 'cohort.h5mu'. Where: the input. How to mend it: Check the path, or try 'example:cite'."
+        )
+    elif kind == "folder":
+        source = "."
+        message = "'.' is a folder, not a file. Where: the input. How to mend it: Give an h5mu file."
+    else:
+        source = "example:site"
+        message = "There is no 'example:site'. Where: the input. How to mend it: The only example is 'example:cite'."
+    assert_refused(("train", source, "-o", "out.h5mu"), message)
+
+
+def test_output_that_cannot_be_written():
+    write_input()
+    Path("folder.h5mu").mkdir()
+    Path("notes").mkdir()
+    Path("notes", "config.json").write_text("{}")
+    Path("notes", "thesis.txt").write_text("years of work")
+    other = "Choose another name, or add --in-place."
+    Path("link.h5mu").symlink_to("in.h5mu")
+    for output in ("in.h5mu", "./notes/../in.h5mu", "link.h5mu", str(Path("in.h5mu").absolute())):
+        assert_refused(
+            ("train", "in.h5mu", "-o", output),
+            f"The output would overwrite the input. Where: output {Path(output)}. How to mend it: {other}",
+        )
+    assert_refused(
+        ("train", "in.h5mu", "-o", "nowhere/out.h5mu", "--model", "in.h5mu"),
+        f"The input has 2 problems. {SEVERAL}\n"
+        "  1. The folder 'nowhere' does not exist. Where: output nowhere/out.h5mu. "
+        "How to mend it: Make the folder first, or choose another.\n"
+        "  2. in.h5mu is there already and is a file, which is no part of a saved model. Where: output in.h5mu. "
+        "How to mend it: Choose another name, or remove it first.",
+    )
+    assert_refused(
+        (*TRAIN, "--model", "notes"),
+        "notes is there already and holds 'thesis.txt', which is no part of a saved model. Where: output notes. "
+        "How to mend it: Choose another name, or remove it first.",
+    )
+    assert_refused(
+        (*TRAIN, "--model", "out.h5mu"),
+        "The output and the model have the same name. Where: output out.h5mu. "
+        "How to mend it: Give the folder another name.",
+    )
+    assert_refused(
+        ("train", "in.h5mu", "-o", "folder.h5mu"),
+        "The output folder.h5mu is a folder. Where: option --output. How to mend it: Give the name of a file.",
+    )
+    assert_refused(
+        ("train", "in.h5mu", "-o", "out.csv"),
+        "The output 'out.csv' is not named like an h5mu file. Where: option --output. "
+        "How to mend it: End the name in .h5mu.",
+    )
+    assert Path("notes", "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "There is no file 'options.yaml'. Where: option --config. How to mend it: Check the path."),
+        (
+            "seed: 1\nlayers: [a\nb: c",
+            "The options cannot be read: line 3 is no YAML. Where: file options.yaml. "
+            "How to mend it: Give a YAML file with one 'name: value' a line.",
+        ),
+        (
+            "- n_latent\n- 5\n",
+            "The file holds no options by name. Where: file options.yaml. "
+            "How to mend it: Give a YAML file with one 'name: value' a line.",
+        ),
+        (
+            "beta: -1\nn_latent: many\n",
+            f"The input has 2 problems. {SEVERAL}\n"
+            "  1. Option beta cannot be -1. Where: option beta (--beta). "
+            "How to mend it: Give a number from 0 to 1000.\n"
+            "  2. Option n_latent cannot be 'many'. Where: option n_latent (--n-latent). "
+            "How to mend it: Give a whole number from 1 to 512, or auto.",
+        ),
+    ],
+    ids=["missing", "no YAML", "a list", "values"],
+)
+def test_options_file(text, message):
+    write_input()
+    if text is not None:
+        Path("options.yaml").write_text(text)
+    assert_refused((*TRAIN, "--config", "options.yaml"), message)
+
+
+def test_options_file_with_an_unknown_option():
+    with pytest.raises(omixvae.InputError) as caught:
+        omixvae.Config.from_options(n_latnet=5)
+    assert (caught.value.problem, caught.value.where) == ("There is no option 'n_latnet'.", "the options")
+    assert caught.value.fix.startswith("Did you mean 'n_latent'? Known: 'modalities', 'layers', ")
+
+
+@pytest.mark.parametrize("damage", ["absent", "text", "weights"])
+def test_model_that_cannot_be_read(damage):
+    write_input()
+    model = Path("model")
+    message = (
+        "model holds no model: weights.safetensors is not there. Where: model model. "
+        "How to mend it: Give the folder that `--model` or `model.save` wrote."
+    )
+    omixvae.fit(mudata.read_h5mu("in.h5mu"), max_epochs=1, progress=False).save(model)
+    if damage == "absent":
+        (model / "weights.safetensors").unlink()
+    elif damage == "text":
+        (model / "plan.json").write_text("{")
+        message = (
+            "The model in model cannot be read: Expecting property name enclosed in double quotes: line 1 column 2 "
+            "(char 1). Where: model model. How to mend it: Its files are damaged, or of another version of omixvae; "
+            "copy the folder again, or train again."
+        )
+    else:
+        (model / "weights.safetensors").write_bytes((model / "weights.safetensors").read_bytes()[:-10])
+        message = (
+            "The model in model cannot be read: Error while deserializing header: incomplete metadata, file not fully "
+            "covered. Where: model model. How to mend it: Its files are damaged, or of another version of omixvae; "
+            "copy the folder again, or train again."
+        )
+    assert_refused(("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "model"), message)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["inspect", "train"])
+def test_an_error_in_a_process_of_its_own(command):
+    write_input(log_counts)
+    options = ["--likelihoods", "rna=negative_binomial", *(["-o", "out.h5mu"] if command == "train" else [])]
+    run = subprocess.run(
+        [sys.executable, "-m", "omixvae", command, "in.h5mu", *options], capture_output=True, text=True, check=False
+    )
+    assert run.stderr == (
+        "Error: Modality 'rna' holds values such as 2.565, but its likelihood is negative_binomial, which needs "
+        "counts: whole numbers, zero or more. Where: mdata['rna'], 8 of 8 features, first: 'rna0'. How to mend it: "
+        "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.\n"
+    )
+    assert (run.returncode, run.stdout, [path.name for path in Path().iterdir()]) == (2, "", ["in.h5mu"])
+
+
+def test_debug_shows_the_traceback():
+    result = CliRunner().invoke(main, ["--debug", "train", "absent.h5mu", "-o", "out.h5mu"])
+    assert isinstance(result.exception, omixvae.InputError)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_leaves_nothing(number, code):
+    write_input()
+    arguments = [sys.executable, "-m", "omixvae", *TRAIN, "--model", "model", "--max-epochs", "2000"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stderr.readline().startswith("epoch 200/2000 ")
+        run.send_signal(number)
+        output, errors = run.communicate(timeout=60)
+    assert (run.returncode, output) == (code, "")
+    assert errors.splitlines()[-1] == "Stopped. Nothing was written."
+    assert "Traceback" not in errors
+    assert [path.name for path in Path().iterdir()] == ["in.h5mu"]

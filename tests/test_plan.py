@@ -1,0 +1,184 @@
+"""The plan: every "auto" decided from the data, with its reason, and clear refusals."""
+
+import anndata
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from builders import build_mdata
+
+from omixvae.config import Config
+from omixvae.data import from_mudata
+from omixvae.errors import InputError
+from omixvae.plan import Plan, make_plan
+
+N_OBS = 30
+
+
+def one_modality(values):
+    """Put values into a MuData as the modality x."""
+    obs = pd.DataFrame({"label": ["a", "b", "c"] * (len(values.toarray() if sp.issparse(values) else values) // 3)})
+    obs.index = [f"sample{i}" for i in obs.index]
+    mdata = mudata.MuData({"x": anndata.AnnData(values, obs=obs[[]])})
+    mdata.obs["label"] = obs["label"]
+    return mdata
+
+
+def values_of(kind):
+    """Give values of one kind: a short list, repeated."""
+    values = {
+        "counts": [3, 0, 1, 12, 0, 5, 2],
+        "zeros and ones": [0, 1, 1, 0, 1, 0, 0],
+        "centred": [-0.5, 0.25, -1.75, 2.5, 0.0, 1.0, -1.0],
+        "fractions": [0.5, 0.125, 1.0, 0.0, 0.75, 0.25, 0.625],
+        "logged": [0.0, 0.6931, 1.0986, 2.5, 0.0, 1.7918, 1.0986],
+        "intensities": [0.5, 1e5, 20.0, 3000.0, 0.0, 7.5, 100.0],
+        "negative whole numbers": [-3, 0, 1, 12, 0, 5, 2],
+        "counts with gaps": [3, np.nan, 1, 12, 0, 5, 2],
+    }
+    values["sparse counts"] = values["counts"]
+    matrix = np.resize(np.array(values[kind], np.float32), (N_OBS, 6))
+    return sp.csr_matrix(matrix) if kind.startswith("sparse") else matrix
+
+
+@pytest.mark.parametrize(
+    ("kind", "likelihood", "reason"),
+    [
+        ("counts", "negative_binomial", "all values are whole numbers from 0 to 12"),
+        ("sparse counts", "negative_binomial", "all values are whole numbers from 0 to 12"),
+        ("counts with gaps", "negative_binomial", "all values are whole numbers from 0 to 12"),
+        ("zeros and ones", "bernoulli", "all values are 0 or 1"),
+        ("centred", "gaussian", "values are continuous from -1.75 to 2.5"),
+        ("fractions", "gaussian", "values are fractions from 0 to 1"),
+        ("logged", "gaussian", "values are continuous from 0 to 2.5"),
+        ("intensities", "log_normal", "values are not negative and reach 1e+05, more than logged values do"),
+        ("negative whole numbers", "gaussian", "values are continuous from -3 to 12"),
+    ],
+)
+def test_the_likelihood_fits_the_kind_of_value(kind, likelihood, reason):
+    plan = make_plan(Config(), from_mudata(one_modality(values_of(kind))))
+    assert plan.modalities[0].likelihood == likelihood
+    assert plan.reasons["likelihood of x"] == f"likelihood of x = {likelihood}: {reason}"
+
+
+def test_labels_are_a_categorical_modality_without_private_latent():
+    config = Config.from_options(labels_key="label")
+    plan = make_plan(config, from_mudata(one_modality(values_of("counts")), config.data))
+    label = plan.modalities[1]
+    assert (label.name, label.n_features, label.likelihood, label.n_private) == ("label", 3, "categorical", 0)
+    assert plan.modalities[0].n_private > 0
+
+
+def test_a_single_modality_has_no_private_latent():
+    assert make_plan(Config(), from_mudata(one_modality(values_of("counts")))).modalities[0].n_private == 0
+
+
+def test_what_is_asked_for_is_done_and_said():
+    asked = {
+        "n_latent": 3,
+        "n_clusters": 4,
+        "decoder": "mlp",
+        "hidden_size": 10,
+        "batch_size": 7,
+        "max_epochs": 5,
+        "learning_rate": 0.1,
+        "n_private": {"rna": 4},
+        "likelihoods": {"mutation": "gaussian"},
+    }
+    plan = make_plan(Config.from_options(**asked), from_mudata(build_mdata()))
+    for name in ("n_latent", "n_clusters", "decoder", "hidden_size", "batch_size", "max_epochs", "learning_rate"):
+        assert getattr(plan, name) == asked[name]
+        assert plan.reasons[name] == f"{name} = {asked[name]}: as asked"
+    assert not plan.choose_clusters
+    assert plan.modalities[0].n_private == 4
+    assert plan.modalities[2].likelihood == "gaussian"
+    assert plan.reasons["likelihood of mutation"] == "likelihood of mutation = gaussian: as asked"
+
+
+def test_every_decision_has_its_reason_in_one_line():
+    plan = make_plan(Config(), from_mudata(build_mdata()))
+    decided = {f.name for _, f in Config.fields() if f.default == "auto"} - {"likelihoods", "device", "precision"}
+    assert decided | {f"likelihood of {m.name}" for m in plan.modalities} == set(plan.reasons)
+    for name, reason in plan.reasons.items():
+        assert reason.startswith(f"{name} = ")
+        assert "\n" not in reason
+
+
+@pytest.mark.parametrize(("n_obs", "decoder"), [(999, "linear"), (1000, "mlp")])
+def test_the_decoder_bends_only_where_there_are_observations_for_it(n_obs, decoder):
+    plan = make_plan(Config(), from_mudata(build_mdata(n_obs)))
+    assert plan.decoder == decoder
+    assert f"{n_obs:,} observations are" in plan.reasons["decoder"]
+
+
+def test_small_data_get_a_small_latent():
+    plan = make_plan(Config(), from_mudata(one_modality(values_of("counts")[:, :3])))
+    assert plan.n_latent == 2
+
+
+def test_the_plan_survives_json():
+    config = Config.from_options(n_private={"rna": 1})
+    plan = make_plan(config, from_mudata(build_mdata()))
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    ("kind", "likelihood", "sentence"),
+    [
+        (
+            "centred",
+            "negative_binomial",
+            "Modality 'x' holds negative values (smallest -1.75), but its likelihood is negative_binomial, which "
+            "needs counts: whole numbers, zero or more. Where: mdata['x'], 6 of 6 features, first: '0'. How to mend "
+            "it: Point to the raw counts with layers={'x': 'counts'}, or choose likelihoods={'x': 'gaussian'}.",
+        ),
+        (
+            "counts",
+            "bernoulli",
+            "Modality 'x' holds values such as 3, but its likelihood is bernoulli, which needs zeros and ones. Where: "
+            "mdata['x'], 6 of 6 features, first: '0'. How to mend it: Choose likelihoods={'x': 'negative_binomial'}.",
+        ),
+        (
+            "sparse counts",
+            "bernoulli",
+            "Modality 'x' holds values such as 3, but its likelihood is bernoulli, which needs zeros and ones. Where: "
+            "mdata['x'], 6 of 6 features, first: '0'. How to mend it: Choose likelihoods={'x': 'negative_binomial'}.",
+        ),
+        (
+            "centred",
+            "log_normal",
+            "Modality 'x' holds negative values (smallest -1.75), but its likelihood is log_normal, which needs "
+            "numbers not below zero. Where: mdata['x'], 6 of 6 features, first: '0'. How to mend it: Choose "
+            "likelihoods={'x': 'gaussian'}.",
+        ),
+    ],
+)
+def test_a_likelihood_that_cannot_take_the_values_is_refused(kind, likelihood, sentence):
+    config = Config.from_options(likelihoods={"x": likelihood})
+    with pytest.raises(InputError) as refusal:
+        make_plan(config, from_mudata(one_modality(values_of(kind))))
+    assert str(refusal.value) == sentence
+
+
+def test_missing_entries_are_no_reason_to_refuse():
+    values = np.where(np.arange(N_OBS * 6).reshape(N_OBS, 6) % 7 == 0, np.nan, values_of("intensities"))
+    config = Config.from_options(likelihoods={"x": "log_normal"})
+    assert make_plan(config, from_mudata(one_modality(values))).modalities[0].likelihood == "log_normal"
+
+
+def test_a_modality_that_is_not_there_is_refused_with_the_nearest():
+    config = Config.from_options(likelihoods={"protien": "gaussian"}, n_private={"rna_": 1})
+    with pytest.raises(InputError) as refusal:
+        make_plan(config, from_mudata(build_mdata()))
+    message = str(refusal.value)
+    assert (
+        "There is no modality 'protien'. Where: option likelihoods. How to mend it: Did you mean 'protein'?" in message
+    )
+    assert "There is no modality 'rna_'. Where: option n_private. How to mend it: Did you mean 'rna'?" in message
+
+
+def test_too_few_observations_are_refused():
+    with pytest.raises(InputError) as refusal:
+        make_plan(Config(), from_mudata(one_modality(values_of("counts")[:3])))
+    assert refusal.value.problem == "Only 3 observations have any value; nothing can be learned from so few."
