@@ -4,12 +4,10 @@ Nothing heavy is imported at the top: `omixvae --help` must answer at once.
 """
 
 import json
-import math
 import os
 import signal
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omixvae import __version__
-from omixvae.config import GROUPS, Config, Flag
+from omixvae.config import GROUPS, Config
 from omixvae.errors import InputError, raise_together
 from omixvae.files import check_folder, check_target, whole_file
+from omixvae.options import Flag
 
 if TYPE_CHECKING:
     import mudata
 
-    from omixvae.data import MaskedModalities
-    from omixvae.model import OmixVAE
 
 __all__ = ["main"]
 
@@ -140,7 +137,8 @@ def train(
     _check_files(source, output, folder, in_place=in_place)
     mdata = _read(source)
 
-    from omixvae.model import OmixVAE  # here, so that --help needs no torch
+    from omixvae import screens  # here, as all below, so that --help needs no torch
+    from omixvae.model import OmixVAE
 
     model = OmixVAE(**config.to_options())
     with _friendly_warnings():
@@ -150,11 +148,11 @@ def train(
     with _written_whole(mdata, output):
         if folder is not None:
             model.save(folder)
-    summary = _summary(model, mdata, truth=TRUTH if source == EXAMPLE else None) | {"output": str(output)}
+    summary = screens.summarise_training(model, mdata, output, truth=TRUTH if source == EXAMPLE else None)
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
-        _print_summary(summary)
+        screens.print_training(summary)
 
 
 @main.command(epilog="Example: omixvae inspect cohort.h5mu")
@@ -173,16 +171,17 @@ def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) ->
     config = _config(file, options)
     mdata = _read(source)
 
-    from omixvae.data import from_mudata  # here, so that --help needs no torch
+    from omixvae import screens  # here, so that --help needs no torch
+    from omixvae.data import from_mudata
     from omixvae.plan import make_plan
 
     data = from_mudata(mdata, config.data)
     plan = make_plan(config, data)
-    report = {"modalities": _modalities(data), "patterns": _patterns(data), "choices": dict(plan.reasons)}
+    report = screens.describe(data, plan)
     if as_json:
         click.echo(json.dumps(report))
     else:
-        _print_inspection(source, data.n_obs, report)
+        screens.print_description(source, report)
 
 
 @main.command(epilog="Example: omixvae annotate new.h5mu --model cohort_model -o new_omixvae.h5mu")
@@ -204,22 +203,19 @@ def annotate(
     _check_files(source, output, None, in_place=in_place)
     mdata = _read(source)
 
-    from omixvae.model import load  # here, so that --help needs no torch
+    from omixvae import screens  # here, so that --help needs no torch
+    from omixvae.model import load
 
     model = load(folder, device=_config(None, {"device": device}).training.device)
     with _friendly_warnings():
         model.annotate(mdata)
     with _written_whole(mdata, output):
         pass
-    summary = {
-        "observations": int(mdata.n_obs),
-        "keys": _written(mdata, model.config.results.key_added),
-        "output": str(output),
-    }
+    summary = screens.summarise_results(model, mdata, output)
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
-        _print_keys(summary)
+        screens.print_results(summary)
 
 
 @main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")
@@ -358,128 +354,3 @@ def _friendly_warnings() -> Iterator[None]:
     for warning in caught:
         if issubclass(warning.category, UserWarning):
             click.echo(f"Note: {warning.message}", err=True)
-
-
-def _summary(model: "OmixVAE", mdata: "mudata.MuData", truth: str | None) -> dict[str, Any]:
-    key = model.config.results.key_added
-    last = model.history[-1]
-    held_out = [row.held_out_bound for row in model.history[model.plan.prior_epoch :]]
-    summary: dict[str, Any] = {
-        "observations": int(mdata.n_obs),
-        "modalities": {m.name: m.likelihood for m in model.plan.modalities},
-        "epochs": len(model.history),
-        "seconds": round(last.seconds, 1),
-        "held_out_bound": max((bound for bound in held_out if math.isfinite(bound)), default=None),
-        "keys": _written(mdata, key),
-    }
-    if f"{key}_cluster" in mdata.obs:
-        counts = mdata.obs[f"{key}_cluster"].value_counts(sort=False)
-        summary["clusters"] = {str(name): int(n) for name, n in counts.items()}
-        if truth is not None:
-            from sklearn.metrics import adjusted_rand_score
-
-            score = adjusted_rand_score(mdata.obs[truth], mdata.obs[f"{key}_cluster"])
-            summary["adjusted_rand_index"] = round(float(score), 3)
-    return summary
-
-
-def _written(mdata: "mudata.MuData", key: str) -> list[str]:
-    prefixes = (f"X_{key}", f"{key}_")
-    names = [f'{axis}["{n}"]' for axis in ("obsm", "obs") for n in getattr(mdata, axis) if n.startswith(prefixes)]
-    for mod, adata in mdata.mod.items():
-        for axis in ("obsm", "varm"):
-            names += [f'["{mod}"].{axis}["{n}"]' for n in getattr(adata, axis) if n.startswith(prefixes)]
-    return [*names, f'uns["{key}"]']
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    likelihoods = ", ".join(f"{name} ({word})" for name, word in summary["modalities"].items())
-    click.echo(
-        f"Trained on {summary['observations']:,} observations of {likelihoods} "
-        f"in {summary['seconds']} s, {summary['epochs']} epochs."
-    )
-    if "clusters" in summary:
-        sizes = ", ".join(f"{n:,}" for n in summary["clusters"].values())
-        click.echo(f"{len(summary['clusters'])} clusters of {sizes} observations.")
-    if "adjusted_rand_index" in summary:
-        click.echo(
-            f"Adjusted Rand index of the clusters against the simulated truth: {summary['adjusted_rand_index']:.3f}"
-        )
-    _print_keys(summary)
-
-
-def _print_keys(summary: dict[str, Any]) -> None:
-    click.echo(f"Wrote {summary['output']} with")
-    for name in summary["keys"]:
-        click.echo(f"  {name}")
-
-
-def _modalities(data: "MaskedModalities") -> list[dict[str, Any]]:
-    rows = []
-    for table in data.tables:
-        values = table.measured()
-        n_missing = 0 if table.missing is None else int(table.missing.sum())
-        rows.append(
-            {
-                "name": table.name,
-                "observations": int(table.present.sum()),
-                "features": table.n_features,
-                "smallest": float(values.min()),
-                "largest": float(values.max()),
-                "missing_entries": n_missing / max(1, int(table.present.sum()) * table.n_features),
-            }
-        )
-    return rows
-
-
-def _patterns(data: "MaskedModalities") -> list[dict[str, Any]]:
-    """Count which modalities occur together."""
-    import numpy as np
-
-    patterns, counts = np.unique(data.presence, axis=0, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    names = np.array(data.schema.modalities)
-    return [{"modalities": list(names[patterns[i]]), "observations": int(counts[i])} for i in order]
-
-
-def _print_inspection(source: str, n_obs: int, report: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(file=sys.stdout)
-    console.print(f"{source}: {n_obs:,} observations", highlight=False)
-    console.print(
-        _table(
-            Table(
-                "modality", *(_right(c) for c in ("observations", "features", "smallest", "largest", "missing entries"))
-            ),
-            [
-                (
-                    m["name"],
-                    f"{m['observations']:,}",
-                    f"{m['features']:,}",
-                    f"{m['smallest']:.4g}",
-                    f"{m['largest']:.4g}",
-                    f"{m['missing_entries']:.0%}",
-                )
-                for m in report["modalities"]
-            ],
-        )
-    )
-    names = [m["name"] for m in report["modalities"]]
-    marks = [([("yes" if n in p["modalities"] else "-") for n in names], p["observations"]) for p in report["patterns"]]
-    console.print(_table(Table(*names, _right("observations")), [(*row, f"{n:,}") for row, n in marks]))
-    for reason in report["choices"].values():
-        console.print(f"  {reason}", highlight=False, soft_wrap=True)
-
-
-def _right(name: str) -> Any:  # noqa: ANN401 (rich is imported late)
-    from rich.table import Column
-
-    return Column(name, justify="right")
-
-
-def _table(table: Any, rows: Sequence[Sequence[str]]) -> Any:  # noqa: ANN401 (rich is imported late)
-    for row in rows:
-        table.add_row(*row)
-    return table

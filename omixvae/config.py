@@ -7,12 +7,13 @@ done about it. The check, the command line option and the documentation of an op
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from omixvae.errors import InputError, nearest, raise_together
+from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, Word, option
 
 __all__ = ["Config", "DataConfig", "ModelConfig", "ResultsConfig", "TrainingConfig"]
 
@@ -22,177 +23,6 @@ ObjectiveWord = Literal["masked"]
 PriorWord = Literal["gaussian_mixture", "standard_normal"]
 DecoderWord = Literal["mlp", "linear"]
 SubsetLawWord = Literal["uniform_size", "independent"]
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word of a fixed set."""
-
-    words: tuple[str, ...]
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        return isinstance(value, str) and value in self.words
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "one of " + ", ".join(self.words)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return text
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return "no_such_word"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of a range, or one of a few words instead."""
-
-    kind: type[int] | type[float]
-    low: float
-    high: float
-    words: tuple[str, ...] = ()
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        if isinstance(value, str):
-            return value in self.words
-        allowed = int if self.kind is int else (int, float)
-        return isinstance(value, allowed) and not isinstance(value, bool) and self.low <= float(value) <= self.high
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        noun = "a whole number" if self.kind is int else "a number"
-        low, high = (f"{bound:,}" if self.kind is int else f"{bound:g}" for bound in (self.low, self.high))
-        return f"{noun} from {low} to {high}" + "".join(f", or {w}" for w in self.words)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        try:
-            return self.kind(text)
-        except ValueError:
-            return text
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return self.high + 1
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Yes or no."""
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        return isinstance(value, bool)
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "true or false"
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return {"true": True, "false": False}.get(text.lower(), text)
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return "maybe"
-
-
-@dataclass(frozen=True)
-class Name:
-    """The name of a column or key; None for "not given" where that is allowed."""
-
-    optional: bool = True
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        return (value is None and self.optional) or (isinstance(value, str) and value != "" and "/" not in value)
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "a name without '/'"
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return text
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return "a/b"
-
-
-@dataclass(frozen=True)
-class Names:
-    """Several names, or one of a few words (or None) instead."""
-
-    words: tuple[str | None, ...] = ()
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        if value is None or isinstance(value, str):
-            return value in self.words
-        return (
-            isinstance(value, tuple) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
-        )
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "a list of different names" + "".join(f", or {w}" for w in self.words if w)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return text if text in self.words else tuple(part.strip() for part in text.split(","))
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return ("twice", "twice")
-
-
-@dataclass(frozen=True)
-class PerModality:
-    """One value for each named modality; a single value stands for all where `single` is set."""
-
-    value: Word | Number | Name
-    words: tuple[str, ...] = ()
-    single: bool = False
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        if isinstance(value, Mapping):
-            return all(isinstance(k, str) and self.value.accepts(v) for k, v in value.items())
-        if isinstance(value, str) and value in self.words:
-            return True
-        return self.single and self.value.accepts(value)
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        single = f"{self.value.describe()}, or " if self.single else ""
-        return f"{single}name=value pairs with {self.value.describe()}" + "".join(f", or {w}" for w in self.words)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        if "=" not in text:
-            return text if text in self.words else self.value.parse(text)
-        pairs = (part.partition("=") for part in text.split(","))
-        return {name.strip(): self.value.parse(word.strip()) for name, _, word in pairs}
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return {"rna": self.value.invalid()}
-
-
-Constraint = Word | Number | Flag | Name | Names | PerModality
-
-
-def option(default: object, allowed: Constraint, help: str) -> Any:  # noqa: ANN401 (stands for a field of any type)
-    """Declare one option: its default, what it allows, and its help."""
-    if isinstance(default, dict):
-        return field(default_factory=lambda: MappingProxyType(default), metadata={"allowed": allowed, "help": help})
-    return field(default=default, metadata={"allowed": allowed, "help": help})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,31 +1,25 @@
 """What a user holds: `OmixVAE`, and the one-line calls `fit` and `load`."""
 
-import dataclasses
 import inspect
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import mudata
 import numpy as np
 import pandas as pd
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
-from omixvae.data.masked import Covariate
 from omixvae.errors import InputError, nearest
-from omixvae.files import MODEL_FILES, whole_folder
 from omixvae.plan import Plan, make_plan
+from omixvae.storage import Fitted, read_model, save_model
 from omixvae.training.devices import resolve_device
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import TrainingProgress
-from omixvae.training.schedule import Epoch, History
-from omixvae.vae import MultimodalVAE
+from omixvae.training.schedule import History
+from omixvae.vae import MultimodalVAE, new_network
 
 __all__ = ["OmixVAE", "fit", "load"]
 
@@ -101,7 +95,7 @@ class OmixVAE:
         device = resolve_device(self.config.training.device)
         data = from_mudata(mdata, self.config.data)
         self.plan, self.schema = make_plan(self.config, data), data.schema
-        self.network = _new_network(self.plan, device)
+        self.network = new_network(self.plan, device)
         initialise_network(self.network, data, np.random.default_rng(self.plan.seed))
         with TrainingProgress(self.plan.max_epochs, show=self.config.training.progress) as progress:
             self.history = train(self.network, data, self.plan, on_epoch=progress)
@@ -298,14 +292,7 @@ class OmixVAE:
         InputError
             If the folder cannot be written.
         """
-        with whole_folder(Path(path)) as folder:
-            (folder / "config.json").write_text(self.config.to_json())
-            (folder / "plan.json").write_text(self.plan.to_json())
-            (folder / "schema.json").write_text(json.dumps(dataclasses.asdict(self.schema)))
-            history = {"versions": results.versions(), "epochs": [dataclasses.asdict(row) for row in self.history]}
-            (folder / "history.json").write_text(json.dumps(history))
-            weights = {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
-            save_file(weights, folder / "weights.safetensors")
+        save_model(Path(path), Fitted(self.config, self.plan, self.schema, self.history, self.network))
 
     def _read(self, mdata: mudata.MuData, given: Sequence[str] | None = None) -> MaskedModalities:
         """Read a MuData as the model was trained to."""
@@ -390,44 +377,15 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
     InputError
         If the folder does not hold a whole model.
     """
-    folder = Path(path)
-    if lacking := [name for name in MODEL_FILES if not (folder / name).is_file()]:
-        raise InputError(
-            f"{folder} holds no model: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there.",
-            f"model {folder}",
-            "Give the folder that `--model` or `model.save` wrote.",
-        )
-    try:
-        return _read_model(folder, resolve_device(device))
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"The model in {folder} cannot be read: {str(error).splitlines()[0]}.",
-            f"model {folder}",
-            "Its files are damaged, or of another version of omixvae; copy the folder again, or train again.",
-        ) from error
-
-
-def _read_model(folder: Path, device: torch.device) -> OmixVAE:
-    model = OmixVAE(**json.loads((folder / "config.json").read_text()))
-    model.plan = Plan.from_json((folder / "plan.json").read_text())
-    read = json.loads((folder / "schema.json").read_text())
-    read["features"] = {name: tuple(features) for name, features in read["features"].items()}
-    read["covariates"] = tuple(Covariate(**c | {"categories": tuple(c["categories"])}) for c in read["covariates"])
-    model.schema = Schema(**read)
-    model.history = tuple(Epoch(**row) for row in json.loads((folder / "history.json").read_text())["epochs"])
-    model.network = _new_network(model.plan, device)
-    model.network.load_state_dict(load_file(folder / "weights.safetensors"))
+    fitted = read_model(Path(path), resolve_device(device))
+    model = OmixVAE(**fitted.config.to_options())
+    model.plan, model.schema, model.history, model.network = (
+        fitted.plan,
+        fitted.schema,
+        fitted.history,
+        fitted.network,
+    )
     return model
-
-
-def _new_network(plan: Plan, device: torch.device) -> MultimodalVAE:
-    """Make a network whose start depends on the seed alone, and leave the caller's random numbers as they were."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
-        network = MultimodalVAE(plan)
-    return network.to(device, getattr(torch, plan.precision))
 
 
 def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:

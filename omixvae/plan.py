@@ -333,7 +333,7 @@ def _refusal(table: ModalityTable, word: LikelihoodWord) -> InputError | None:
     if isinstance(values, np.ndarray) and table.missing is not None:
         wrong &= ~table.missing
     if not wrong.any():
-        return None
+        return _not_one_each(table) if word == "categorical" else None
     columns = np.flatnonzero(wrong.any(0)) if isinstance(values, np.ndarray) else values.indices[wrong]
     bad = stored[wrong]
     example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
@@ -349,4 +349,18 @@ def _refusal(table: ModalityTable, word: LikelihoodWord) -> InputError | None:
         f"Modality {table.name!r} holds {example}, but its likelihood is {word}, which needs {likelihood.needs}.",
         f"mdata[{table.name!r}], {features_phrase(columns, table.features)}",
         fix,
+    )
+
+
+def _not_one_each(table: ModalityTable) -> InputError | None:
+    """Say which observations do not have exactly one category."""
+    wrong = np.flatnonzero(np.asarray(table.values.sum(1)).ravel() != 1)
+    if not len(wrong):
+        return None
+    return InputError(
+        f"{len(wrong):,} observations of modality {table.name!r} do not have exactly one category, which the "
+        "likelihood categorical needs.",
+        f"mdata[{table.name!r}], first: row {wrong[0]:,}",
+        f"Give one column per category with a single 1 in each row, or choose likelihoods={{{table.name!r}: "
+        "'bernoulli'}.",
     )

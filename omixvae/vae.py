@@ -15,7 +15,7 @@ from omixvae.likelihoods import LIKELIHOODS, DataDistribution
 from omixvae.plan import Plan
 from omixvae.priors import PRIORS
 
-__all__ = ["MultimodalVAE"]
+__all__ = ["MultimodalVAE", "new_network"]
 
 T = TypeVar("T", bound=nn.Module)
 
@@ -174,3 +174,24 @@ class MultimodalVAE(nn.Module):
             log_p = self.decode(s, z[:, s], w[:, s], batch).log_prob(modality.filled)
             total.append(modality.only_measured(log_p, 0.0).sum(-1))
         return torch.stack(total, dim=1)
+
+
+def new_network(plan: Plan, device: torch.device) -> MultimodalVAE:
+    """Make a network whose start depends on the seed alone, and leave the caller's random numbers as they were.
+
+    Parameters
+    ----------
+    plan
+        Sizes, choices, precision and seed.
+    device
+        Where to put it.
+
+    Returns
+    -------
+    MultimodalVAE
+        With random weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        network = MultimodalVAE(plan)
+    return network.to(device, getattr(torch, plan.precision))

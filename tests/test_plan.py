@@ -161,6 +161,14 @@ def test_a_likelihood_that_cannot_take_the_values_is_refused(kind, likelihood, s
     assert str(refusal.value) == sentence
 
 
+def test_a_category_must_be_one_of_several():
+    config = Config.from_options(likelihoods={"x": "categorical"})
+    with pytest.raises(InputError, match="30 observations of modality 'x' do not have exactly one category"):
+        make_plan(config, from_mudata(one_modality(np.resize(np.float32([0, 1, 1]), (N_OBS, 6)))))
+    one_each = from_mudata(one_modality(np.resize(np.float32([0, 1, 0]), (N_OBS, 3))))
+    assert make_plan(config, one_each).modalities[0].likelihood == "categorical"
+
+
 def test_missing_entries_are_no_reason_to_refuse():
     values = np.where(np.arange(N_OBS * 6).reshape(N_OBS, 6) % 7 == 0, np.nan, values_of("intensities"))
     config = Config.from_options(likelihoods={"x": "log_normal"})

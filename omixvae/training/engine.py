@@ -12,6 +12,7 @@ from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, Source
 from omixvae.data.sampler import epoch_batches, held_out_split
 from omixvae.distributions import GaussianMixture, LatentDistribution
+from omixvae.errors import InputError
 from omixvae.objectives import OBJECTIVES, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
@@ -35,8 +36,8 @@ SMALLEST_CLUSTER = 5
 """A component that leads for fewer observations is no cluster but a leftover, and is switched off at the end."""
 
 
-class DivergedError(RuntimeError):
-    """The loss is no longer a finite number."""
+class DivergedError(InputError):
+    """The loss is no longer a finite number; says at which step, and which term."""
 
 
 def train(
@@ -88,7 +89,7 @@ def train(
         for index in epoch_batches(rows, plan.batch_size, rng):
             batch = _load(network, source, index)
             terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.warm_up_epochs))
-            _step(network, optimiser, terms, len(rows), plan)
+            _step(network, optimiser, terms, len(rows), plan, schedule.last_epoch)
             schedule.step()
             sums += len(index) * _means(terms)
         held_out_bound = _held_out_bound(network, source, held_out, plan)
@@ -125,14 +126,16 @@ def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator:
     return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, stl=plan.stl)
 
 
-def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, terms: Terms, n_rows: int, plan: Plan) -> None:
+def _step(
+    network: MultimodalVAE, optimiser: torch.optim.Optimizer, terms: Terms, n_rows: int, plan: Plan, step: int
+) -> None:
     """Take one step uphill, unless there is no finite slope."""
     loss = terms.loss + _penalty(network, plan) / n_rows
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
     if not torch.isfinite(norm):
-        raise DivergedError(_diagnosis(terms, plan))
+        raise _diverged(terms, plan, f"step {step + 1:,} of the training")
     optimiser.step()
 
 
@@ -145,7 +148,7 @@ def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
     return penalty
 
 
-def _diagnosis(terms: Terms, plan: Plan) -> str:
+def _diverged(terms: Terms, plan: Plan, where: str) -> DivergedError:
     """Name the first term that is not finite."""
     parts = {
         **{f"reconstruction of {m.name!r}": terms.reconstruction[:, s] for s, m in enumerate(plan.modalities)},
@@ -153,7 +156,11 @@ def _diagnosis(terms: Terms, plan: Plan) -> str:
         "cross rate": terms.cross_rate,
     }
     bad = [name for name, part in parts.items() if not torch.isfinite(part).all()]
-    return f"The {bad[0] if bad else 'gradient'} is no finite number; lower the learning_rate or check the values."
+    return DivergedError(
+        f"The {bad[0] if bad else 'gradient'} is no finite number; the training was stopped.",
+        where,
+        f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
+    )
 
 
 def _means(terms: Terms) -> Tensor:
@@ -171,6 +178,8 @@ def _held_out_bound(network: MultimodalVAE, source: Source, rows: np.ndarray, pl
     total = 0.0
     for index in epoch_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS)):
         terms = _evaluate(network, _load(network, source, index), plan, generator, 1.0)
+        if not torch.isfinite(terms.bound).all():
+            raise _diverged(terms, plan, "the observations held out")
         total += float(terms.bound.double().sum())
     return total / len(repeated)
 

@@ -1,0 +1,206 @@
+"""What the command line shows: each screen is first made as plain data (also for --json), then printed."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import mudata
+import numpy as np
+from rich.console import Console
+from rich.table import Column, Table
+from sklearn.metrics import adjusted_rand_score
+
+from omixvae.data import MaskedModalities
+from omixvae.model import OmixVAE
+from omixvae.plan import Plan
+
+__all__ = [
+    "describe",
+    "print_description",
+    "print_results",
+    "print_training",
+    "summarise_results",
+    "summarise_training",
+]
+
+
+def summarise_results(model: OmixVAE, mdata: mudata.MuData, output: Path) -> dict[str, Any]:
+    """Say what was written.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    mdata
+        With its results.
+    output
+        The file.
+
+    Returns
+    -------
+    dict
+        Plain types, for JSON and for `print_results`.
+    """
+    key = model.config.results.key_added
+    prefixes = (f"X_{key}", f"{key}_")
+    keys = [f'{axis}["{n}"]' for axis in ("obsm", "obs") for n in getattr(mdata, axis) if n.startswith(prefixes)]
+    for mod, adata in mdata.mod.items():
+        for axis in ("obsm", "varm"):
+            keys += [f'["{mod}"].{axis}["{n}"]' for n in getattr(adata, axis) if n.startswith(prefixes)]
+    return {"observations": int(mdata.n_obs), "keys": [*keys, f'uns["{key}"]'], "output": str(output)}
+
+
+def summarise_training(model: OmixVAE, mdata: mudata.MuData, output: Path, truth: str | None = None) -> dict[str, Any]:
+    """Say how the training went, and what was written.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    mdata
+        With its results.
+    output
+        The file.
+    truth
+        Column of obs with the true clusters, if they are known.
+
+    Returns
+    -------
+    dict
+        Plain types, for JSON and for `print_training`.
+    """
+    held_out = [row.held_out_bound for row in model.history[model.plan.prior_epoch :]]
+    summary: dict[str, Any] = {
+        "modalities": {m.name: m.likelihood for m in model.plan.modalities},
+        "epochs": len(model.history),
+        "seconds": round(model.history[-1].seconds, 1),
+        "held_out_bound": max((bound for bound in held_out if math.isfinite(bound)), default=None),
+    }
+    clusters = mdata.obs.get(f"{model.config.results.key_added}_cluster")
+    if clusters is not None:
+        summary["clusters"] = {str(name): int(n) for name, n in clusters.value_counts(sort=False).items()}
+        if truth is not None:
+            summary["adjusted_rand_index"] = round(float(adjusted_rand_score(mdata.obs[truth], clusters)), 3)
+    return summary | summarise_results(model, mdata, output)
+
+
+def print_training(summary: dict[str, Any]) -> None:
+    """Print what `summarise_training` gave.
+
+    Parameters
+    ----------
+    summary
+        The summary.
+    """
+    likelihoods = ", ".join(f"{name} ({word})" for name, word in summary["modalities"].items())
+    click.echo(
+        f"Trained on {summary['observations']:,} observations of {likelihoods} "
+        f"in {summary['seconds']} s, {summary['epochs']} epochs."
+    )
+    if "clusters" in summary:
+        sizes = ", ".join(f"{n:,}" for n in summary["clusters"].values())
+        n_clusters = len(summary["clusters"])
+        click.echo(f"{n_clusters} cluster{'s' if n_clusters > 1 else ''} of {sizes} observations.")
+    if "adjusted_rand_index" in summary:
+        score = summary["adjusted_rand_index"]
+        click.echo(f"Adjusted Rand index of the clusters against the simulated truth: {score:.3f}")
+    print_results(summary)
+
+
+def print_results(summary: dict[str, Any]) -> None:
+    """Print what `summarise_results` gave.
+
+    Parameters
+    ----------
+    summary
+        The summary.
+    """
+    click.echo(f"Wrote {summary['output']} with")
+    for name in summary["keys"]:
+        click.echo(f"  {name}")
+
+
+def describe(data: MaskedModalities, plan: Plan) -> dict[str, Any]:
+    """Say what the data hold, what is missing, and what training would choose.
+
+    Parameters
+    ----------
+    data
+        The observations.
+    plan
+        What would be done.
+
+    Returns
+    -------
+    dict
+        Plain types, for JSON and for `print_description`.
+    """
+    modalities = []
+    for table in data.tables:
+        values, n_present = table.measured(), int(table.present.sum())
+        n_missing = 0 if table.missing is None else int(table.missing.sum())
+        modalities.append(
+            {
+                "name": table.name,
+                "observations": n_present,
+                "features": table.n_features,
+                "smallest": float(values.min()),
+                "largest": float(values.max()),
+                "missing_entries": n_missing / max(1, n_present * table.n_features),
+            }
+        )
+    patterns, counts = np.unique(data.presence, axis=0, return_counts=True)
+    names = np.array(data.schema.modalities)
+    return {
+        "observations": data.n_obs,
+        "modalities": modalities,
+        "patterns": [
+            {"modalities": names[patterns[i]].tolist(), "observations": int(counts[i])}
+            for i in np.argsort(-counts, kind="stable")
+        ],
+        "choices": dict(plan.reasons),
+    }
+
+
+def print_description(source: str, description: dict[str, Any]) -> None:
+    """Print what `describe` gave.
+
+    Parameters
+    ----------
+    source
+        The file.
+    description
+        The description.
+    """
+    console = Console()
+    console.print(f"{source}: {description['observations']:,} observations", highlight=False)
+    rows = [
+        (
+            m["name"],
+            f"{m['observations']:,}",
+            f"{m['features']:,}",
+            f"{m['smallest']:.4g}",
+            f"{m['largest']:.4g}",
+            f"{m['missing_entries']:.0%}",
+        )
+        for m in description["modalities"]
+    ]
+    numbers = ("observations", "features", "smallest", "largest", "missing entries")
+    console.print(_table(["modality"], numbers, rows))
+    names = [m["name"] for m in description["modalities"]]
+    marks = [
+        (*("yes" if name in p["modalities"] else "-" for name in names), f"{p['observations']:,}")
+        for p in description["patterns"]
+    ]
+    console.print(_table(names, ["observations"], marks))
+    for reason in description["choices"].values():
+        console.print(f"  {reason}", highlight=False, soft_wrap=True)
+
+
+def _table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(*words, *(Column(name, justify="right") for name in numbers))
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,114 @@
+"""A fitted model as a folder of JSON and safetensors: nothing in it is ever unpickled."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from omixvae.config import Config
+from omixvae.data import Schema
+from omixvae.data.masked import Covariate
+from omixvae.errors import InputError
+from omixvae.files import MODEL_FILES, whole_folder
+from omixvae.plan import Plan
+from omixvae.results import versions
+from omixvae.training.schedule import Epoch, History
+from omixvae.vae import MultimodalVAE, new_network
+
+__all__ = ["Fitted", "read_model", "save_model"]
+
+
+class Fitted(NamedTuple):
+    """All that makes a fitted model: what was asked, what was done, what the data look like, and the result."""
+
+    config: Config
+    plan: Plan
+    schema: Schema
+    history: History
+    network: MultimodalVAE
+
+
+def save_model(path: Path, fitted: Fitted) -> None:
+    """Write a model into a folder, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The folder; an earlier model there is replaced, anything else is not.
+    fitted
+        The model.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    history = {"versions": versions(), "epochs": [dataclasses.asdict(row) for row in fitted.history]}
+    weights = {name: value.cpu().contiguous() for name, value in fitted.network.state_dict().items()}
+    with whole_folder(path) as folder:
+        (folder / "config.json").write_text(fitted.config.to_json())
+        (folder / "plan.json").write_text(fitted.plan.to_json())
+        (folder / "schema.json").write_text(json.dumps(dataclasses.asdict(fitted.schema)))
+        (folder / "history.json").write_text(json.dumps(history))
+        save_file(weights, folder / "weights.safetensors")
+
+
+def read_model(path: Path, device: torch.device) -> Fitted:
+    """Read what `save_model` wrote.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    device
+        Where to put the network.
+
+    Returns
+    -------
+    Fitted
+        The model.
+
+    Raises
+    ------
+    InputError
+        If the folder does not hold a whole model.
+    """
+    if lacking := [name for name in MODEL_FILES if not (path / name).is_file()]:
+        raise InputError(
+            f"{path} holds no model: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there.",
+            f"model {path}",
+            "Give the folder that `--model` or `model.save` wrote.",
+        )
+    try:
+        config, plan, schema, history = ((path / name).read_text() for name in MODEL_FILES[:4])
+        return Fitted(
+            Config.from_options(**json.loads(config)),
+            Plan.from_json(plan),
+            _schema(json.loads(schema)),
+            tuple(Epoch(**row) for row in json.loads(history)["epochs"]),
+            _network(Plan.from_json(plan), path / "weights.safetensors", device),
+        )
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The model in {path} cannot be read: {str(error).splitlines()[0]}.",
+            f"model {path}",
+            "Its files are damaged, or of another version of omixvae; copy the folder again, or train again.",
+        ) from error
+
+
+def _schema(read: dict[str, Any]) -> Schema:
+    features = {name: tuple(names) for name, names in read["features"].items()}
+    covariates = tuple(Covariate(**c | {"categories": tuple(c["categories"])}) for c in read["covariates"])
+    return Schema(**read | {"features": features, "covariates": covariates})
+
+
+def _network(plan: Plan, weights: Path, device: torch.device) -> MultimodalVAE:
+    network = new_network(plan, device)
+    network.load_state_dict(load_file(weights))
+    return network
