@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import mudata
@@ -40,33 +41,55 @@ NAMES = (
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="JSON file to write.")
 def main(data: Path, only: Sequence[str], output: Path | None) -> None:
     """Print size, time, peak memory and problems of each data set."""
-    rows = [_run(data / f"{name}.h5mu") for name in only or NAMES]
+    warnings.simplefilter("ignore")
+    names = only or NAMES
+    with tempfile.TemporaryDirectory() as folder:
+        # All trainings come before the first check: a process starts with the peak memory of the one that started it.
+        trained = [_train(data / f"{name}.h5mu", Path(folder) / f"{name}.h5mu") for name in names]
+        rows = [
+            _check(data / f"{name}.h5mu", Path(folder) / f"{name}.h5mu", t)
+            for name, t in zip(names, trained, strict=True)
+        ]
     show("omixvae train FILE -o OUT", rows, output)
     sys.exit(any(row["problems"] for row in rows))
 
 
-def _run(source: Path) -> dict[str, object]:
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        target, printed, errors = (Path(folder) / name for name in ("out.h5mu", "printed", "errors"))
-        command = [sys.executable, "-m", "omixvae", "train", str(source), "-o", str(target), "--json"]
-        began = time.perf_counter()
-        with printed.open("w") as stdout, errors.open("w") as stderr:
-            process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
-            _, status, usage = os.wait4(process.pid, 0)  # unlike process.wait, this tells the memory of this one child
-        seconds = time.perf_counter() - began
-        before = mudata.read_h5mu(source)
-        problems = [errors.read_text().strip()] if status else problems_of_results(mudata.read_h5mu(target), before)
-        summary = {} if status else json.loads(printed.read_text())
-    click.echo(f"{source.stem}: {seconds:.0f} s {' '.join(problems)}", err=True)
+class Trained(NamedTuple):
+    """How a run went: what it printed as JSON, its errors, and what it took."""
+
+    summary: dict[str, object]
+    errors: str
+    seconds: float
+    peak_gb: float
+
+
+def _train(source: Path, target: Path) -> Trained:
+    printed, errors = target.with_suffix(".json"), target.with_suffix(".txt")
+    command = [sys.executable, "-m", "omixvae", "train", str(source), "-o", str(target), "--json"]
+    began = time.perf_counter()
+    with printed.open("w") as stdout, errors.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+        _, status, usage = os.wait4(process.pid, 0)  # unlike process.wait, this tells the memory of this one child
+    seconds = time.perf_counter() - began
+    click.echo(f"{source.stem}: {seconds:.0f} s", err=True)
+    if status:
+        return Trained({}, errors.read_text() or f"stopped with status {status}", seconds, usage.ru_maxrss / 1e6)
+    return Trained(json.loads(printed.read_text()), "", seconds, usage.ru_maxrss / 1e6)
+
+
+def _check(source: Path, target: Path, trained: Trained) -> dict[str, object]:
+    before = mudata.read_h5mu(source)
+    problems = [trained.errors] if trained.errors else problems_of_results(mudata.read_h5mu(target), before)
+    for problem in problems:
+        click.echo(f"{source.stem}: {problem}", err=True)
     return {
         "data set": source.stem,
         "observations": before.n_obs,
         "features": " + ".join(f"{adata.n_vars:,} {name}" for name, adata in before.mod.items()),
-        "epochs": summary.get("epochs", ""),
-        "clusters": len(summary.get("clusters", ())),
-        "seconds": round(seconds),
-        "peak memory, GB": round(usage.ru_maxrss / 1e6, 1),
+        "epochs": trained.summary.get("epochs", ""),
+        "clusters": len(trained.summary.get("clusters", ())),
+        "seconds": round(trained.seconds),
+        "peak memory, GB": f"{trained.peak_gb:.1f}",
         "problems": len(problems),
     }
 
