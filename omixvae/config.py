@@ -18,8 +18,8 @@ from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, 
 __all__ = ["Config", "DataConfig", "ModelConfig", "ResultsConfig", "TrainingConfig"]
 
 LikelihoodWord = Literal["gaussian", "log_normal", "negative_binomial", "bernoulli", "categorical"]
-AggregationWord = Literal["sum_pooling"]
-ObjectiveWord = Literal["masked"]
+AggregationWord = Literal["sum_pooling", "self_attention", "poe", "poe_plus"]
+ObjectiveWord = Literal["masked", "mixture", "total_correlation"]
 PriorWord = Literal["gaussian_mixture", "standard_normal"]
 DecoderWord = Literal["mlp", "linear"]
 SubsetLawWord = Literal["uniform_size", "independent"]

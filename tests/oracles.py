@@ -65,6 +65,13 @@ class LinearGaussian:
         gain = w.T @ np.linalg.inv(self.covariance[np.ix_(given, given)])
         return gain @ (x - self.mean)[given], np.eye(w.shape[1]) - gain @ w
 
+    def expected_log_prob(self, x, of, given):
+        """Give E log p(x_of | z) under p(z | x_given) of one observation; for models without private latents."""
+        mean, covariance = self.posterior(x, given)
+        w, sigma = np.concatenate(self.loadings)[of], np.concatenate(self.noise)[of]
+        at_mean = gaussian_log_prob(x[of], self.mean[of] + w @ mean, np.diag(sigma**2))
+        return at_mean - 0.5 * np.trace((w / sigma[:, None] ** 2).T @ w @ covariance)
+
 
 def gaussian_log_prob(x, mean, covariance):
     """Give the log-density of a multivariate Gaussian; 0 in no dimension at all."""

@@ -3,42 +3,62 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 __all__ = ["draw_subset"]
 
 
 def draw_subset(
-    observed: Bool[Tensor, "n m"], law: Literal["uniform_size", "independent"], generator: torch.Generator
+    observed: Bool[Tensor, "n m"],
+    law: Literal["uniform_size", "independent"],
+    generator: torch.Generator,
+    *,
+    sizes: Literal["any", "not_empty", "single"] = "any",
 ) -> Bool[Tensor, "n m"]:
-    """Draw S ⊆ O for each observation; S may be empty and may be everything.
+    """Draw S ⊆ O for each observation.
 
     Parameters
     ----------
     observed
         True for the modalities O that the observation has.
     law
-        ``"uniform_size"``: one π ~ U(0, 1) per observation, then each modality with probability π, so that |S| is
-        uniform on 0..|O| (the paper's text). ``"independent"``: each with probability 1/2 (the authors' scripts).
+        ``"uniform_size"``: every size of S has the same probability, and so has every set of that size (the paper's
+        text: one π ~ U(0, 1) per observation, then each modality with probability π). ``"independent"``: each
+        modality with probability 1/2, so every set has the same probability (the authors' scripts).
     generator
         Source of random numbers.
+    sizes
+        ``"any"``: from nothing to everything; ``"not_empty"``: from one modality on; ``"single"``: one modality.
 
     Returns
     -------
     torch.Tensor
-        Shape (n, m), true for the modalities of S.
+        Shape (n, m), true for the modalities of S; all false where O is empty.
 
     Examples
     --------
     >>> observed = torch.tensor([[True, False]])
-    >>> draw_subset(observed, "uniform_size", torch.Generator().manual_seed(0))[0, 1].item()
-    False
+    >>> draw_subset(observed, "uniform_size", torch.Generator().manual_seed(0), sizes="single").tolist()
+    [[True, False]]
     """
-    n, m = observed.shape
-    device = observed.device
-    if law == "uniform_size":
-        probability = torch.rand(n, 1, generator=generator, device=device)
+    n = len(observed)
+    most = observed.sum(-1)
+    least = 0 if sizes == "any" else 1
+    u = torch.rand(n, generator=generator, device=observed.device, dtype=torch.float64)
+    if sizes == "single":
+        size = torch.ones_like(most)
+    elif law == "uniform_size":
+        size = least + (u * (most + 1 - least)).long()
     else:
-        probability = torch.full((n, 1), 0.5, device=device)
-    return observed & (torch.rand(n, m, generator=generator, device=device) < probability)
+        return _any_set(observed, least + (u * (2**most - least)).long())
+    # The modalities of O in random order, those outside O last: S is the first of them.
+    shuffled = torch.rand(observed.shape, generator=generator, device=observed.device) + (~observed).float()
+    rank = shuffled.argsort(-1).argsort(-1)
+    return observed & (rank < size.unsqueeze(-1))
+
+
+def _any_set(observed: Bool[Tensor, "n m"], code: Int[Tensor, " n"]) -> Bool[Tensor, "n m"]:
+    """Read the bits of a number as membership of the first, second, ... modality of O."""
+    bit = observed.cumsum(-1) - 1
+    return observed & (((code.unsqueeze(-1) >> bit.clamp(min=0)) & 1) == 1)

@@ -13,7 +13,7 @@ from omixvae.data.masked import MaskedBatch, Source
 from omixvae.data.sampler import epoch_batches, held_out_split
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
-from omixvae.objectives import OBJECTIVES, Terms, draw_subset
+from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
 from omixvae.training.initialise import group_latents
@@ -122,7 +122,7 @@ def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBa
 
 
 def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float) -> Terms:
-    subset = draw_subset(batch.presence, plan.subset_law, generator)
+    subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=SUBSET_SIZES[plan.objective])
     return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, stl=plan.stl)
 
 

@@ -17,6 +17,8 @@ from omixvae.encoders import Aggregation
 from omixvae.likelihoods.continuous import SMALLEST_SCALE
 from omixvae.objectives import OBJECTIVES, draw_subset
 from omixvae.objectives.masked import masked_bound
+from omixvae.objectives.mixture import mixture_bound
+from omixvae.objectives.total_correlation import total_correlation_bound
 from omixvae.plan import ModalityPlan
 from omixvae.vae import MultimodalVAE
 
@@ -355,3 +357,68 @@ def test_the_size_of_the_subset_is_uniform_or_binomial(generator):
         assert not (subset & ~observed).any()
         counts = torch.bincount(subset.sum(-1), minlength=3).numpy()
         assert stats.chisquare(counts, 30_000 * np.array(expected)).pvalue > 1e-3
+
+
+N_DRAWS = 400
+
+
+def average(bound, network, batch, subset, generator):
+    """Give mean and standard error of a bound of each observation over many draws."""
+    draws = torch.stack([bound(network, batch, subset, generator).bound.detach() for _ in range(N_DRAWS)]).numpy()
+    return draws.mean(0), draws.std(0) / N_DRAWS**0.5
+
+
+@pytest.mark.parametrize("n_modalities", [2, 3, 4, 5])
+def test_the_other_bounds_have_their_closed_forms_at_the_exact_posterior(n_modalities, generator):
+    network, model = linear_gaussian(n_modalities, private=False)
+    batch, x, measured = draw_batch(model, 6, missing=0.4)
+    sizes = [len(b) for b in model.offset]
+    for chosen in itertools.product([False, True], repeat=n_modalities):
+        subset = torch.tensor(chosen).expand(len(x), -1)
+        mixture, mixture_error = average(mixture_bound, network, batch, subset, generator)
+        correlation, correlation_error = average(total_correlation_bound, network, batch, subset, generator)
+        in_s = np.repeat(chosen, sizes)
+        for i, row in enumerate(x):
+            given, rest = measured[i] & in_s, measured[i] & ~in_s
+            expected = model.log_prob(row, given) + model.expected_log_prob(row, rest, given)
+            assert abs(mixture[i] - expected) < 5 * mixture_error[i] + 1e-9, ("B4", chosen, i)
+            expected = model.conditional_log_prob(row, rest, given) + model.expected_log_prob(row, given, measured[i])
+            assert abs(correlation[i] - expected) < 5 * correlation_error[i] + 1e-9, ("B5", chosen, i)
+
+
+def test_all_bounds_meet_in_the_elbo(generator, float64):
+    """From everything, or from nothing in (B5), each is the ordinary bound, private latents included."""
+    data = from_mudata(build_mdata())
+    network, batch = arbitrary_network(data, float64), all_rows(data)
+    nothing = torch.zeros_like(batch.presence)
+    elbo, error = average(masked_bound, network, batch, batch.presence, generator)
+    for bound, subset in ((mixture_bound, batch.presence), (total_correlation_bound, nothing)):
+        other, other_error = average(bound, network, batch, subset, generator)
+        assert (np.abs(elbo - other) < 5 * np.hypot(error, other_error)).all(), bound.__name__
+
+
+@pytest.mark.parametrize("law", ["uniform_size", "independent"])
+@pytest.mark.parametrize("sizes", ["any", "not_empty", "single"])
+def test_subsets_are_drawn_by_their_law(law, sizes, generator):
+    n = 20_000
+    observed = torch.tensor([True, False, True, True]).expand(n, -1)
+    drawn = draw_subset(observed, law, generator, sizes=sizes)
+    assert not drawn[:, 1].any()
+    sets, counts = torch.unique(drawn[:, [0, 2, 3]], dim=0, return_counts=True)
+    size = sets.sum(1)
+    allowed = {"any": [0, 1, 2, 3], "not_empty": [1, 2, 3], "single": [1]}[sizes]
+    ways = torch.tensor([1, 3, 3, 1])
+    if law == "uniform_size" or sizes == "single":
+        expected = 1 / (len(allowed) * ways[size])
+    else:
+        expected = torch.full((len(sets),), 1 / float(ways[allowed].sum()))
+    assert set(size.tolist()) == set(allowed)
+    assert len(sets) == ways[allowed].sum()
+    error = (expected * (1 - expected) / n).sqrt()
+    assert ((counts / n - expected).abs() < 5 * error).all()
+
+
+def test_nothing_is_drawn_where_nothing_is_measured(generator):
+    observed = torch.zeros(5, 3, dtype=torch.bool)
+    for law, sizes in itertools.product(["uniform_size", "independent"], ["any", "not_empty", "single"]):
+        assert not draw_subset(observed, law, generator, sizes=sizes).any()
