@@ -363,9 +363,19 @@ N_DRAWS = 400
 
 
 def average(bound, network, batch, subset, generator):
-    """Give mean and standard error of a bound of each observation over many draws."""
-    draws = torch.stack([bound(network, batch, subset, generator).bound.detach() for _ in range(N_DRAWS)]).numpy()
-    return draws.mean(0), draws.std(0) / N_DRAWS**0.5
+    """Give mean and standard error of a bound of each observation over many draws, all made in one batch."""
+
+    def repeated(x):
+        return None if x is None else x.repeat_interleave(N_DRAWS, dim=0)
+
+    modalities = tuple(
+        ModalityBatch(repeated(m.values), repeated(m.present), repeated(m.observed), repeated(m.library))
+        for m in batch.modalities
+    )
+    many = MaskedBatch(modalities, repeated(batch.covariates), repeated(batch.index))
+    with torch.no_grad():
+        draws = bound(network, many, repeated(subset), generator).bound.unflatten(0, (-1, N_DRAWS)).numpy()
+    return draws.mean(1), draws.std(1) / N_DRAWS**0.5
 
 
 @pytest.mark.parametrize("n_modalities", [2, 3, 4, 5])
