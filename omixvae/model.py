@@ -379,12 +379,7 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
     """
     fitted = read_model(Path(path), resolve_device(device))
     model = OmixVAE(**fitted.config.to_options())
-    model.plan, model.schema, model.history, model.network = (
-        fitted.plan,
-        fitted.schema,
-        fitted.history,
-        fitted.network,
-    )
+    _, model.plan, model.schema, model.history, model.network = fitted
     return model
 
 

@@ -1,8 +1,7 @@
 """Masked modality tensors: what was measured, and where nothing was.
 
 `MaskedModalities` holds all observations, as stored (sparse stays sparse); `MaskedBatch` holds some of them as dense
-tensors on a device. Both say what is present by a mask that comes from names, never from values, and hold a zero in
-the place of whatever was not measured.
+tensors on a device. What is present comes from names, never from values; what was not measured holds a zero.
 """
 
 from abc import ABC, abstractmethod
@@ -371,18 +370,7 @@ class MaskedModalities(Source):
         return MaskedBatch(modalities, covariates, torch.from_numpy(np.asarray(index, np.int64)).to(device))
 
     def table(self, modality: str) -> ModalityTable:
-        """Give the table of one modality by name.
-
-        Parameters
-        ----------
-        modality
-            Its name.
-
-        Returns
-        -------
-        ModalityTable
-            All its observations.
-        """
+        """Give the table of one modality by its name."""
         return self.tables[self.schema.modalities.index(modality)]
 
     def given(self, modalities: Sequence[str]) -> "MaskedModalities":
