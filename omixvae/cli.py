@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omixvae import __version__
-from omixvae.config import GROUPS, Config
+from omixvae.config import Config
 from omixvae.errors import InputError, raise_together
 from omixvae.files import check_folder, check_target, whole_file
 from omixvae.options import Flag
@@ -76,14 +76,11 @@ def main(debug: bool) -> None:  # noqa: FBT001 (click passes options by position
 
 def config_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add one command line option for each field of the configuration."""
-    for group in reversed(GROUPS):
-        for name, f in reversed([(f.name, f) for _, f in Config.fields() if f.name in group.__dataclass_fields__]):
-            dashed, allowed = name.replace("_", "-"), f.metadata["allowed"]
-            flag = f"--{dashed}/--no-{dashed}" if isinstance(allowed, Flag) else f"--{dashed}"
-            metavar = None if isinstance(allowed, Flag) else "VALUE"
-            command = click.option(flag, name, default=None, metavar=metavar, help=_help(name, f.metadata["help"]))(
-                command
-            )
+    for _, f in reversed(list(Config.fields())):
+        dashed, is_flag = f.name.replace("_", "-"), isinstance(f.metadata["allowed"], Flag)
+        flag = f"--{dashed}/--no-{dashed}" if is_flag else f"--{dashed}"
+        metavar, text = None if is_flag else "VALUE", _help(f.name, f.metadata["help"])
+        command = click.option(flag, f.name, default=None, metavar=metavar, help=text)(command)
     return command
 
 

@@ -64,7 +64,7 @@ class ModelConfig:
     n_clusters: int | Literal["auto"] = option(
         "auto",
         Number(int, 1, 1000, ("auto",)),
-        "Components of the mixture prior; auto starts wide and keeps those in use.",
+        "Clusters: components of the mixture prior; auto finds the number from the latents.",
     )
     aggregation: AggregationWord = option(
         "sum_pooling", Word(get_args(AggregationWord)), "How the encoded modalities are put together."

@@ -109,7 +109,7 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
     A given number of groups: k-means. Else: Leiden communities of the graph of nearest neighbours, at resolutions from
     coarse to fine; taken are the fewest groups whose silhouette is within 4 % of the best. Communities need not be
     round, so one cell type is not cut into several as by k-means; the silhouette says when a finer cut stops
-    separating anything.
+    separating anything. Where no cut has a positive silhouette there is one group.
 
     Examples
     --------
@@ -127,9 +127,9 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
         if 2 <= found.max() + 1 <= min(n_clusters, len(latent) - 1):
             score = silhouette_score(latent, found, sample_size=min(len(latent), ROWS_TO_SCORE), random_state=seed)
             scored.append((float(score), found))
-    if not scored:
+    best = max((score for score, _ in scored), default=0.0)
+    if best <= 0:
         return np.zeros(len(latent), np.intp)
-    best = max(score for score, _ in scored)
     return min((found for score, found in scored if score >= CLOSE_TO_BEST * best), key=lambda found: found.max())
 
 

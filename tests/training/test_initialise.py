@@ -7,10 +7,11 @@ import pytest
 import scipy.sparse as sp
 import torch
 from builders import build_mdata, build_plan, plan_of
+from sklearn.metrics import silhouette_score
 
 from omixvae.data import from_mudata
 from omixvae.plan import ModalityPlan
-from omixvae.training.initialise import initialise_network
+from omixvae.training.initialise import group_latents, initialise_network
 from omixvae.vae import MultimodalVAE
 
 
@@ -38,3 +39,16 @@ def test_the_unit_of_a_feature_far_from_zero_is_its_deviation(storage):
     network = MultimodalVAE(build_plan([ModalityPlan("x", 3, "gaussian", 0)]))
     initialise_network(network, data, np.random.default_rng(0))
     np.testing.assert_allclose(network.likelihoods[0].unit, x.std(axis=0, dtype=np.float64), rtol=1e-4)
+
+
+def ring(n, radius):
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def test_where_no_cut_separates_there_is_one_group():
+    """A ring around another: they are two communities, but most points are nearer to the other ring than to their own."""
+    latent = np.concatenate([ring(100, 1), ring(600, 2)])
+    assert silhouette_score(latent, np.arange(700) < 100) < 0
+    assert not group_latents(latent, 2, choose=True, seed=0).any()
+    assert len(np.unique(group_latents(latent, 2, choose=False, seed=0))) == 2, "what is asked for is done"
