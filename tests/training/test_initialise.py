@@ -47,7 +47,7 @@ def ring(n, radius):
 
 
 def test_where_no_cut_separates_there_is_one_group():
-    """A ring around another: they are two communities, but most points are nearer to the other ring than to their own."""
+    """A ring around another: two communities, but most points are nearer to the other one than to their own."""
     latent = np.concatenate([ring(100, 1), ring(600, 2)])
     assert silhouette_score(latent, np.arange(700) < 100) < 0
     assert not group_latents(latent, 2, choose=True, seed=0).any()
