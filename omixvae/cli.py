@@ -137,7 +137,7 @@ def train(
     from omixvae import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
 
-    model = OmixVAE(**config.to_options())
+    model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
     with _friendly_warnings():
         model.fit(mdata)
         model.annotate(mdata)

@@ -17,11 +17,22 @@ from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, 
 
 __all__ = ["Config", "DataConfig", "ModelConfig", "ResultsConfig", "TrainingConfig"]
 
-LikelihoodWord = Literal["gaussian", "log_normal", "negative_binomial", "bernoulli", "categorical"]
-AggregationWord = Literal["sum_pooling", "self_attention", "poe", "poe_plus"]
+LikelihoodWord = Literal["gaussian", "laplace", "log_normal", "negative_binomial", "bernoulli", "categorical"]
+AggregationWord = Literal[
+    "sum_pooling",
+    "self_attention",
+    "sum_pooling_mixture",
+    "self_attention_mixture",
+    "poe",
+    "poe_plus",
+    "moe",
+    "moe_plus",
+    "mopoe",
+]
 ObjectiveWord = Literal["masked", "mixture", "total_correlation"]
-PriorWord = Literal["gaussian_mixture", "standard_normal"]
+PriorWord = Literal["gaussian_mixture", "standard_normal", "vamp"]
 DecoderWord = Literal["mlp", "linear"]
+KLWord = Literal["stl", "sample", "closed_form"]
 SubsetLawWord = Literal["uniform_size", "independent"]
 
 
@@ -55,6 +66,11 @@ class ModelConfig:
         PerModality(Word(get_args(LikelihoodWord)), words=("auto",)),
         "Distribution of the values, per modality; chosen from the values where not given.",
     )
+    noise: Mapping[str, float] = option(
+        {},
+        PerModality(Number(float, 1e-6, 1e6)),
+        "Known standard deviation of the measurement, per modality; learned for each feature where not given.",
+    )
     n_latent: int | Literal["auto"] = option("auto", Number(int, 1, 512, ("auto",)), "Dimensions of the shared latent.")
     n_private: int | Literal["auto"] | Mapping[str, int] = option(
         "auto",
@@ -68,6 +84,11 @@ class ModelConfig:
     )
     aggregation: AggregationWord = option(
         "sum_pooling", Word(get_args(AggregationWord)), "How the encoded modalities are put together."
+    )
+    n_components: int = option(
+        5,
+        Number(int, 1, 100),
+        "Gaussians in each belief of sum_pooling_mixture and self_attention_mixture.",
     )
     objective: ObjectiveWord = option(
         "masked", Word(get_args(ObjectiveWord)), "The variational bound that is maximised."
@@ -85,7 +106,12 @@ class ModelConfig:
     subset_law: SubsetLawWord = option(
         "uniform_size", Word(get_args(SubsetLawWord)), "How the random subset S of the observed modalities is drawn."
     )
-    stl: bool = option(True, Flag(), "Sticking the landing: gradients of lower variance near the optimum.")
+    kl: KLWord = option(
+        "stl",
+        Word(get_args(KLWord)),
+        "Cost of the latents: at the sample with sticking the landing (gradients of low variance near the optimum), "
+        "plainly at the sample, or in closed form where there is one.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,9 +300,8 @@ class Config:
             )
         given = {str(k): v for k, v in read.items()} | options
         for _, f in cls.fields():
-            # YAML 1.1 takes 1e-5, which JSON writes too, for a word.
-            if isinstance(f.metadata["allowed"], Number) and isinstance(given.get(f.name), str):
-                given[f.name] = f.metadata["allowed"].parse(str(given[f.name]))
+            if f.name in given:
+                given[f.name] = _numbers(f.metadata["allowed"], given[f.name])
         return cls.from_options(**given)
 
     def to_json(self) -> str:
@@ -293,6 +318,13 @@ class Config:
         True
         """
         return json.dumps(self.to_options(), indent=1)
+
+
+def _numbers(allowed: Constraint, value: object) -> object:
+    """Read numbers that YAML 1.1 takes for words, such as 1e-5, which JSON writes too."""
+    if isinstance(allowed, PerModality) and isinstance(value, Mapping):
+        return {name: _numbers(allowed.value, v) for name, v in value.items()}
+    return allowed.parse(value) if isinstance(allowed, Number) and isinstance(value, str) else value
 
 
 def _plain(value: object) -> object:

@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from omixvae.errors import InputError
+from omixvae.layers import own_copy
+
 __all__ = ["Decoder"]
 
 
@@ -22,6 +25,8 @@ class Decoder(nn.Module):
         Number of features g of the modality.
     hidden_size
         Width of the hidden layers.
+    own
+        A module (n, d + p + c) → (n, g) to take instead; an average observation is added to what it gives.
 
     Notes
     -----
@@ -47,14 +52,24 @@ class Decoder(nn.Module):
         n_covariates: int,
         n_features: int,
         hidden_size: int,
+        own: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.kind, self.n_latent, self.n_private = kind, n_latent, n_private
+        self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
         n_in = n_latent + n_private + n_covariates
-        self.linear = nn.Linear(n_in, n_features)
+        self.offset = nn.Parameter(torch.zeros(n_features))
+        self.linear = nn.Linear(n_in, n_features, bias=False) if own is None else None
         self.bent: nn.Module | None = None
-        if kind == "mlp":
+        if own is not None:
+            self.bent, size = own_copy(own, n_in, "the argument decoders")
+            if size != n_features:
+                raise InputError(
+                    f"A decoder gives {size:,} values for a modality of {n_features:,} features.",
+                    "the argument decoders",
+                    f"Let the module return a tensor of shape (n, {n_features}).",
+                )
+        elif kind == "mlp":
             self.bent = nn.Sequential(
                 nn.Linear(n_in, hidden_size),
                 nn.LayerNorm(hidden_size),
@@ -70,16 +85,20 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "*n g"]:
         """Decode; of `w` the first `n_private` dimensions are this modality's."""
         x = torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1)
-        decoded: Tensor = self.linear(x) if self.bent is None else self.linear(x) + self.bent(x)
+        decoded: Tensor = self.offset if self.linear is None else self.offset + self.linear(x)
+        if self.bent is not None:
+            decoded = decoded + self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
         return decoded
 
     @property
-    def loadings(self) -> Float[Tensor, "g d_plus_p"]:
-        """Weights of each latent dimension on each feature (linear decoder): first the shared, then the private."""
+    def loadings(self) -> Float[Tensor, "g d_plus_p"] | None:
+        """Weights of each latent dimension on each feature, first the shared, then the private; None unless linear."""
+        if self.linear is None or self.bent is not None:
+            return None
         return self.linear.weight[:, : self.n_latent + self.n_private]
 
     @torch.no_grad()
     def initialise(self, start: Float[Tensor, " g"], known: Float[Tensor, "c c"]) -> None:
         """Start at an average observation, and say which levels of the covariates this modality knows."""
-        self.linear.bias.copy_(start)
+        self.offset.copy_(start)
         self.known.copy_(known)

@@ -5,13 +5,14 @@ Unlike `torch.distributions` these draw from an explicit generator and can stop 
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["DiagonalGaussian", "GaussianMixture", "LatentDistribution", "PriorWhere"]
+__all__ = ["DiagonalGaussian", "GaussianMixture", "LatentDistribution", "PriorWhere", "gaussian_kl"]
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -49,6 +50,9 @@ class DiagonalGaussian(LatentDistribution):
     ----------
     mean, scale
         Shape (..., d); the scale is the standard deviation.
+    stopped
+        Makes what `detach` gives, for a Gaussian whose mean and scale depend on a sample as well as on parameters (that
+        of w given z): only the parameters are to be stopped, not the sample. When not given all of it is.
 
     Examples
     --------
@@ -57,8 +61,13 @@ class DiagonalGaussian(LatentDistribution):
     -1.8379
     """
 
-    def __init__(self, mean: Float[Tensor, "*n d"], scale: Float[Tensor, "*n d"]) -> None:
-        self.loc, self.scale = mean, scale
+    def __init__(
+        self,
+        mean: Float[Tensor, "*n d"],
+        scale: Float[Tensor, "*n d"],
+        stopped: "Callable[[], DiagonalGaussian] | None" = None,
+    ) -> None:
+        self.loc, self.scale, self.stopped = mean, scale, stopped
 
     @property
     def mean(self) -> Tensor:
@@ -82,8 +91,8 @@ class DiagonalGaussian(LatentDistribution):
         return self.loc + self.scale * noise
 
     def detach(self) -> "DiagonalGaussian":
-        """Stop the gradient of mean and scale."""
-        return DiagonalGaussian(self.loc.detach(), self.scale.detach())
+        """Stop the gradient of mean and scale, or of the parameters that they depend on."""
+        return DiagonalGaussian(self.loc.detach(), self.scale.detach()) if self.stopped is None else self.stopped()
 
 
 class GaussianMixture(LatentDistribution):
@@ -92,9 +101,18 @@ class GaussianMixture(LatentDistribution):
     Parameters
     ----------
     logits
-        Shape (k,): unnormalised log-weights; -inf switches a component off.
+        Shape (..., k): unnormalised log-weights; -inf switches a component off.
     mean, scale
-        Shape (k, d): of each component.
+        Shape (..., k, d): of each component.
+
+    Notes
+    -----
+    Samples are exact and carry the gradient of all parameters, the weights' too, by implicit reparameterisation
+    (Figurnov et al. 2018). With the distributional transform u_i = F(z_i | z_1 .. z_{i-1}) held fixed::
+
+        dz = -(du/dz)⁻¹ du/dφ,   F(z_i | z_<i) = Σ_c w_c(z_<i) Φ((z_i - m_ci) / s_ci),   w_c(z_<i) ∝ π_c Π_{j<i} N(z_j)
+
+    du/dz is lower triangular, so its inverse is one solve by substitution.
 
     Examples
     --------
@@ -103,23 +121,31 @@ class GaussianMixture(LatentDistribution):
     [0.5, 0.5]
     """
 
-    def __init__(self, logits: Float[Tensor, " k"], mean: Float[Tensor, "k d"], scale: Float[Tensor, "k d"]) -> None:
+    def __init__(
+        self, logits: Float[Tensor, "*n k"], mean: Float[Tensor, "*n k d"], scale: Float[Tensor, "*n k d"]
+    ) -> None:
         self.log_weights = functional.log_softmax(logits, dim=-1)
         self.loc, self.scale = mean, scale
 
     @property
     def mean(self) -> Tensor:
-        """Expected value, shape (d,)."""
-        return self.log_weights.exp() @ self.loc
+        """Expected value, shape (..., d)."""
+        return self._average(self.loc)
 
     @property
     def variance(self) -> Tensor:
-        """Variance of each dimension, shape (d,): within the components and between them."""
-        weights = self.log_weights.exp()
-        return weights @ (self.scale**2 + self.loc**2) - (weights @ self.loc) ** 2
+        """Variance of each dimension, shape (..., d): within the components and between them."""
+        return self._average(self.scale**2 + (self.loc - self.mean.unsqueeze(-2)) ** 2)
+
+    def _average(self, of: Tensor) -> Tensor:
+        """Give the weighted average over the components."""
+        return (self.log_weights.exp().unsqueeze(-1) * of).sum(-2)
 
     def _joint(self, z: Tensor) -> Tensor:
-        """Give log π_c + log N(z | m_c, v_c), shape (..., k), by matrix products: no (n, k, d) array is made."""
+        """Give log π_c + log N(z | m_c, v_c), shape (..., k)."""
+        if self.loc.ndim > 2:
+            return self.log_weights + DiagonalGaussian(self.loc, self.scale).log_prob(z.unsqueeze(-2))
+        # One mixture for all points: by matrix products, no (n, k, d) array is made.
         precision = self.scale**-2
         quadratic = (z**2) @ precision.T - 2 * z @ (self.loc * precision).T + (self.loc**2 * precision).sum(-1)
         return self.log_weights - 0.5 * (quadratic + LOG_2PI * z.shape[-1]) - self.scale.log().sum(-1)
@@ -133,11 +159,34 @@ class GaussianMixture(LatentDistribution):
         return torch.softmax(self._joint(z), dim=-1)
 
     def rsample(self, generator: torch.Generator, n_samples: int | None = None) -> Tensor:
-        """Draw points from component c ~ π. Gradients flow to means and scales, not to the weights."""
+        """Draw points, from component c ~ π; gradients flow to weights, means and scales."""
         n = 1 if n_samples is None else n_samples
-        component = torch.multinomial(self.log_weights.exp().detach(), n, replacement=True, generator=generator)
-        z = DiagonalGaussian(self.loc[component], self.scale[component]).rsample(generator)
+        *batch, k, d = self.loc.shape
+        weights = self.log_weights.detach().exp().reshape(-1, k)
+        drawn = torch.multinomial(weights, n, replacement=True, generator=generator).T.reshape(n, *batch, 1, 1)
+        chosen = drawn.expand(n, *batch, 1, d)
+        loc, scale = (of.detach().expand(n, *of.shape).gather(-2, chosen).squeeze(-2) for of in (self.loc, self.scale))
+        z = DiagonalGaussian(loc, scale).rsample(generator)
+        if torch.is_grad_enabled() and (self.loc.requires_grad or self.log_weights.requires_grad):
+            z = self._reparameterised(z)
         return z[0] if n_samples is None else z
+
+    def _reparameterised(self, z: Float[Tensor, "s *n d"]) -> Tensor:
+        """Give the same points with the gradient of the parameters."""
+        standardised = (z.unsqueeze(-2) - self.loc) / self.scale
+        log_density = -0.5 * standardised**2 - self.scale.log()
+        before = log_density.cumsum(-1) - log_density
+        w = torch.softmax(self.log_weights.unsqueeze(-1) + before, dim=-2)
+        below = torch.special.ndtr(standardised)
+        u = (w * below).sum(-2)
+        with torch.no_grad():
+            slope = -standardised / self.scale
+            own = (w * log_density.exp()).sum(-2) / math.sqrt(2 * math.pi)
+            jacobian = torch.einsum("...ki,...kj->...ij", w * (below - u.unsqueeze(-2)), slope).tril(-1)
+            # Rounding alone makes a density of 0 at a point that was drawn.
+            jacobian = jacobian + torch.diag_embed(own.clamp(min=torch.finfo(own.dtype).tiny ** 0.5))
+        shift = torch.linalg.solve_triangular(jacobian, (u - u.detach()).unsqueeze(-1), upper=False)
+        return z - shift.squeeze(-1)
 
     def detach(self) -> "GaussianMixture":
         """Stop the gradient of weights, means and scales."""
@@ -181,11 +230,51 @@ class PriorWhere(LatentDistribution):
         return torch.where(self.empty, self.prior.log_prob(z), self.belief.log_prob(z))
 
     def rsample(self, generator: torch.Generator, n_samples: int | None = None) -> Tensor:
-        """Draw points, shape (n, d) or (s, n, d)."""
+        """Draw points, shape (n, d) or (s, n, d); gradients flow to the belief alone (no bound uses the others)."""
         z = self.belief.rsample(generator, n_samples)
-        n = len(self.empty) * (n_samples or 1)
-        return torch.where(self.empty[:, None], self.prior.rsample(generator, n).reshape(z.shape), z)
+        with torch.no_grad():
+            of_prior = self.prior.rsample(generator, len(self.empty) * (n_samples or 1)).reshape(z.shape)
+        return torch.where(self.empty[:, None], of_prior, z)
 
     def detach(self) -> "PriorWhere":
         """Stop the gradient of both."""
         return PriorWhere(self.empty, self.prior.detach(), self.belief.detach())
+
+
+def gaussian_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
+    """Give KL(q ‖ p) in closed form, if both are Gaussian.
+
+    Parameters
+    ----------
+    q, p
+        Of shapes that broadcast, (..., d).
+
+    Returns
+    -------
+    torch.Tensor or None
+        Shape (...), in nats; None where there is no closed form.
+
+    Examples
+    --------
+    >>> gaussian_kl(DiagonalGaussian(torch.ones(1), torch.ones(1)), DiagonalGaussian(torch.zeros(1), torch.ones(1)))
+    tensor(0.5000)
+    """
+    q_gaussian, p_gaussian = _as_gaussian(q), _as_gaussian(p)
+    if q_gaussian is None or p_gaussian is None:
+        return None
+    ratio = q_gaussian.scale / p_gaussian.scale
+    shift = (q_gaussian.loc - p_gaussian.loc) / p_gaussian.scale
+    return (0.5 * (ratio**2 + shift**2 - 1) - ratio.log()).sum(-1)
+
+
+def _as_gaussian(q: LatentDistribution) -> DiagonalGaussian | None:
+    """Give the one Gaussian per observation that a distribution is, if it is one."""
+    if isinstance(q, PriorWhere):
+        prior, belief = _as_gaussian(q.prior), _as_gaussian(q.belief)
+        if prior is None or belief is None:
+            return None
+        empty = q.empty.unsqueeze(-1)
+        return DiagonalGaussian(
+            torch.where(empty, prior.loc, belief.loc), torch.where(empty, prior.scale, belief.scale)
+        )
+    return q if isinstance(q, DiagonalGaussian) else None

@@ -1,17 +1,19 @@
 """What a user holds: `OmixVAE`, and the one-line calls `fit` and `load`."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mudata
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.errors import InputError, nearest
+from omixvae.layers import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.storage import Fitted, read_model, save_model
 from omixvae.training.devices import resolve_device
@@ -23,12 +25,16 @@ from omixvae.vae import MultimodalVAE, new_network
 
 __all__ = ["OmixVAE", "fit", "load"]
 
+LIKELIHOOD_SAMPLES = 512
+
 
 class OmixVAE:
     """A multi-modal variational autoencoder for the omics of the same samples, some of them missing.
 
     Parameters
     ----------
+    encoders, decoders
+        Networks of your own for some modalities, by name; see `fit`.
     **options
         The options of `omixvae.Config`, by name; see `fit`.
 
@@ -65,8 +71,15 @@ class OmixVAE:
     history: History
     network: MultimodalVAE
 
-    def __init__(self, **options: object) -> None:
+    def __init__(
+        self,
+        *,
+        encoders: Mapping[str, nn.Module] | None = None,
+        decoders: Mapping[str, nn.Module] | None = None,
+        **options: object,
+    ) -> None:
         self.config = Config.from_options(**options)
+        self.own = OwnModules(dict(encoders or {}), dict(decoders or {}))
 
     def fit(self, mdata: mudata.MuData) -> "OmixVAE":
         """Train on a MuData, which is not changed.
@@ -94,8 +107,8 @@ class OmixVAE:
         """
         device = resolve_device(self.config.training.device)
         data = from_mudata(mdata, self.config.data)
-        self.plan, self.schema = make_plan(self.config, data), data.schema
-        self.network = new_network(self.plan, device)
+        self.plan, self.schema = make_plan(self.config, data, self.own), data.schema
+        self.network = new_network(self.plan, device, self.own)
         initialise_network(self.network, data, np.random.default_rng(self.plan.seed))
         with TrainingProgress(self.plan.max_epochs, show=self.config.training.progress) as progress:
             self.history = train(self.network, data, self.plan, on_epoch=progress)
@@ -254,6 +267,61 @@ class OmixVAE:
         """
         return inference.information(self.network, self._read(mdata), seed=self.plan.seed)
 
+    def log_likelihood(
+        self,
+        mdata: mudata.MuData,
+        of: Sequence[str] | None = None,
+        given: Sequence[str] = (),
+        n_samples: int = LIKELIHOOD_SAMPLES,
+    ) -> pd.Series:
+        """Estimate how probable each observation is under the model: log p(x_of | x_given).
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows. What an observation lacks drops out.
+        of
+            Modalities to judge; all that are not in `given` when not given.
+        given
+            Modalities that are known beforehand.
+        n_samples
+            Importance samples; the more, the closer (from below) to the truth.
+
+        Returns
+        -------
+        pandas.Series
+            One value per observation, in nats; 0 for those that have none of `of`.
+
+        Raises
+        ------
+        InputError
+            If a modality is not known, or is both in `of` and in `given`.
+
+        Notes
+        -----
+        Section 6 of the method page. Compare models by this on observations that none was trained on: it does not
+        depend on the bound that was maximised. With a held-out modality in `of` it judges imputation.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> mdata = omixvae.simulate(n_obs=60)
+        >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
+        >>> model.log_likelihood(mdata, of=["protein"], given=["rna"], n_samples=2).shape
+        (60,)
+        """
+        data = self._read(mdata)
+        known = np.isin(np.arange(len(data.tables)), [self._position(mod) for mod in given])
+        asked = ~known if of is None else np.isin(np.arange(len(data.tables)), [self._position(mod) for mod in of])
+        if (asked & known).any():
+            raise InputError(
+                f"Modality {self.schema.modalities[int(np.argmax(asked & known))]!r} is to be judged and to be known.",
+                "the arguments of and given",
+                "Leave it out of one of them.",
+            )
+        values = inference.log_likelihood(self.network, data, asked, known, n_samples, self.plan.seed)
+        return pd.Series(values, data.obs_names, name="log_likelihood")
+
     def loadings(self, mod: str) -> pd.DataFrame:
         """Give the weight of each latent dimension on each feature.
 
@@ -272,9 +340,10 @@ class OmixVAE:
         InputError
             If the decoder is not linear.
         """
-        if self.plan.decoder != "linear":
+        weights = self.network.decoders[self._position(mod)].loadings
+        if weights is None:
             raise InputError("Only a linear decoder has loadings.", "option decoder", "Train with decoder='linear'.")
-        loadings = self.network.decoders[self._position(mod)].loadings.detach().cpu().numpy()
+        loadings = weights.detach().cpu().numpy()
         n_shared = self.plan.n_latent
         columns = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(loadings.shape[1])]
         return pd.DataFrame(loadings, list(self.schema.features[mod]), columns)
@@ -319,7 +388,13 @@ class OmixVAE:
         return columns
 
 
-def fit(mdata: mudata.MuData, **options: object) -> OmixVAE:
+def fit(
+    mdata: mudata.MuData,
+    *,
+    encoders: Mapping[str, nn.Module] | None = None,
+    decoders: Mapping[str, nn.Module] | None = None,
+    **options: object,
+) -> OmixVAE:
     """Train on a MuData and write the results into it.
 
     Parameters
@@ -327,12 +402,18 @@ def fit(mdata: mudata.MuData, **options: object) -> OmixVAE:
     mdata
         Observations may lack any modality; values may be NaN. Latents, clusters and imputed values are written into
         it under keys that begin with `key_added`.
+    encoders
+        A PyTorch module of your own for some modalities, by name: from values (n, g) to features (n, any size). It sees
+        values in standard units with what is missing filled in. It is copied, yours stays as it is.
+    decoders
+        The same for decoders: from latents (n, shared + private + covariates) to (n, g), on the scale of the likelihood
+        (see the page "Networks of your own" of the documentation).
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `batch_key`, `covariate_keys`, `labels_key`,
-        `likelihoods`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `objective`, `prior`, `decoder`,
-        `hidden_size`, `beta`, `subset_law`, `stl`, `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`,
-        `device`, `precision`, `seed`, `progress`, `impute`, `key_added`. What is not given is decided from the data;
-        ``mdata.uns["omixvae"]["reasons"]`` says why.
+        `likelihoods`, `noise`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `n_components`, `objective`,
+        `prior`, `decoder`, `hidden_size`, `beta`, `subset_law`, `kl`, `max_epochs`, `batch_size`, `learning_rate`,
+        `early_stopping`, `device`, `precision`, `seed`, `progress`, `impute`, `key_added`. What is not given is decided
+        from the data; ``mdata.uns["omixvae"]["reasons"]`` says why.
 
     Returns
     -------
@@ -352,12 +433,18 @@ def fit(mdata: mudata.MuData, **options: object) -> OmixVAE:
     >>> "omixvae_cluster" in mdata.obs
     True
     """
-    model = OmixVAE(**options).fit(mdata)
+    model = OmixVAE(encoders=encoders, decoders=decoders, **options).fit(mdata)
     model.annotate(mdata)
     return model
 
 
-def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
+def load(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    encoders: Mapping[str, nn.Module] | None = None,
+    decoders: Mapping[str, nn.Module] | None = None,
+) -> OmixVAE:
     """Read a model that `OmixVAE.save` wrote.
 
     Parameters
@@ -366,6 +453,8 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
         The folder.
     device
         Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    encoders, decoders
+        The modules of your own that it was trained with, if any: only their weights are saved.
 
     Returns
     -------
@@ -375,10 +464,11 @@ def load(path: str | Path, *, device: str = "auto") -> OmixVAE:
     Raises
     ------
     InputError
-        If the folder does not hold a whole model.
+        If the folder does not hold a whole model, or modules of your own are not given.
     """
-    fitted = read_model(Path(path), resolve_device(device))
-    model = OmixVAE(**fitted.config.to_options())
+    own = OwnModules(dict(encoders or {}), dict(decoders or {}))
+    fitted = read_model(Path(path), resolve_device(device), own)
+    model = OmixVAE(encoders=own.encoders, decoders=own.decoders, **fitted.config.to_options())
     _, model.plan, model.schema, model.history, model.network = fitted
     return model
 
@@ -389,7 +479,8 @@ def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default)
         for f, default in zip((f for _, f in Config.fields()), Config().to_options().values(), strict=True)
     ]
-    return inspect.Signature([*first, *options], return_annotation=OmixVAE)
+    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in ("encoders", "decoders")]
+    return inspect.Signature([*first, *own, *options], return_annotation=OmixVAE)
 
 
 fit.__signature__ = _signature([inspect.Parameter("mdata", inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]

@@ -12,10 +12,12 @@ from typing import Literal, cast
 
 import numpy as np
 
-from omixvae.config import AggregationWord, Config, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
+from omixvae.config import AggregationWord, Config, KLWord, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
 from omixvae.data.check import features_phrase
 from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
+from omixvae.layers import NO_OWN_MODULES, OwnModules
 from omixvae.likelihoods import LIKELIHOODS
 
 __all__ = ["ModalityPlan", "Plan", "make_plan"]
@@ -41,12 +43,19 @@ class ModalityPlan:
         Word for its likelihood, a key of `LIKELIHOODS`.
     n_private
         Dimensions of its private latent.
+    noise
+        Known standard deviation of the measurement; None where it is learned.
+    own_encoder, own_decoder
+        Whether the user brought a module of their own.
     """
 
     name: str
     n_features: int
     likelihood: LikelihoodWord
     n_private: int
+    noise: float | None = None
+    own_encoder: bool = False
+    own_decoder: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,13 +88,14 @@ class Plan:
     n_clusters: int
     choose_clusters: bool
     aggregation: AggregationWord
+    n_components: int
     objective: ObjectiveWord
     prior: PriorWord
     decoder: Literal["mlp", "linear"]
     hidden_size: int
     beta: float
     subset_law: SubsetLawWord
-    stl: bool
+    kl: KLWord
     max_epochs: int
     batch_size: int
     learning_rate: float
@@ -127,7 +137,7 @@ class Plan:
         return cls(**read)
 
 
-def make_plan(config: Config, data: MaskedModalities) -> Plan:
+def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_MODULES) -> Plan:
     """Decide everything that the user left open.
 
     Parameters
@@ -136,6 +146,8 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         What the user asked for; an explicit value is taken as it is.
     data
         What there is to learn from.
+    own
+        Encoders and decoders that the user brings.
 
     Returns
     -------
@@ -145,8 +157,8 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
     Raises
     ------
     InputError
-        If a likelihood cannot take the values of its modality, an option names a modality that is not there, or there
-        are too few observations.
+        If a likelihood cannot take the values of its modality, an option names a modality that is not there, there
+        are too few observations, or too many modalities for the aggregation.
 
     Examples
     --------
@@ -171,7 +183,7 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
         reasons[name] = f"{name} = {chosen}: {reason}" if asked == "auto" else f"{name} = {asked}: as asked"
         return chosen if asked == "auto" else cast("int | float | str", asked)
 
-    likelihoods = _likelihoods(config, data, reasons)
+    likelihoods = _likelihoods(config, data, own, reasons)
     n_features = sum(t.n_features for t in data.tables)
     n_latent = cast(
         "int",
@@ -226,19 +238,31 @@ def make_plan(config: Config, data: MaskedModalities) -> Plan:
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
     return Plan(
-        modalities=tuple(ModalityPlan(t.name, t.n_features, likelihoods[t.name], private[t.name]) for t in data.tables),
+        modalities=tuple(
+            ModalityPlan(
+                t.name,
+                t.n_features,
+                likelihoods[t.name],
+                private[t.name],
+                noise=config.model.noise.get(t.name),
+                own_encoder=t.name in own.encoders,
+                own_decoder=t.name in own.decoders,
+            )
+            for t in data.tables
+        ),
         n_covariates=data.covariates.shape[1],
         n_latent=n_latent,
         n_clusters=n_clusters,
         choose_clusters=model.n_clusters == "auto",
         aggregation=model.aggregation,
+        n_components=model.n_components,
         objective=model.objective,
         prior=model.prior,
         decoder=cast("Literal['mlp', 'linear']", decoder),
         hidden_size=cast("int", hidden_size),
         beta=float(model.beta),
         subset_law=model.subset_law,
-        stl=model.stl,
+        kl=model.kl,
         max_epochs=max_epochs,
         batch_size=batch_size,
         learning_rate=float(learning_rate),
@@ -277,24 +301,28 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
     return chosen
 
 
-def _likelihoods(config: Config, data: MaskedModalities, reasons: dict[str, str]) -> dict[str, LikelihoodWord]:
+def _likelihoods(
+    config: Config, data: MaskedModalities, own: OwnModules, reasons: dict[str, str]
+) -> dict[str, LikelihoodWord]:
     asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
-    errors = _unknown_modalities(config, data.schema.modalities)
+    errors = [*_unknown_modalities(config, own, data.schema.modalities), *_too_many_modalities(config, data)]
     chosen: dict[str, LikelihoodWord] = {}
     for table in data.tables:
         word, reason = (asked[table.name], "as asked") if table.name in asked else _suitable(table)
         chosen[table.name] = word
         reasons[f"likelihood of {table.name}"] = f"likelihood of {table.name} = {word}: {reason}"
-        if error := _refusal(table, word):
-            errors.append(error)
+        errors += [error for error in (_refusal(table, word), _no_noise(config, table.name, word)) if error]
     raise_together(errors)
     return chosen
 
 
-def _unknown_modalities(config: Config, known: Sequence[str]) -> list[InputError]:
+def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -> list[InputError]:
     """Find the names in options of the model and of the results that no modality has."""
     options = {
+        "encoders": own.encoders,
+        "decoders": own.decoders,
         "likelihoods": config.model.likelihoods,
+        "noise": config.model.noise,
         "n_private": config.model.n_private,
         "impute": config.results.impute,
     }
@@ -305,6 +333,33 @@ def _unknown_modalities(config: Config, known: Sequence[str]) -> list[InputError
         for name in value
         if name not in known
     ]
+
+
+def _too_many_modalities(config: Config, data: MaskedModalities) -> list[InputError]:
+    """Say that the aggregation cannot take so many modalities, if so."""
+    most, n = AGGREGATIONS[config.model.aggregation].most_modalities, len(data.tables)
+    if most is None or n <= most:
+        return []
+    return [
+        InputError(
+            f"Aggregation {config.model.aggregation} takes {most} modalities at most, but there are {n}: it grows "
+            "with the number of their subsets.",
+            "option aggregation",
+            f"Choose aggregation='sum_pooling', or {most} of the modalities with modalities=[...].",
+        )
+    ]
+
+
+def _no_noise(config: Config, name: str, word: LikelihoodWord) -> InputError | None:
+    """Say that a likelihood has no use for a known noise, if one was given."""
+    if name not in config.model.noise or LIKELIHOODS[word].takes_noise:
+        return None
+    taking = ", ".join(w for w, likelihood in LIKELIHOODS.items() if likelihood.takes_noise)
+    return InputError(
+        f"A noise is given for modality {name!r}, but its likelihood {word} has none that could be set.",
+        "option noise",
+        f"Leave it out, or choose one of {taking} for this modality.",
+    )
 
 
 def _suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:

@@ -1,5 +1,6 @@
 """p(z): what is believed about the shared latent before anything is seen."""
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
+from omixvae.encoders import Aggregation
 
-__all__ = ["PRIORS", "GaussianMixturePrior", "Prior", "StandardNormal"]
+__all__ = ["PRIORS", "GaussianMixturePrior", "Prior", "StandardNormal", "VampPrior"]
 
 
 class Prior(nn.Module, ABC):
@@ -23,10 +25,12 @@ class Prior(nn.Module, ABC):
     n_latent
         Dimensions d of z.
     n_clusters
-        Most components; priors without clusters ignore it.
+        Most components; priors without components ignore it.
+    aggregation
+        What gives q(z | x_S); most priors ignore it.
     """
 
-    def __init__(self, n_latent: int, n_clusters: int) -> None:
+    def __init__(self, n_latent: int, n_clusters: int, aggregation: Aggregation) -> None:
         super().__init__()
         self.n_latent, self.n_clusters = n_latent, n_clusters
 
@@ -40,7 +44,7 @@ class Prior(nn.Module, ABC):
 
     def penalty(self) -> Tensor:
         """Minus the log-density of the prior's own parameters, in nats; 0 where there is none."""
-        return torch.zeros((), device=next(self.buffers()).device)
+        return torch.zeros((), device=next(itertools.chain(self.buffers(), self.parameters())).device)
 
 
 class StandardNormal(Prior):
@@ -48,14 +52,15 @@ class StandardNormal(Prior):
 
     Examples
     --------
-    >>> StandardNormal(2, 1)().mean.tolist()
+    >>> from omixvae.encoders.pooling import SumPooling
+    >>> StandardNormal(2, 1, SumPooling(4, 2, 8))().mean.tolist()
     [0.0, 0.0]
     """
 
     zero: Tensor
 
-    def __init__(self, n_latent: int, n_clusters: int) -> None:
-        super().__init__(n_latent, n_clusters)
+    def __init__(self, n_latent: int, n_clusters: int, aggregation: Aggregation) -> None:
+        super().__init__(n_latent, n_clusters, aggregation)
         self.register_buffer("zero", torch.zeros(n_latent))
 
     def forward(self) -> DiagonalGaussian:
@@ -78,17 +83,18 @@ class GaussianMixturePrior(Prior):
 
     Examples
     --------
-    >>> prior = GaussianMixturePrior(2, 3)
-    >>> prior().log_prob(torch.zeros(2)).item() == StandardNormal(2, 1)().log_prob(torch.zeros(2)).item()
-    True
+    >>> from omixvae.encoders.pooling import SumPooling
+    >>> prior = GaussianMixturePrior(2, 3, SumPooling(4, 2, 8))
+    >>> round(prior().log_prob(torch.zeros(2)).item(), 4)  # -log 2π
+    -1.8379
     """
 
     SMALLEST_SCALE = 0.1
     CONCENTRATION = 2.0
     active: Tensor
 
-    def __init__(self, n_latent: int, n_clusters: int) -> None:
-        super().__init__(n_latent, n_clusters)
+    def __init__(self, n_latent: int, n_clusters: int, aggregation: Aggregation) -> None:
+        super().__init__(n_latent, n_clusters, aggregation)
         self.logits = nn.Parameter(torch.zeros(n_clusters))
         self.loc = nn.Parameter(torch.zeros(n_clusters, n_latent))
         self.log_scale = nn.Parameter(torch.full((n_clusters, n_latent), math.log(1 - self.SMALLEST_SCALE)))
@@ -143,4 +149,42 @@ class GaussianMixturePrior(Prior):
         return int(self.active.sum())
 
 
-PRIORS: dict[str, type[Prior]] = {"gaussian_mixture": GaussianMixturePrior, "standard_normal": StandardNormal}
+class VampPrior(Prior):
+    """p(z) = (1/K) Σ_k q(z | u_k): the mixture of the beliefs about K learned pseudo-observations (Eq. M3).
+
+    Notes
+    -----
+    Tomczak and Welling 2018. A pseudo-observation is one vector of features h, taken as a set of a single modality: it
+    stands behind the encoders, so it costs little and serves counts and any other values alike. Its components are no
+    clusters: several may describe one group.
+
+    Examples
+    --------
+    >>> from omixvae.encoders.pooling import SumPooling
+    >>> VampPrior(2, 3, SumPooling(4, 2, 8))().loc.shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(self, n_latent: int, n_clusters: int, aggregation: Aggregation) -> None:
+        super().__init__(n_latent, n_clusters, aggregation)
+        self.pseudo = nn.Parameter(torch.randn(n_clusters, aggregation.n_features))
+        # In a tuple the weights stay the network's alone: as a submodule they would be saved twice.
+        self._aggregation = (aggregation,)
+
+    def forward(self) -> GaussianMixture:
+        """Give p(z)."""
+        h = self.pseudo.unsqueeze(1)
+        q = self._aggregation[0](h, torch.ones(h.shape[:2], dtype=torch.bool, device=h.device))
+        if isinstance(q, GaussianMixture):
+            return GaussianMixture(q.log_weights.flatten(), q.loc.flatten(0, 1), q.scale.flatten(0, 1))
+        return GaussianMixture(q.loc.new_zeros(len(q.loc)), q.loc, q.scale)
+
+    def initialise(self, z: Float[Tensor, "n d"], groups: Int[Tensor, " n"]) -> None:
+        """Start nothing: pseudo-observations are learned from the first step on."""
+
+
+PRIORS: dict[str, type[Prior]] = {
+    "gaussian_mixture": GaussianMixturePrior,
+    "standard_normal": StandardNormal,
+    "vamp": VampPrior,
+}

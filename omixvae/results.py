@@ -75,8 +75,9 @@ def annotate(
     for s, table in enumerate(data.tables):
         if table.name in imputed:
             _write_imputed(mdata, network, data, s, key, plan.seed)
-        if plan.decoder == "linear" and table.name in mdata.mod:
-            loadings = pd.DataFrame(network.decoders[s].loadings.detach().cpu().numpy(), index=list(table.features))
+        weights = network.decoders[s].loadings
+        if weights is not None and table.name in mdata.mod:
+            loadings = pd.DataFrame(weights.detach().cpu().numpy(), index=list(table.features))
             aligned = loadings.reindex(mdata.mod[table.name].var_names)
             mdata.mod[table.name].varm[f"{key}_loadings"] = aligned.to_numpy(np.float32)
     mdata.uns[key] = _record(network, data, config, plan, history)

@@ -14,6 +14,7 @@ from omixvae.data import Schema
 from omixvae.data.masked import Covariate
 from omixvae.errors import InputError
 from omixvae.files import MODEL_FILES, whole_folder
+from omixvae.layers import NO_OWN_MODULES, OwnModules
 from omixvae.plan import Plan
 from omixvae.results import versions
 from omixvae.training.schedule import Epoch, History
@@ -57,7 +58,7 @@ def save_model(path: Path, fitted: Fitted) -> None:
         save_file(weights, folder / "weights.safetensors")
 
 
-def read_model(path: Path, device: torch.device) -> Fitted:
+def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULES) -> Fitted:
     """Read what `save_model` wrote.
 
     Parameters
@@ -66,6 +67,8 @@ def read_model(path: Path, device: torch.device) -> Fitted:
         The folder.
     device
         Where to put the network.
+    own
+        The encoders and decoders of their own that the user trained it with.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def read_model(path: Path, device: torch.device) -> Fitted:
     Raises
     ------
     InputError
-        If the folder does not hold a whole model.
+        If the folder does not hold a whole model, or it was trained with modules that are not given.
     """
     if lacking := [name for name in MODEL_FILES if not (path / name).is_file()]:
         raise InputError(
@@ -90,7 +93,7 @@ def read_model(path: Path, device: torch.device) -> Fitted:
             Plan.from_json(plan),
             _schema(json.loads(schema)),
             tuple(Epoch(**row) for row in json.loads(history)["epochs"]),
-            _network(Plan.from_json(plan), path / "weights.safetensors", device),
+            _network(Plan.from_json(plan), path / "weights.safetensors", device, own),
         )
     except InputError:
         raise
@@ -108,7 +111,19 @@ def _schema(read: dict[str, Any]) -> Schema:
     return Schema(**read | {"features": features, "covariates": covariates})
 
 
-def _network(plan: Plan, weights: Path, device: torch.device) -> MultimodalVAE:
-    network = new_network(plan, device)
+def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -> MultimodalVAE:
+    for argument, needed, given in (
+        ("encoders", {m.name for m in plan.modalities if m.own_encoder}, own.encoders),
+        ("decoders", {m.name for m in plan.modalities if m.own_decoder}, own.decoders),
+    ):
+        if needed != set(given):
+            names = ", ".join(repr(name) for name in sorted(needed)) or "none"
+            raise InputError(
+                f"The model was trained with {argument} of your own for other modalities than are given: {names}.",
+                f"the argument {argument}",
+                f"Give load(..., {argument}={{name: module}}) the same modules as in training; code is never saved.",
+            )
+    network = new_network(plan, device, own)
     network.load_state_dict(load_file(weights))
+    network.eval()
     return network

@@ -16,6 +16,7 @@ from torch.func import functional_call
 from omixvae.data.masked import ModalityBatch
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.encoders.aggregation import Aggregation
+from omixvae.encoders.pooling import SumPooling
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
 from omixvae.priors import Prior
 
@@ -98,8 +99,11 @@ def _check_normalised(
 
 
 def _quadrature(mean: Tensor, scale: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
-    """Give points and weights, shape (points, g), that integrate over the open interval; wide tails included."""
-    u = torch.linspace(-30.0, 30.0, 6001, dtype=torch.float64).unsqueeze(-1)
+    """Give points and weights, shape (points, g), that integrate over the open interval; wide tails included.
+
+    So many points that a density with a kink (Laplace) integrates to one, too.
+    """
+    u = torch.linspace(-30.0, 30.0, 24_001, dtype=torch.float64).unsqueeze(-1)
     step = float(u[1] - u[0])
     if np.isfinite(low) and np.isfinite(high):
         x = low + (high - low) * torch.sigmoid(u).expand(-1, len(mean))
@@ -253,13 +257,13 @@ def _slopes(aggregation: Aggregation, h: Tensor, present: Tensor, z: Tensor) -> 
     return *torch.autograd.grad(values.sum(), (h, *aggregation.parameters())), values.detach()
 
 
-def check_prior(prior_class: Callable[[int, int], Prior], *, seed: int = 0) -> None:
+def check_prior(prior_class: Callable[[int, int, Aggregation], Prior], *, seed: int = 0) -> None:
     """Check the laws of a prior, before and after `initialise`.
 
     Parameters
     ----------
     prior_class
-        Makes the prior from the dimensions of the latent and the number of clusters.
+        Makes the prior from the dimensions of the latent, the number of clusters, and an aggregation.
     seed
         Of all random numbers.
 
@@ -276,7 +280,9 @@ def check_prior(prior_class: Callable[[int, int], Prior], *, seed: int = 0) -> N
     """
     generator = torch.Generator().manual_seed(seed)
     for n_latent in (1, 2):
-        prior = prior_class(n_latent, 3).double()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            prior = prior_class(n_latent, 3, SumPooling(4, n_latent, 8).double()).double()
         # Of three possible groups one stays empty, and the others differ in size.
         groups = torch.tensor([0, 0, 0, 2]).repeat_interleave(10)
         z = _normal((len(groups), n_latent), generator) * 0.5 + 2 * (groups - 1).unsqueeze(-1)

@@ -6,11 +6,13 @@ from typing import TypeVar, cast
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from omixvae.data.masked import MaskedBatch
 from omixvae.decoders import Decoder
 from omixvae.distributions import DiagonalGaussian, LatentDistribution, PriorWhere
-from omixvae.encoders import AGGREGATIONS, FeatureEncoder, PrivateEncoder
+from omixvae.encoders import AGGREGATIONS, FeatureEncoder
+from omixvae.layers import NO_OWN_MODULES, OwnModules
 from omixvae.likelihoods import LIKELIHOODS, DataDistribution
 from omixvae.plan import Plan
 from omixvae.priors import PRIORS
@@ -32,6 +34,8 @@ class MultimodalVAE(nn.Module):
     ----------
     plan
         Sizes and choices.
+    own
+        Encoders and decoders that a user brings; copied.
 
     Attributes
     ----------
@@ -45,13 +49,15 @@ class MultimodalVAE(nn.Module):
         p(z).
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, own: OwnModules = NO_OWN_MODULES) -> None:
         super().__init__()
         size = plan.hidden_size
         n_private = [m.n_private for m in plan.modalities]
         self.n_private = max(n_private)
-        self.likelihoods = _module_list(LIKELIHOODS[m.likelihood](m.n_features) for m in plan.modalities)
-        self.encoders = _module_list(FeatureEncoder(m.n_features, size, size) for m in plan.modalities)
+        self.likelihoods = _module_list(LIKELIHOODS[m.likelihood](m.n_features, m.noise) for m in plan.modalities)
+        self.encoders = _module_list(
+            FeatureEncoder(m.n_features, size, size, own.encoders.get(m.name)) for m in plan.modalities
+        )
         self.decoders = _module_list(
             Decoder(
                 plan.decoder,
@@ -60,12 +66,15 @@ class MultimodalVAE(nn.Module):
                 n_covariates=plan.n_covariates,
                 n_features=m.n_features,
                 hidden_size=size,
+                own=own.decoders.get(m.name),
             )
             for m in plan.modalities
         )
-        self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size)
-        self.private_encoder = PrivateEncoder(size, plan.n_latent, n_private, size) if self.n_private else None
-        self.prior = PRIORS[plan.prior](plan.n_latent, plan.n_clusters)
+        self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size, plan.n_components)
+        self.private_encoder = (
+            self.aggregation.private_encoder(size, plan.n_latent, n_private, size) if self.n_private else None
+        )
+        self.prior = PRIORS[plan.prior](plan.n_latent, plan.n_clusters, self.aggregation)
 
     def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:
         """Give h_s of each modality; zeros where it is absent.
@@ -120,13 +129,21 @@ class MultimodalVAE(nn.Module):
         Returns
         -------
         DiagonalGaussian
-            Shape (n, m, p); p is 0 where no modality has a private latent.
+            Shape (n, m, p); p is 0 where no modality has a private latent. Its `detach` stops the encoders' parameters
+            but not z, through which those of q(z | x) are still reached.
         """
-        if self.private_encoder is None:
+        encoder = self.private_encoder
+        if encoder is None:
             nothing = h.new_zeros(*present.shape, 0)
             return DiagonalGaussian(nothing, nothing)
-        q: DiagonalGaussian = self.private_encoder(h, present, z)
-        return q
+
+        def stopped() -> DiagonalGaussian:
+            parameters = {name: parameter.detach() for name, parameter in encoder.named_parameters()}
+            r: DiagonalGaussian = functional_call(encoder, parameters, (h.detach(), present, z))
+            return r
+
+        q: DiagonalGaussian = encoder(h, present, z)
+        return DiagonalGaussian(q.loc, q.scale, stopped)
 
     def decode(
         self, s: int, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], batch: MaskedBatch
@@ -176,7 +193,7 @@ class MultimodalVAE(nn.Module):
         return torch.stack(total, dim=1)
 
 
-def new_network(plan: Plan, device: torch.device) -> MultimodalVAE:
+def new_network(plan: Plan, device: torch.device, own: OwnModules = NO_OWN_MODULES) -> MultimodalVAE:
     """Make a network whose start depends on the seed alone, and leave the caller's random numbers as they were.
 
     Parameters
@@ -185,6 +202,8 @@ def new_network(plan: Plan, device: torch.device) -> MultimodalVAE:
         Sizes, choices, precision and seed.
     device
         Where to put it.
+    own
+        Encoders and decoders that a user brings.
 
     Returns
     -------
@@ -193,5 +212,5 @@ def new_network(plan: Plan, device: torch.device) -> MultimodalVAE:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        network = MultimodalVAE(plan)
+        network = MultimodalVAE(plan, own)
     return network.to(device, getattr(torch, plan.precision))

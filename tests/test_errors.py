@@ -244,7 +244,7 @@ def test_wrong_values(change, options, message):
         pytest.param(
             ("--prior", "gausian_mixture"),
             "Option prior cannot be 'gausian_mixture'. Where: option prior (--prior). "
-            "How to mend it: Did you mean 'gaussian_mixture'? Known: 'gaussian_mixture', 'standard_normal'.",
+            "How to mend it: Did you mean 'gaussian_mixture'? Known: 'gaussian_mixture', 'standard_normal', 'vamp'.",
             id="prior",
         ),
         pytest.param(
@@ -255,9 +255,8 @@ def test_wrong_values(change, options, message):
             "  2. Option seed cannot be 'x'. Where: option seed (--seed). "
             "How to mend it: Give a whole number from 0 to 2,147,483,647.\n"
             "  3. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
-            "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'log_normal', "
-            "'negative_binomial', "
-            "'bernoulli', 'categorical'.\n"
+            "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'laplace', "
+            "'log_normal', 'negative_binomial', 'bernoulli', 'categorical'.\n"
             "  4. Option beta cannot be nan. Where: option beta (--beta). "
             "How to mend it: Give a number from 0 to 1000.",
             id="values of options",

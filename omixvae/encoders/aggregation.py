@@ -1,17 +1,75 @@
-"""The contract of an aggregation: the features {h_s : s ∈ S} → a belief q(z | x_S)."""
+"""The contracts: features {h_s : s ∈ S} → a belief q(z | x_S), and → beliefs q(w_s | z, x_S)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from omixvae.distributions import DiagonalGaussian, LatentDistribution
+from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 
-__all__ = ["SMALLEST_SCALE", "Aggregation", "gaussian_from"]
+__all__ = ["SMALLEST_SCALE", "Aggregation", "PrivateEncoder", "gaussian_from", "mixture_from", "mixture_size"]
 
 SMALLEST_SCALE = 1e-3
 """Lower limit of an encoder's standard deviation: keeps densities finite (the paper's value)."""
+
+LARGEST_LOG_SCALE = 5.0
+
+
+class PrivateEncoder(nn.Module, ABC):
+    """Beliefs about the private latents of all modalities at once, given the shared one.
+
+    To add one: subclass this in `omixvae/encoders/private.py`, and name it in the aggregations that it goes with.
+
+    Parameters
+    ----------
+    n_features
+        Size e of the features h_s.
+    n_latent
+        Dimensions d of the shared z.
+    n_private
+        Dimensions of each modality's own w_s. The encoder works with the largest; a modality that has fewer keeps the
+        prior N(0, 1) in the rest, which then costs nothing.
+    hidden_size
+        Width of the hidden layers.
+    """
+
+    used: Tensor
+
+    def __init__(self, n_features: int, n_latent: int, n_private: Sequence[int], hidden_size: int) -> None:
+        super().__init__()
+        used = torch.arange(max(n_private)) < torch.tensor(list(n_private)).unsqueeze(-1)
+        self.register_buffer("used", used, persistent=False)
+
+    def forward(
+        self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]
+    ) -> DiagonalGaussian:
+        """Give the beliefs about w, shape (n, m, p); the prior where a modality is absent (Eq. A10).
+
+        Parameters
+        ----------
+        h
+            Features of each modality; whatever stands for an absent one is not used.
+        present
+            True for the modalities of S.
+        z
+            A point of the shared latent for each observation.
+
+        Returns
+        -------
+        DiagonalGaussian
+            Shape (n, m, p).
+        """
+        here = present.unsqueeze(-1)
+        q = gaussian_from(self._encode(torch.where(here, h, 0.0), present, z))
+        known = here & self.used
+        return DiagonalGaussian(torch.where(known, q.loc, 0.0), torch.where(known, q.scale, 1.0))
+
+    @abstractmethod
+    def _encode(self, h: Tensor, present: Tensor, z: Tensor) -> Tensor:
+        """Give [μ_s, log σ_s], shape (n, m, 2 p); whatever is said of an absent modality is not used."""
 
 
 class Aggregation(nn.Module, ABC):
@@ -28,11 +86,20 @@ class Aggregation(nn.Module, ABC):
         Dimensions d of z.
     hidden_size
         Width of the hidden layers.
+    n_components
+        Components of the belief, where it is a mixture of a given size; the others ignore it.
     """
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
+    private_encoder: ClassVar[type[PrivateEncoder]]
+    """What encodes private latents beside it."""
+
+    most_modalities: ClassVar[int | None] = None
+    """Most modalities that it can take."""
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__()
         self.n_features, self.n_latent, self.hidden_size = n_features, n_latent, hidden_size
+        self.n_components = n_components
 
     @abstractmethod
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
@@ -66,4 +133,40 @@ def gaussian_from(parameters: Float[Tensor, "*n d2"]) -> DiagonalGaussian:
         Shape (..., d).
     """
     mean, log_scale = parameters.chunk(2, dim=-1)
-    return DiagonalGaussian(mean, SMALLEST_SCALE + torch.exp(log_scale.clamp(max=5.0)))
+    return DiagonalGaussian(mean, SMALLEST_SCALE + torch.exp(log_scale.clamp(max=LARGEST_LOG_SCALE)))
+
+
+def mixture_size(n_components: int, n_latent: int) -> int:
+    """Say how many numbers `mixture_from` reads.
+
+    Parameters
+    ----------
+    n_components, n_latent
+        Components k, and dimensions d of each.
+
+    Returns
+    -------
+    int
+        k (1 + 2 d).
+    """
+    return n_components * (1 + 2 * n_latent)
+
+
+def mixture_from(parameters: Float[Tensor, "*n k_1_plus_2d"], n_components: int) -> GaussianMixture:
+    """Read a mixture of Gaussians from a network's output: a logit, [μ, log σ] of each component (Eq. A3).
+
+    Parameters
+    ----------
+    parameters
+        Shape (..., k (1 + 2 d)).
+    n_components
+        Components k.
+
+    Returns
+    -------
+    GaussianMixture
+        Shape (..., d).
+    """
+    logits, rest = parameters[..., :n_components], parameters[..., n_components:]
+    q = gaussian_from(rest.reshape(*rest.shape[:-1], n_components, -1))
+    return GaussianMixture(logits, q.loc, q.scale)

@@ -1,15 +1,18 @@
-"""Self-attention: the present modalities look at each other before they are summed (Eq. A2)."""
+"""Self-attention: the present modalities look at each other before they are summed (Eqs. A2, A3 and A9)."""
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from omixvae.distributions import DiagonalGaussian
-from omixvae.encoders.aggregation import Aggregation, gaussian_from
+from omixvae.distributions import DiagonalGaussian, GaussianMixture
+from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, gaussian_from, mixture_from, mixture_size
 from omixvae.layers import MLP
 
-__all__ = ["AttentionBlock", "SelfAttention"]
+__all__ = ["AttentionBlock", "AttentivePrivateEncoder", "SelfAttention", "SelfAttentionMixture"]
 
 N_HEADS = 4
 
@@ -55,6 +58,57 @@ class AttentionBlock(nn.Module):
         return g + self.feed_forward(self.norm_2(g))
 
 
+def _for_heads(size: int) -> int:
+    """Round a width up to a multiple of the number of heads."""
+    return -(-size // N_HEADS) * N_HEADS
+
+
+class AttentivePrivateEncoder(PrivateEncoder):
+    """Private latents by self-attention among the present modalities and z.
+
+    Notes
+    -----
+    Eq. A9 of the method page: g_s = χ₁(h_s) + χ₂(z), one attention block, then a linear map of each modality's own.
+
+    Examples
+    --------
+    >>> encoder = AttentivePrivateEncoder(4, n_latent=2, n_private=[3, 1], hidden_size=8)
+    >>> encoder(torch.zeros(5, 2, 4), torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2)).mean.shape
+    torch.Size([5, 2, 3])
+    """
+
+    def __init__(self, n_features: int, n_latent: int, n_private: Sequence[int], hidden_size: int) -> None:
+        super().__init__(n_features, n_latent, n_private, hidden_size)
+        size = _for_heads(hidden_size)
+        self.chi_1 = MLP(n_features, [hidden_size], size)
+        self.chi_2 = MLP(n_latent, [hidden_size], size)
+        self.block = AttentionBlock(size, N_HEADS)
+        self.norm = nn.LayerNorm(size)
+        self.out = nn.ModuleList(nn.Linear(size, 2 * max(n_private)) for _ in n_private)
+
+    def _encode(self, h: Tensor, present: Tensor, z: Tensor) -> Tensor:
+        g = torch.where(present.unsqueeze(-1), self.chi_1(h) + self.chi_2(z).unsqueeze(1), 0.0)
+        g = self.norm(self.block(g, present))
+        return torch.stack([out(g[:, s]) for s, out in enumerate(self.out)], dim=1)
+
+
+class _AttentiveSum(nn.Module):
+    """Σ_{s∈S} of what comes out of an attention block over χ(h_s)."""
+
+    def __init__(self, n_features: int, hidden_size: int) -> None:
+        super().__init__()
+        self.size = _for_heads(hidden_size)
+        self.chi = MLP(n_features, [hidden_size, hidden_size], self.size)
+        self.block = AttentionBlock(self.size, N_HEADS)
+        self.norm = nn.LayerNorm(self.size)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> Float[Tensor, "n e"]:
+        here = present.unsqueeze(-1)
+        g = torch.where(here, self.chi(torch.where(here, h, 0.0)), 0.0)
+        g = self.norm(self.block(g, present))
+        return torch.where(here, g, 0.0).sum(1)
+
+
 class SelfAttention(Aggregation):
     """Learned aggregation by self-attention among the present modalities.
 
@@ -69,18 +123,39 @@ class SelfAttention(Aggregation):
     torch.Size([3, 2])
     """
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
-        super().__init__(n_features, n_latent, hidden_size)
-        size = -(-hidden_size // N_HEADS) * N_HEADS
-        self.chi = MLP(n_features, [hidden_size, hidden_size], size)
-        self.block = AttentionBlock(size, N_HEADS)
-        self.norm = nn.LayerNorm(size)
-        self.rho = MLP(size, [hidden_size, hidden_size], 2 * n_latent)
+    private_encoder: ClassVar[type[PrivateEncoder]] = AttentivePrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.pool = _AttentiveSum(n_features, hidden_size)
+        self.rho = MLP(self.pool.size, [hidden_size, hidden_size], 2 * n_latent)
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        here = present.unsqueeze(-1)
-        g = torch.where(here, self.chi(torch.where(here, h, 0.0)), 0.0)
-        g = self.norm(self.block(g, present))
-        parameters: Tensor = self.rho(torch.where(here, g, 0.0).sum(1))
-        return gaussian_from(parameters)
+        return gaussian_from(self.rho(self.pool(h, present)))
+
+
+class SelfAttentionMixture(Aggregation):
+    """Self-attention whose belief is a mixture of Gaussians: for an observation that may be of one kind or another.
+
+    Notes
+    -----
+    Eqs. A2 and A3 of the method page.
+
+    Examples
+    --------
+    >>> q = SelfAttentionMixture(4, 2, 8, n_components=3)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
+    >>> q.mean.shape, q.loc.shape
+    (torch.Size([3, 2]), torch.Size([3, 3, 2]))
+    """
+
+    private_encoder: ClassVar[type[PrivateEncoder]] = AttentivePrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.pool = _AttentiveSum(n_features, hidden_size)
+        self.rho = MLP(self.pool.size, [hidden_size, hidden_size], mixture_size(n_components, n_latent))
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+        """Give the belief about z from the present modalities."""
+        return mixture_from(self.rho(self.pool(h, present)), self.n_components)

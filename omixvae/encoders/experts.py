@@ -1,14 +1,27 @@
-"""Experts: each modality has a belief of its own, and a fixed rule puts them together (Eq. A4)."""
+"""Experts: each modality has a belief of its own, and a fixed rule puts them together (Eqs. A4 to A6)."""
+
+from itertools import product as all_choices
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from omixvae.distributions import DiagonalGaussian
-from omixvae.encoders.aggregation import Aggregation, gaussian_from
+from omixvae.distributions import DiagonalGaussian, GaussianMixture
+from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, gaussian_from
+from omixvae.encoders.private import OwnPrivateEncoder
 from omixvae.layers import MLP
 
-__all__ = ["ProductOfExperts", "ProductOfExpertsPlus"]
+__all__ = [
+    "MixtureOfExperts",
+    "MixtureOfExpertsPlus",
+    "MixtureOfProductsOfExperts",
+    "ProductOfExperts",
+    "ProductOfExpertsPlus",
+    "mixture",
+    "mixture_of_products",
+    "product",
+]
 
 
 def product(experts: DiagonalGaussian, present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
@@ -38,6 +51,90 @@ def product(experts: DiagonalGaussian, present: Bool[Tensor, "n m"]) -> Diagonal
     return DiagonalGaussian(mean, total.rsqrt())
 
 
+def mixture(experts: DiagonalGaussian, present: Bool[Tensor, "n m"]) -> GaussianMixture:
+    """Mix the Gaussians of the present modalities with equal weights.
+
+    Parameters
+    ----------
+    experts
+        Shape (n, m, d).
+    present
+        Shape (n, m).
+
+    Returns
+    -------
+    GaussianMixture
+        Shape (n, d), one component per modality; any finite belief where nothing is present.
+
+    Examples
+    --------
+    >>> two = DiagonalGaussian(torch.tensor([[[2.0], [4.0]]]), torch.ones(1, 2, 1))
+    >>> mixture(two, torch.tensor([[True, True]])).mean.item()
+    3.0
+    """
+    return GaussianMixture(_equal_logits(present, experts.loc), experts.loc, experts.scale)
+
+
+def mixture_of_products(experts: DiagonalGaussian, present: Bool[Tensor, "n m"]) -> GaussianMixture:
+    """Mix, with equal weights, the products of experts of all non-empty sets of present modalities.
+
+    Parameters
+    ----------
+    experts
+        Shape (n, m, d).
+    present
+        Shape (n, m).
+
+    Returns
+    -------
+    GaussianMixture
+        Shape (n, d), 2ᵐ - 1 components; any finite belief where nothing is present.
+
+    Examples
+    --------
+    >>> two = DiagonalGaussian(torch.tensor([[[2.0], [4.0]]]), torch.ones(1, 2, 1))
+    >>> mixture_of_products(two, torch.tensor([[True, True]])).loc[0, :, 0].tolist()
+    [2.0, 1.0, 2.0]
+    """
+    sets = torch.tensor(list(all_choices([False, True], repeat=present.shape[1]))[1:], device=present.device)
+    precision = torch.where(present.unsqueeze(-1), experts.scale**-2, 0.0)
+    weighted = precision * torch.where(present.unsqueeze(-1), experts.loc, 0.0)
+    member = sets.to(precision)
+    total = 1 + torch.einsum("km,nmd->nkd", member, precision)
+    mean = torch.einsum("km,nmd->nkd", member, weighted) / total
+    possible = (present.unsqueeze(1) | ~sets).all(-1)
+    return GaussianMixture(_equal_logits(possible, mean), mean, total.rsqrt())
+
+
+def _equal_logits(possible: Bool[Tensor, "n k"], like: Tensor) -> Tensor:
+    """Give the same weight to all that are possible, or to all where none is."""
+    possible = possible | ~possible.any(-1, keepdim=True)
+    return like.new_zeros(possible.shape).masked_fill(~possible, -torch.inf)
+
+
+class _Experts(nn.Module):
+    """Give the expert of each modality, one linear map after its features."""
+
+    def __init__(self, n_features: int, n_latent: int) -> None:
+        super().__init__()
+        self.expert = nn.Linear(n_features, 2 * n_latent)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
+        return gaussian_from(self.expert(torch.where(present.unsqueeze(-1), h, 0.0)))
+
+
+class _RefinedExperts(nn.Module):
+    """The same after as many layers as the χ and ρ of sum pooling have."""
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
+        super().__init__()
+        self.refine = MLP(n_features, [hidden_size, hidden_size], hidden_size)
+        self.expert = MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
+        return gaussian_from(self.expert(self.refine(torch.where(present.unsqueeze(-1), h, 0.0))))
+
+
 class ProductOfExperts(Aggregation):
     """q(z | x_S) ∝ N(z | 0, I) Π_{s∈S} N(z | μ_s, σ_s²).
 
@@ -52,13 +149,15 @@ class ProductOfExperts(Aggregation):
     ([0.0, 0.0], [1.0, 1.0])
     """
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
-        super().__init__(n_features, n_latent, hidden_size)
-        self.expert = nn.Linear(n_features, 2 * n_latent)
+    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.experts = _Experts(n_features, n_latent)
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        return product(gaussian_from(self.expert(torch.where(present.unsqueeze(-1), h, 0.0))), present)
+        return product(self.experts(h, present), present)
 
 
 class ProductOfExpertsPlus(Aggregation):
@@ -71,12 +170,85 @@ class ProductOfExpertsPlus(Aggregation):
     torch.Size([3, 2])
     """
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
-        super().__init__(n_features, n_latent, hidden_size)
-        self.refine = MLP(n_features, [hidden_size, hidden_size], hidden_size)
-        self.expert = MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent)
+    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.experts = _RefinedExperts(n_features, n_latent, hidden_size)
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        refined = self.refine(torch.where(present.unsqueeze(-1), h, 0.0))
-        return product(gaussian_from(self.expert(refined)), present)
+        return product(self.experts(h, present), present)
+
+
+class MixtureOfExperts(Aggregation):
+    """q(z | x_S) = Σ_{s∈S} N(z | μ_s, σ_s²) / |S|.
+
+    Notes
+    -----
+    Eq. A5 of the method page; Shi et al. 2019. Each modality speaks for itself: no belief is sharper than the sharpest
+    of one modality.
+
+    Examples
+    --------
+    >>> q = MixtureOfExperts(4, 2, 8)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
+    >>> q.loc.shape
+    torch.Size([3, 2, 2])
+    """
+
+    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.experts = _Experts(n_features, n_latent)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+        """Give the belief about z from the present modalities."""
+        return mixture(self.experts(h, present), present)
+
+
+class MixtureOfExpertsPlus(Aggregation):
+    """The mixture of experts with further layers, so that it has about as many parameters as sum pooling.
+
+    Examples
+    --------
+    >>> q = MixtureOfExpertsPlus(4, 2, 8)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
+    >>> q.loc.shape
+    torch.Size([3, 2, 2])
+    """
+
+    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.experts = _RefinedExperts(n_features, n_latent, hidden_size)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+        """Give the belief about z from the present modalities."""
+        return mixture(self.experts(h, present), present)
+
+
+class MixtureOfProductsOfExperts(Aggregation):
+    """q(z | x_S) = the mean over the non-empty sets T ⊆ S of the product of the experts of T.
+
+    Notes
+    -----
+    Eq. A6 of the method page; Sutter et al. 2021. It has 2^|S| - 1 components, so five modalities are the most.
+
+    Examples
+    --------
+    >>> q = MixtureOfProductsOfExperts(4, 2, 8)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
+    >>> q.loc.shape
+    torch.Size([3, 3, 2])
+    """
+
+    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
+    most_modalities: ClassVar[int | None] = 5
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.experts = _Experts(n_features, n_latent)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+        """Give the belief about z from the present modalities."""
+        return mixture_of_products(self.experts(h, present), present)

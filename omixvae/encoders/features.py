@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch
-from omixvae.layers import MLP
+from omixvae.layers import MLP, own_copy
 
 __all__ = ["FeatureEncoder"]
 
@@ -21,6 +21,8 @@ class FeatureEncoder(nn.Module):
         Width of the hidden layer.
     n_out
         Size e of the result.
+    own
+        A module (n, g) → (n, any size) to take instead of the hidden layers; a linear map brings it to size e.
 
     Notes
     -----
@@ -39,16 +41,20 @@ class FeatureEncoder(nn.Module):
     center: Tensor
     unit: Tensor
 
-    def __init__(self, n_features: int, hidden_size: int, n_out: int) -> None:
+    def __init__(self, n_features: int, hidden_size: int, n_out: int, own: nn.Module | None = None) -> None:
         super().__init__()
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
         self.offset = nn.Parameter(torch.zeros(n_features))
-        self.mlp = MLP(n_features, [hidden_size, hidden_size], n_out)
+        if own is None:
+            self.network: nn.Module = MLP(n_features, [hidden_size, hidden_size], n_out)
+        else:
+            module, size = own_copy(own, n_features, "the argument encoders")
+            self.network = nn.Sequential(module, nn.Linear(size, n_out))
 
     def forward(self, x: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, "n e"]:
         """Encode values that the likelihood has brought into range; `modality` knows which of them were measured."""
-        h: Tensor = self.mlp(modality.only_measured((x - self.center) / self.unit, self.offset))
+        h: Tensor = self.network(modality.only_measured((x - self.center) / self.unit, self.offset))
         return h
 
     @torch.no_grad()

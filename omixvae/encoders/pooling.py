@@ -1,14 +1,29 @@
-"""Sum pooling: q(z | x_S) = N(μ, σ²) with [μ, log σ] = ρ(Σ_{s∈S} χ(h_s)) (Eq. A1)."""
+"""Sum pooling: q(z | x_S) from ρ(Σ_{s∈S} χ(h_s)) (Eqs. A1 and A3)."""
+
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from omixvae.distributions import DiagonalGaussian
-from omixvae.encoders.aggregation import Aggregation, gaussian_from
+from omixvae.distributions import DiagonalGaussian, GaussianMixture
+from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, gaussian_from, mixture_from, mixture_size
+from omixvae.encoders.private import PooledPrivateEncoder
 from omixvae.layers import MLP
 
-__all__ = ["SumPooling"]
+__all__ = ["SumPooling", "SumPoolingMixture"]
+
+
+class _Sum(nn.Module):
+    """Σ_{s∈S} χ(h_s)."""
+
+    def __init__(self, n_features: int, hidden_size: int) -> None:
+        super().__init__()
+        self.chi = MLP(n_features, [hidden_size, hidden_size], hidden_size)
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> Float[Tensor, "n e"]:
+        here = present.unsqueeze(-1)
+        return torch.where(here, self.chi(torch.where(here, h, 0.0)), 0.0).sum(1)
 
 
 class SumPooling(Aggregation):
@@ -16,7 +31,8 @@ class SumPooling(Aggregation):
 
     Notes
     -----
-    Eq. A1 of the method page; Hirt et al. 2024, after Deep Sets (Zaheer et al. 2017). χ and ρ have two hidden layers.
+    Eq. A1 of the method page, [μ, log σ] = ρ(Σ χ(h_s)); Hirt et al. 2024, after Deep Sets (Zaheer et al. 2017). χ and ρ
+    have two hidden layers.
 
     Examples
     --------
@@ -25,14 +41,39 @@ class SumPooling(Aggregation):
     torch.Size([3, 2])
     """
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
-        super().__init__(n_features, n_latent, hidden_size)
-        self.chi = MLP(n_features, [hidden_size, hidden_size], hidden_size)
+    private_encoder: ClassVar[type[PrivateEncoder]] = PooledPrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.pool = _Sum(n_features, hidden_size)
         self.rho = MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent)
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        here = present.unsqueeze(-1)
-        chi: Tensor = self.chi(torch.where(here, h, 0.0))
-        parameters: Tensor = self.rho(torch.where(here, chi, 0.0).sum(1))
-        return gaussian_from(parameters)
+        return gaussian_from(self.rho(self.pool(h, present)))
+
+
+class SumPoolingMixture(Aggregation):
+    """Sum pooling whose belief is a mixture of Gaussians: for an observation that may be of one kind or another.
+
+    Notes
+    -----
+    Eq. A3 of the method page: ρ gives weights, means and scales of `n_components` Gaussians.
+
+    Examples
+    --------
+    >>> q = SumPoolingMixture(4, 2, 8, n_components=3)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
+    >>> q.mean.shape, q.loc.shape
+    (torch.Size([3, 2]), torch.Size([3, 3, 2]))
+    """
+
+    private_encoder: ClassVar[type[PrivateEncoder]] = PooledPrivateEncoder
+
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.pool = _Sum(n_features, hidden_size)
+        self.rho = MLP(hidden_size, [hidden_size, hidden_size], mixture_size(n_components, n_latent))
+
+    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+        """Give the belief about z from the present modalities."""
+        return mixture_from(self.rho(self.pool(h, present)), self.n_components)

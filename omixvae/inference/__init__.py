@@ -1,6 +1,7 @@
 """Questions to a fitted network; one file per question."""
 
 from omixvae.inference.clusters import cluster_probabilities, entropy
+from omixvae.inference.evidence import log_likelihood
 from omixvae.inference.impute import predict
 from omixvae.inference.information import information
 from omixvae.inference.posterior import private_latent, sample_latent, shared_latent
@@ -9,6 +10,7 @@ __all__ = [
     "cluster_probabilities",
     "entropy",
     "information",
+    "log_likelihood",
     "predict",
     "private_latent",
     "sample_latent",

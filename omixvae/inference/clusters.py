@@ -6,6 +6,7 @@ import torch
 from omixvae.data.masked import Source
 from omixvae.distributions import GaussianMixture
 from omixvae.inference.posterior import encode
+from omixvae.priors import GaussianMixturePrior
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["cluster_probabilities", "entropy"]
@@ -28,10 +29,11 @@ def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int
     Returns
     -------
     numpy.ndarray
-        Shape (n, k), float32, rows sum to one: k components in use, the largest first. (n, 0) if the prior has none.
+        Shape (n, k), float32, rows sum to one: k components in use, the largest first. (n, 0) where the prior has no
+        clusters.
     """
     p = network.prior()
-    if not isinstance(p, GaussianMixture):
+    if not (isinstance(network.prior, GaussianMixturePrior) and isinstance(p, GaussianMixture)):
         return np.zeros((source.n_obs, 0), np.float32)
     active = torch.isfinite(p.log_weights)
     generator = torch.Generator(p.loc.device).manual_seed(seed)

@@ -130,8 +130,8 @@ class NegativeBinomial(Likelihood):
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     typical_library: Tensor
 
-    def __init__(self, n_features: int) -> None:
-        super().__init__(n_features)
+    def __init__(self, n_features: int, noise: float | None = None) -> None:
+        super().__init__(n_features, noise)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
         self.register_buffer("typical_library", torch.ones(()))
 

@@ -55,8 +55,8 @@ class Bernoulli(Likelihood):
     needs: ClassVar[str] = "zeros and ones"
     center: Tensor
 
-    def __init__(self, n_features: int) -> None:
-        super().__init__(n_features)
+    def __init__(self, n_features: int, noise: float | None = None) -> None:
+        super().__init__(n_features, noise)
         self.register_buffer("center", torch.zeros(n_features))
 
     def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> BernoulliTrials:

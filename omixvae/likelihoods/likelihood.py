@@ -44,14 +44,18 @@ class Likelihood(nn.Module, ABC):
     ----------
     n_features
         Number of features g of the modality.
+    noise
+        Known standard deviation of the measurement, where it `takes_noise`; learned when not given.
     """
 
     needs: ClassVar[str]
     """What values it takes, for messages: "counts: whole numbers, zero or more"."""
 
-    def __init__(self, n_features: int) -> None:
+    takes_noise: ClassVar[bool] = False
+
+    def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__()
-        self.n_features = n_features
+        self.n_features, self.noise = n_features, noise
 
     @abstractmethod
     def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> DataDistribution:

@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
 from omixvae.objectives.masked import masked_bound
 from omixvae.objectives.mixture import mixture_bound
@@ -27,7 +28,7 @@ class Objective(Protocol):
         generator: torch.Generator,
         *,
         beta: float = 1.0,
-        stl: bool = True,
+        kl: KLWord = "stl",
     ) -> Terms:
         """Evaluate the bound with one sample."""
 

@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
 from omixvae.distributions import DiagonalGaussian
-from omixvae.objectives.terms import Terms, own_log_prob
+from omixvae.objectives.terms import Terms, divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["masked_bound"]
@@ -19,7 +20,7 @@ def masked_bound(
     generator: torch.Generator,
     *,
     beta: float = 1.0,
-    stl: bool = True,
+    kl: KLWord = "stl",
 ) -> Terms:
     r"""Evaluate the masked bound with one sample.
 
@@ -35,8 +36,8 @@ def masked_bound(
         Source of the samples.
     beta
         Weight of the latents' cost; 1 is the bound.
-    stl
-        Sticking the landing: stop the gradient of the parameters of log q where its own sample is evaluated.
+    kl
+        How the latents' cost is estimated (see `divergence`).
 
     Returns
     -------
@@ -72,11 +73,11 @@ def masked_bound(
         batch, torch.where(in_s, z_s.unsqueeze(1), z_o.unsqueeze(1)), torch.where(in_s, w_s, w_o)
     )
 
-    rate = own_log_prob(q_s, z_s, stl=stl) - p.log_prob(z_s)
-    rate = rate + torch.where(subset, own_log_prob(r_s, w_s, stl=stl) - p_w.log_prob(w_s), 0.0).sum(-1)
-    cross = own_log_prob(q_o, z_o, stl=stl) - q_s.log_prob(z_o)
+    rate = divergence(q_s, p, z_s, kl)
+    rate = rate + torch.where(subset, divergence(r_s, p_w, w_s, kl), 0.0).sum(-1)
+    cross = divergence(q_o, q_s, z_o, kl)
     # Outside S, q(w_s | z, x_S) is the prior: one expression serves both sums of (B7).
-    cross = cross + torch.where(observed, own_log_prob(r_o, w_o, stl=stl) - r_s_at_o.log_prob(w_o), 0.0).sum(-1)
+    cross = cross + torch.where(observed, divergence(r_o, r_s_at_o, w_o, kl), 0.0).sum(-1)
     rate = torch.where(subset.any(-1), rate, 0.0)
     cross = torch.where((observed & ~subset).any(-1), cross, 0.0)
     return Terms(reconstruction, rate, cross, beta)

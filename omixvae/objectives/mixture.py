@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
 from omixvae.distributions import DiagonalGaussian
-from omixvae.objectives.terms import Terms, own_log_prob
+from omixvae.objectives.terms import Terms, divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["mixture_bound"]
@@ -19,7 +20,7 @@ def mixture_bound(
     generator: torch.Generator,
     *,
     beta: float = 1.0,
-    stl: bool = True,
+    kl: KLWord = "stl",
 ) -> Terms:
     r"""Evaluate the mixture bound with one sample.
 
@@ -35,8 +36,8 @@ def mixture_bound(
         Source of the samples.
     beta
         Weight of the latents' cost; 1 is the bound.
-    stl
-        Sticking the landing (see `own_log_prob`).
+    kl
+        How the latents' cost is estimated (see `divergence`).
 
     Returns
     -------
@@ -59,6 +60,6 @@ def mixture_bound(
     w = r.rsample(generator)
     p_w = DiagonalGaussian(torch.zeros_like(w), torch.ones_like(w))
     reconstruction = network.log_prob(batch, z.unsqueeze(1).expand(-1, subset.shape[1], -1), w)
-    rate = own_log_prob(q, z, stl=stl) - p.log_prob(z)
-    rate = rate + torch.where(subset, own_log_prob(r, w, stl=stl) - p_w.log_prob(w), 0.0).sum(-1)
+    rate = divergence(q, p, z, kl)
+    rate = rate + torch.where(subset, divergence(r, p_w, w, kl), 0.0).sum(-1)
     return Terms(reconstruction, rate, torch.zeros_like(rate), beta)

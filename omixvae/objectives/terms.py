@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from omixvae.distributions import LatentDistribution
+from omixvae.config import KLWord
+from omixvae.distributions import LatentDistribution, gaussian_kl
 
-__all__ = ["Terms", "own_log_prob"]
+__all__ = ["Terms", "divergence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +45,20 @@ class Terms:
         return -self.bound.mean()
 
 
-def own_log_prob(q: LatentDistribution, z: Tensor, *, stl: bool) -> Tensor:
-    """Evaluate log q at a sample of q itself.
+def divergence(q: LatentDistribution, p: LatentDistribution, z: Tensor, kl: KLWord) -> Tensor:
+    """Estimate KL(q ‖ p) from a sample of q.
 
     Parameters
     ----------
-    q
+    q, p
         Shape (..., d).
     z
         Shape (..., d), drawn from `q`.
-    stl
-        Sticking the landing (Roeder et al. 2017): the parameters of `q` get their gradient through the sample only.
-        The part that is left out has expectation zero, and is pure noise where `q` is close to the posterior.
+    kl
+        ``"sample"``: log q(z) - log p(z). ``"stl"``: the same with the parameters of `q` stopped in log q, so that they
+        get their gradient through the sample only (sticking the landing, Roeder et al. 2017); what is left out has
+        expectation zero, and is pure noise where `q` is close to the posterior. ``"closed_form"``: without the sample
+        where `q` and `p` are Gaussian, else like ``"sample"``.
 
     Returns
     -------
@@ -66,8 +69,11 @@ def own_log_prob(q: LatentDistribution, z: Tensor, *, stl: bool) -> Tensor:
     --------
     >>> import torch
     >>> from omixvae.distributions import DiagonalGaussian
-    >>> mean = torch.zeros(1, requires_grad=True)
-    >>> own_log_prob(DiagonalGaussian(mean, torch.ones(1)), torch.ones(1), stl=True).requires_grad
-    False
+    >>> q, p = (DiagonalGaussian(torch.tensor([mean]), torch.ones(1)) for mean in (1.0, 0.0))
+    >>> [round(divergence(q, p, torch.tensor([2.0]), kl).item(), 4) for kl in ("sample", "closed_form")]
+    [1.5, 0.5]
     """
-    return (q.detach() if stl else q).log_prob(z)
+    exact = gaussian_kl(q, p) if kl == "closed_form" else None
+    if exact is not None:
+        return exact
+    return (q.detach() if kl == "stl" else q).log_prob(z) - p.log_prob(z)

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
-from omixvae.objectives.terms import Terms, own_log_prob
+from omixvae.objectives.terms import Terms, divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["total_correlation_bound"]
@@ -18,7 +19,7 @@ def total_correlation_bound(
     generator: torch.Generator,
     *,
     beta: float = 1.0,
-    stl: bool = True,
+    kl: KLWord = "stl",
 ) -> Terms:
     r"""Evaluate the total-correlation bound with one sample.
 
@@ -34,8 +35,8 @@ def total_correlation_bound(
         Source of the samples.
     beta
         Weight of the latents' cost; 1 is the bound.
-    stl
-        Sticking the landing (see `own_log_prob`).
+    kl
+        How the latents' cost is estimated (see `divergence`).
 
     Returns
     -------
@@ -60,6 +61,6 @@ def total_correlation_bound(
     r_o, r_s = network.private_posterior(h, observed, z), network.private_posterior(h, subset, z)
     w = r_o.rsample(generator)
     reconstruction = network.log_prob(batch, z.unsqueeze(1).expand(-1, observed.shape[1], -1), w)
-    cross = own_log_prob(q_o, z, stl=stl) - q_s.log_prob(z)
-    cross = cross + torch.where(observed, own_log_prob(r_o, w, stl=stl) - r_s.log_prob(w), 0.0).sum(-1)
+    cross = divergence(q_o, q_s, z, kl)
+    cross = cross + torch.where(observed, divergence(r_o, r_s, w, kl), 0.0).sum(-1)
     return Terms(reconstruction, torch.zeros_like(cross), cross, beta)

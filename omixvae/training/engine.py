@@ -84,7 +84,9 @@ def train(
     best: dict[str, Tensor] = {}
     for epoch in range(plan.max_epochs):
         if epoch == plan.prior_epoch:
+            network.eval()
             _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
+        network.train()
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
         for index in epoch_batches(rows, plan.batch_size, rng):
             batch = _load(network, source, index)
@@ -92,6 +94,7 @@ def train(
             _step(network, optimiser, terms, len(rows), plan, schedule.last_epoch)
             schedule.step()
             sums += len(index) * _means(terms)
+        network.eval()
         held_out_bound = _held_out_bound(network, source, held_out, plan)
         bound, reconstruction, rate, cross_rate = (sums / len(rows)).tolist()
         seconds = time.perf_counter() - began
@@ -123,7 +126,7 @@ def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBa
 
 def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float) -> Terms:
     subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=SUBSET_SIZES[plan.objective])
-    return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, stl=plan.stl)
+    return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl)
 
 
 def _step(
@@ -142,8 +145,8 @@ def _step(
 def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
     """Minus the log-density of the parameters that have a prior: the mixture's, and the loadings'."""
     penalty = network.prior.penalty()
-    if plan.decoder == "linear":
-        for decoder in network.decoders:
+    for decoder in network.decoders:
+        if decoder.loadings is not None:
             penalty = penalty + 0.5 * plan.shrinkage * decoder.loadings.square().sum()
     return penalty
 

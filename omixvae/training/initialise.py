@@ -37,7 +37,7 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
     rng
         Picks the observations that are looked at densely.
     """
-    weight = network.decoders[0].linear.weight
+    weight = next(network.parameters())
     for s, table in enumerate(data.tables):
         present = np.flatnonzero(table.present)
         most = max(64, min(2000, SAMPLE_VALUES // table.n_features))

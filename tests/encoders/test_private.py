@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from omixvae.encoders.private import PrivateEncoder
+from omixvae.encoders.private import PooledPrivateEncoder
 
 N, M, E, D = 8, 4, 6, 3
 
@@ -21,7 +21,7 @@ def case(generator, float64):
 def encoder(n_private, dtype):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return PrivateEncoder(E, D, n_private, 8).to(dtype)
+        return PooledPrivateEncoder(E, D, n_private, 8).to(dtype)
 
 
 def test_permuting_the_modalities_permutes_the_beliefs(case, generator, float64):

@@ -16,6 +16,7 @@ COUNTS = torch.arange(400.0)
 BITS = torch.arange(2.0)
 SUPPORTS = {
     "gaussian": (-np.inf, np.inf),
+    "laplace": (-np.inf, np.inf),
     "log_normal": (-1.0, np.inf),
     "negative_binomial": torch.cartesian_prod(COUNTS, COUNTS),
     "bernoulli": torch.cartesian_prod(BITS, BITS, BITS),

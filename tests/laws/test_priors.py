@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from omixvae.distributions import GaussianMixture
+from omixvae.encoders.pooling import SumPooling
 from omixvae.priors import PRIORS, GaussianMixturePrior
 from omixvae.testing import check_prior
 
@@ -46,7 +47,7 @@ def test_mixture_in_many_dimensions_equals_the_oracle(generator, float64):
 def test_mixture_starts_at_weight_mean_and_scale_of_each_group(generator):
     groups = torch.tensor([0] * 300 + [2] * 100)
     z = torch.randn(400, 3, generator=generator) * torch.tensor([0.5, 1.0, 2.0]) + 4.0 * groups.unsqueeze(-1)
-    prior = GaussianMixturePrior(3, 4)
+    prior = GaussianMixturePrior(3, 4, SumPooling(4, 3, 8))
     prior.initialise(z, groups)
     p = prior()
     np.testing.assert_allclose(p.log_weights.exp().detach(), [0.75, 0, 0.25, 0], atol=1e-6)
@@ -56,7 +57,7 @@ def test_mixture_starts_at_weight_mean_and_scale_of_each_group(generator):
 
 
 def test_pruning_keeps_the_used_components_largest_first():
-    prior = GaussianMixturePrior(1, 4)
+    prior = GaussianMixturePrior(1, 4, SumPooling(4, 1, 8))
     with torch.no_grad():
         prior.loc.copy_(torch.tensor([[0.0], [1.0], [2.0], [3.0]]))
     assert prior.prune(torch.tensor([0.3, 0.01, 0.6, 0.09]), smallest=0.05) == 3

@@ -57,7 +57,7 @@ def test_a_linear_model_reaches_the_likelihood_of_factor_analysis():
     decoders, likelihoods = network.decoders, network.likelihoods
     with torch.no_grad():
         at_zero = [
-            likelihood(decoder.linear.bias, torch.ones(()))
+            likelihood(decoder.offset, torch.ones(()))
             for decoder, likelihood in zip(decoders, likelihoods, strict=True)
         ]
         trained = oracles.LinearGaussian(
