@@ -1,0 +1,130 @@
+"""Densities over latents: exact samples, gradients through them, and divergences in closed form."""
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from scipy import optimize, stats
+
+from omixvae.distributions import DiagonalGaussian, GaussianMixture, PriorWhere, gaussian_kl
+
+N, K, D = 3, 4, 3
+
+
+@pytest.fixture
+def parameters(generator, float64):
+    """Give logits (n, k), means and log-scales (n, k, d); one component is switched off."""
+    logits = torch.randn(N, K, generator=generator, dtype=float64)
+    logits[1, 2] = -torch.inf
+    loc = 1.5 * torch.randn(N, K, D, generator=generator, dtype=float64)
+    log_scale = 0.4 * torch.randn(N, K, D, generator=generator, dtype=float64)
+    return tuple(p.requires_grad_() for p in (logits, loc, log_scale))
+
+
+def mixture_of(parameters):
+    logits, loc, log_scale = parameters
+    return GaussianMixture(logits, loc, log_scale.exp())
+
+
+@torch.no_grad()
+def test_a_mixture_for_each_observation_equals_the_oracle(parameters, generator, float64):
+    q = mixture_of(parameters)
+    z = 2 * torch.randn(5, N, D, generator=generator, dtype=float64)
+    for i in range(N):
+        alone = (q.log_weights[i].exp().numpy(), q.loc[i].numpy(), q.scale[i].numpy())
+        log_density, responsibilities = oracles.mixture(*alone, z[:, i].numpy())
+        np.testing.assert_allclose(q.log_prob(z)[:, i], log_density, rtol=1e-10)
+        np.testing.assert_allclose(q.responsibilities(z)[:, i], responsibilities, atol=1e-10)
+        # One mixture for all points takes another path: matrix products.
+        one = GaussianMixture(q.log_weights[i], q.loc[i], q.scale[i])
+        np.testing.assert_allclose(one.log_prob(z[:, i]), log_density, rtol=1e-10)
+
+
+def test_samples_of_a_mixture_have_its_moments(parameters, generator):
+    q = mixture_of(parameters)
+    n = 40_000
+    z = q.rsample(generator, n).detach()
+    error = (q.variance / n).sqrt()
+    assert ((z.mean(0) - q.mean).abs() < 5 * error).all()
+    squares = (z - q.mean) ** 2
+    assert ((squares.mean(0) - q.variance).abs() < 5 * squares.std(0) / n**0.5).all()
+
+
+def quantile_point(weights, loc, scale, u):
+    """Invert the distributional transform of one mixture, one dimension after the other."""
+    z = []
+    for i, target in enumerate(u):
+        joint = weights * np.prod([stats.norm.pdf(z[j], loc[:, j], scale[:, j]) for j in range(i)], axis=0)
+        w = joint / joint.sum()
+
+        def excess(x, w=w, i=i, target=target):
+            return w @ stats.norm.cdf(x, loc[:, i], scale[:, i]) - target
+
+        z.append(optimize.brentq(excess, -50, 50, xtol=1e-14, rtol=1e-14))
+    return np.array(z)
+
+
+def conditional_cdfs(weights, loc, scale, z):
+    """Give F(z_i | z_1 .. z_{i-1}) of one mixture."""
+    u = []
+    for i in range(len(z)):
+        joint = weights * np.prod([stats.norm.pdf(z[j], loc[:, j], scale[:, j]) for j in range(i)], axis=0)
+        u.append(joint @ stats.norm.cdf(z[i], loc[:, i], scale[:, i]) / joint.sum())
+    return np.array(u)
+
+
+def test_gradient_through_a_sample_is_that_of_the_inverted_distribution_function(generator, float64):
+    """The point at fixed probabilities u moves with the parameters: implicit and numerical derivative agree."""
+    logits = torch.randn(K, generator=generator, dtype=float64)
+    loc = 1.5 * torch.randn(K, D, generator=generator, dtype=float64)
+    scale = (0.4 * torch.randn(K, D, generator=generator, dtype=float64)).exp()
+    inputs = [p.requires_grad_() for p in (logits, loc, scale)]
+    z = GaussianMixture(*inputs).rsample(generator)
+    softmax = torch.softmax(logits, -1).detach().numpy()
+    u = conditional_cdfs(softmax, loc.detach().numpy(), scale.detach().numpy(), z.detach().numpy())
+    step = 1e-5
+    for which, parameter in enumerate(inputs):
+        jacobian = torch.stack([torch.autograd.grad(z[i], parameter, retain_graph=True)[0] for i in range(D)])
+        for index in np.ndindex(*parameter.shape):
+            moved = []
+            for sign in (1, -1):
+                values = [p.detach().clone() for p in inputs]
+                values[which][index] += sign * step
+                weights = torch.softmax(values[0], -1).numpy()
+                moved.append(quantile_point(weights, values[1].numpy(), values[2].numpy(), u))
+            numerical = (moved[0] - moved[1]) / (2 * step)
+            np.testing.assert_allclose(jacobian[(slice(None), *index)], numerical, rtol=1e-5, atol=1e-7)
+
+
+def test_one_component_is_reparameterised_as_a_gaussian_is(generator, float64):
+    loc, scale = torch.randn(2, N, D, generator=generator, dtype=float64)
+    loc, scale = loc.requires_grad_(), scale.exp().requires_grad_()
+    z = GaussianMixture(torch.zeros(N, 1), loc.unsqueeze(1), scale.unsqueeze(1)).rsample(generator)
+    in_loc, in_scale = torch.autograd.grad(z.sum(), (loc, scale))
+    torch.testing.assert_close(in_loc, torch.ones_like(loc))
+    torch.testing.assert_close(in_scale, ((z - loc) / scale).detach())
+
+
+def test_gradients_stay_finite_where_components_are_far_apart_and_narrow(generator):
+    """In float32, with scales at the lower limit: a density that underflows must not become a division by zero."""
+    loc = torch.tensor([[[-30.0, 5.0], [30.0, -5.0], [0.0, 0.0]]]).requires_grad_()
+    scale = torch.tensor([[[1e-3, 1e-3], [1e-3, 1.0], [5.0, 1e-3]]]).requires_grad_()
+    logits = torch.zeros(1, 3).requires_grad_()
+    z = GaussianMixture(logits, loc, scale).rsample(generator, 5000)
+    for slope in torch.autograd.grad((z**2).mean(), (logits, loc, scale)):
+        assert torch.isfinite(slope).all()
+
+
+def test_divergence_of_gaussians_equals_the_oracle(generator, float64):
+    loc, scale = 2 * torch.randn(2, 2, N, D, generator=generator, dtype=float64)
+    (m_1, m_2), (s_1, s_2) = loc, scale.exp()
+    expected, _ = oracles.gaussian_kl(m_1.numpy(), s_1.numpy(), m_2.numpy(), s_2.numpy())
+    q, p = DiagonalGaussian(m_1, s_1), DiagonalGaussian(m_2, s_2)
+    np.testing.assert_allclose(gaussian_kl(q, p), expected)
+    empty = torch.tensor([True, False, False])
+    normal = DiagonalGaussian(torch.zeros(D, dtype=float64), torch.ones(D, dtype=float64))
+    here = gaussian_kl(PriorWhere(empty, normal, q), PriorWhere(empty, normal, p))
+    np.testing.assert_allclose(here, np.where(empty, 0, expected))
+    mixture = GaussianMixture(torch.zeros(K), torch.zeros(K, D), torch.ones(K, D))
+    assert gaussian_kl(q, mixture) is None
+    assert gaussian_kl(PriorWhere(empty, mixture, q), p) is None
