@@ -204,7 +204,7 @@ def check_aggregation(aggregation_class: Callable[[int, int, int], Aggregation],
     ------
     AssertionError
         If the order of the modalities matters; if an absent modality is not the same as one that does not exist, or
-        its features leave a trace; or if no gradient reaches the features of a present one.
+        its features leave a trace; or if no gradient reaches the features of a present one, or a wrong one.
 
     Examples
     --------
@@ -238,6 +238,19 @@ def check_aggregation(aggregation_class: Callable[[int, int, int], Aggregation],
             assert _same(got, expected), f"A {poison} in an absent modality changes the belief or its gradient."
     reached = (clean[0] != 0).any(-1)
     assert bool((reached | ~present).all()), "No gradient reaches the features of some present modality."
+    _check_aggregation_gradient(aggregation, h[1:], present[1:], z[1:])
+
+
+def _check_aggregation_gradient(aggregation: Aggregation, h: Tensor, present: Tensor, z: Tensor) -> None:
+    names = [name for name, _ in aggregation.named_parameters()]
+
+    def describe(h: Tensor, *values: Tensor) -> Tensor:
+        return _describe(functional_call(aggregation, dict(zip(names, values, strict=True)), (h, present)), z)
+
+    inputs = tuple(t.detach().clone().requires_grad_() for t in (h, *aggregation.parameters()))
+    assert torch.autograd.gradcheck(describe, inputs, fast_mode=True, raise_exception=False), (
+        "The gradient of the belief differs from finite differences."
+    )
 
 
 def _describe(q: LatentDistribution, z: Tensor) -> Tensor:
@@ -271,7 +284,7 @@ def check_prior(prior_class: Callable[[int, int, Aggregation], Prior], *, seed: 
     ------
     AssertionError
         If the density does not integrate to one; its mean and variance are not those that the prior claims, or that
-        its samples have; responsibilities do not follow Bayes' rule; or a gradient is missing or not finite.
+        its samples have; responsibilities do not follow Bayes' rule; or a gradient is missing, wrong or not finite.
 
     Examples
     --------
@@ -295,6 +308,20 @@ def check_prior(prior_class: Callable[[int, int, Aggregation], Prior], *, seed: 
             for slope in torch.autograd.grad(prior().log_prob(1 - z[:30]).sum() + prior.penalty(), trained):
                 assert bool((slope != 0).any()), "No gradient reaches some parameter of the prior."
                 assert bool(torch.isfinite(slope).all()), "A gradient is not finite where a component is unused."
+            _check_prior_gradient(prior, 1 - z[:30])
+
+
+def _check_prior_gradient(prior: Prior, z: Tensor) -> None:
+    names = [name for name, parameter in prior.named_parameters() if parameter.requires_grad]
+
+    def log_prob(z: Tensor, *values: Tensor) -> Tensor:
+        p: LatentDistribution = functional_call(prior, dict(zip(names, values, strict=True)), ())
+        return p.log_prob(z)
+
+    inputs = tuple(t.detach().clone().requires_grad_() for t in (z, *map(prior.get_parameter, names)))
+    assert torch.autograd.gradcheck(log_prob, inputs, raise_exception=False), (
+        "The gradient of the density differs from finite differences."
+    )
 
 
 @torch.no_grad()

@@ -203,7 +203,7 @@ def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan:
         groups = group_latents(latent, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
         # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
         z = torch.cat([q.rsample(generator) for q in beliefs])
-        network.prior.initialise(z, torch.from_numpy(groups).to(z.device))
+        network.prior.initialise(z, torch.from_numpy(groups).long().to(z.device))
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from omixvae.distributions import DiagonalGaussian
 from omixvae.encoders import AGGREGATIONS
 from omixvae.encoders.pooling import SumPooling
 from omixvae.testing import check_aggregation
@@ -28,9 +29,18 @@ class MultipliesTheMask(SumPooling):
         return super().forward(h * present.unsqueeze(-1), torch.ones_like(present))
 
 
+class ForgetsItsScale(SumPooling):
+    """Breaks a law: the gradient of the scale is cut off, the value is not."""
+
+    def forward(self, h, present):
+        q = super().forward(h, present)
+        return DiagonalGaussian(q.loc, q.scale.detach())
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
+        (ForgetsItsScale, "The gradient of the belief differs from finite differences"),
         (FirstWeighsMore, "The order of the modalities changes the belief"),
         (MultipliesTheMask, "An absent modality is not the same as one that does not exist"),
     ],
@@ -38,3 +48,18 @@ class MultipliesTheMask(SumPooling):
 def test_a_broken_law_is_noticed(broken, sentence):
     with pytest.raises(AssertionError, match=sentence):
         check_aggregation(broken)
+
+
+@pytest.mark.parametrize("word", ["poe", "moe", "mopoe"])
+def test_experts_of_one_modality_are_what_the_modality_says_alone(word):
+    """With N(0, I) among the experts of products, and without it in the mixture."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        aggregation = AGGREGATIONS[word](4, 2, 8)
+    h = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
+    q = aggregation(h, torch.tensor([[False, True, False]] * 5))
+    expert = aggregation.experts(h, torch.ones(5, 3, dtype=torch.bool))
+    loc, precision = expert.loc[:, 1], expert.scale[:, 1] ** -2
+    added = 0 if word == "moe" else 1
+    torch.testing.assert_close(q.mean, loc * precision / (precision + added))
+    torch.testing.assert_close(q.variance, 1 / (precision + added))

@@ -1,17 +1,20 @@
 """The bound equals closed forms where there are any, and a slow naive version everywhere."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import oracles
 import pytest
 import torch
-from builders import all_rows, build_mdata, build_plan, plan_of
+from builders import all_rows, build_mdata, build_plan, plan_of, small_network
 from linear_gaussian import draw_batch, linear_gaussian
 from scipy import stats
 
 from omixvae.data import from_mudata
 from omixvae.data.masked import MaskedBatch, ModalityBatch
+from omixvae.distributions import DiagonalGaussian
+from omixvae.encoders.experts import product
 from omixvae.objectives import OBJECTIVES, draw_subset
 from omixvae.objectives.masked import masked_bound
 from omixvae.objectives.mixture import mixture_bound
@@ -189,6 +192,43 @@ def test_sticking_the_landing_has_no_gradient_at_the_exact_posterior(everything,
     ]
     assert slopes[0].abs().max() < 1e-9
     assert slopes[1].abs().max() > 1e-2, "without it the gradient is noise"
+
+
+@pytest.mark.parametrize("n_modalities", [2, 3, 4, 5])
+def test_product_of_experts_reaches_the_exact_posterior_where_loadings_are_orthogonal(n_modalities):
+    """W_s' W_s / σ_s² diagonal: the expert N(P⁻¹ W_s' (x_s - b_s) / σ_s², P⁻¹) times N(0, I) is the posterior (O1)."""
+    rng = np.random.default_rng(n_modalities)
+    d, sizes = 3, rng.integers(4, 7, n_modalities)
+    noise = [np.full(g, 0.3 + rng.random()) for g in sizes]
+    loadings = [np.linalg.qr(rng.standard_normal((g, d)))[0] * (0.5 + rng.random(d)) for g in sizes]
+    offset = [rng.standard_normal(g) for g in sizes]
+    model = oracles.LinearGaussian(loadings, [np.zeros((g, 0)) for g in sizes], offset, noise)
+    x = model.draw(10, rng)
+    present = rng.random((10, n_modalities)) < 0.6
+    precision = np.stack([np.diag(w.T @ w) / s[0] ** 2 for w, s in zip(loadings, noise, strict=True)])
+    parts = zip(np.split(x, np.cumsum(sizes)[:-1], axis=1), offset, loadings, noise, precision, strict=True)
+    mean = np.stack([(values - b) @ w / s[0] ** 2 / p for values, b, w, s, p in parts], axis=1)
+    scale = torch.from_numpy(precision**-0.5).expand(10, -1, -1)
+    q = product(DiagonalGaussian(torch.from_numpy(mean), scale), torch.from_numpy(present))
+    for i in range(10):
+        expected, covariance = model.posterior(x[i], np.repeat(present[i], sizes))
+        np.testing.assert_allclose(q.mean[i], expected, atol=1e-9)
+        np.testing.assert_allclose(np.diag(q.variance[i]), covariance, atol=1e-9)
+
+
+@pytest.mark.parametrize("word", OBJECTIVES)
+def test_all_ways_to_take_the_cost_have_the_same_expectation(word, generator, float64):
+    data = from_mudata(build_mdata(n_obs=8))
+    network, batch = small_network(data), all_rows(data)
+    subset = draw_subset(batch.presence, "independent", torch.Generator().manual_seed(1))
+    averages = {
+        kl: average(partial(OBJECTIVES[word], kl=kl), network, batch, subset, generator)
+        for kl in ("sample", "stl", "closed_form")
+    }
+    reference, error = averages.pop("sample")
+    for kl, (mean, other) in averages.items():
+        assert (np.abs(mean - reference) < 5 * np.hypot(error, other)).all(), kl
+    assert averages["closed_form"][1].mean() < error.mean(), "and the closed form varies least"
 
 
 def test_sticking_the_landing_keeps_the_gradient_of_the_other_belief():

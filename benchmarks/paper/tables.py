@@ -1,0 +1,130 @@
+"""The paper's tables beside ours, and its claims, from the figures of the runs."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from benchmarks.paper.systems import PAPER, System
+
+__all__ = ["claims_table", "paper_table"]
+
+Figures = Mapping[int, Mapping[str, float]]
+"""Seed to the figures of its run."""
+
+Runs = Mapping[System, Figures]
+UNITS = {
+    "linear": "relative gap",
+    "label": "log-likelihood, thousands of nats in all",
+    "five": "log-likelihood, nats each",
+}
+
+
+def paper_table(experiment: str, runs: Runs) -> str:
+    """Print ours and the paper's figures side by side.
+
+    Parameters
+    ----------
+    experiment
+        ``"linear"``, ``"label"`` or ``"five"``.
+    runs
+        System to the figures of its seeds.
+
+    Returns
+    -------
+    str
+        A Markdown table: mean and (standard deviation) over the seeds.
+    """
+    lines = [
+        f"| variant | aggregation | K | seeds | masked: {UNITS[experiment]} | (paper) | MCC | (paper) "
+        "| mixture: the same | (paper) | MCC | (paper) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row, figures in PAPER.items():
+        masked, mixture = (runs.get(System(*row, objective), {}) for objective in ("masked", "mixture"))
+        if row[0] == experiment and (masked or mixture):
+            ours = [_spread(experiment, one, name) for one in (masked, mixture) for name in ("value", "weak_mcc")]
+            cells = [cell for pair in zip(ours, map(_shown, figures), strict=True) for cell in pair]
+            seeds = "/".join(str(len(one)) for one in (masked, mixture))
+            lines.append("| " + " | ".join([row[1], row[2], str(row[3]), seeds, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:g}"
+
+
+def _spread(experiment: str, runs: Figures, name: str) -> str:
+    if not runs:
+        return ""
+    if name == "value":
+        name = "gap" if experiment == "linear" else "log_likelihood"
+    scale = 4.0 if experiment == "label" and name == "log_likelihood" else 1.0  # 4000 observations, in thousands
+    values = scale * np.array([run[name] for run in runs.values()])
+    digits = 4 if name == "gap" else 2 if name.endswith("mcc") or experiment == "label" else 1
+    return f"{values.mean():.{digits}f} ({values.std():.{digits}f})"
+
+
+def claims_table(experiment: str, runs: Runs) -> str:
+    """Say for each of the paper's claims in how many pairs of runs on the same data it holds, and by how much.
+
+    Parameters
+    ----------
+    experiment
+        ``"linear"``, ``"label"`` or ``"five"``.
+    runs
+        System to the figures of its seeds.
+
+    Returns
+    -------
+    str
+        A Markdown table.
+    """
+    lines = ["| claim | holds in | mean difference |", "|---|---|---|"]
+    for claim, differences in _claims(experiment, runs):
+        if len(differences):
+            held = f"{int((differences > 0).sum())} of {len(differences)}"
+            lines.append(f"| {claim} | {held} | {differences.mean():+.4g} |")
+    return "\n".join(lines)
+
+
+def _claims(experiment: str, runs: Runs) -> Iterator[tuple[str, np.ndarray]]:
+    value = "log_likelihood"
+    by_row = defaultdict(dict)
+    for system, figures in runs.items():
+        by_row[system.row][system.objective] = figures
+    both = [pair for pair in by_row.values() if len(pair) == 2]
+    yield "1. log-likelihood: masked over mixture bound", _over([(p["masked"], p["mixture"]) for p in both], value)
+    for objective in ("masked", "mixture"):
+        mine = {system: figures for system, figures in runs.items() if system.objective == objective}
+        learned = [(f, g) for s, f in mine.items() for t, g in mine.items() if _rivals(s, t)]
+        yield f"2. log-likelihood: learned aggregation over experts, {objective}", _over(learned, value)
+        mixture = [(f, g) for s, f in mine.items() for t, g in mine.items() if _same_but_prior(s, t)]
+        yield f"3. log-likelihood: K = 5 over K = 1, {objective}", _over(mixture, value)
+        lowest = [(g, f) for s, f in mine.items() for t, g in mine.items() if _against_moe(s, t)]
+        yield f"4. weak MCC: every other aggregation over moe, {objective}", _over(lowest, "weak_mcc")
+    for name, sign in (("reconstruction", 1), ("rate", 1), ("cross_rate", -1), ("cross_reconstruction", -1)):
+        words = f"5. {name.replace('_', ' ')}: masked {'over' if sign > 0 else 'under'} mixture bound"
+        yield words, sign * _over([(p["masked"], p["mixture"]) for p in both], name)
+
+
+def _rivals(one: System, other: System) -> bool:
+    """Whether a learned aggregation and one of experts differ in nothing else."""
+    learned = one.aggregation in ("sum_pooling", "self_attention")
+    same = (one.variant, one.components) == (other.variant, other.components)
+    return learned and same and other.aggregation in ("poe", "moe")
+
+
+def _same_but_prior(one: System, other: System) -> bool:
+    same = (one.variant, one.aggregation) == (other.variant, other.aggregation)
+    return same and (one.components, other.components) == (5, 1)
+
+
+def _against_moe(one: System, other: System) -> bool:
+    same = (one.variant, one.components) == (other.variant, other.components)
+    return same and one.aggregation == "moe" and other.aggregation != "moe"
+
+
+def _over(pairs: list[tuple[Figures, Figures]], name: str) -> np.ndarray:
+    """Give the differences of a figure between runs of the same seed."""
+    return np.array([one[seed][name] - other[seed][name] for one, other in pairs for seed in one if seed in other])

@@ -1,0 +1,111 @@
+"""Encoders and decoders that a user brings: trained, saved without code, refused with a sentence where they fail."""
+
+import numpy as np
+import pytest
+import torch
+from builders import build_mdata
+from torch import nn
+
+import omixvae
+from omixvae import InputError, OmixVAE
+
+QUICK = {"max_epochs": 3, "progress": False}
+
+
+class Spectrum(nn.Module):
+    """A small convolution over the features, as for a spectrum; the last layer finds its size by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv1d(1, 2, 3, padding=1)
+        self.drop = nn.Dropout(0.5)
+        self.out = nn.LazyLinear(6)
+
+    def forward(self, x):
+        return self.out(self.drop(torch.relu(self.convolution(x.unsqueeze(1)))).flatten(1))
+
+
+def decoder():
+    return nn.Sequential(nn.LazyLinear(7), nn.Tanh(), nn.Linear(7, 5))
+
+
+def trained(**options):
+    mdata = build_mdata(n_features=(8, 5, 4))
+    model = OmixVAE(encoders={"rna": Spectrum()}, decoders={"protein": decoder()}, **QUICK, **options).fit(mdata)
+    return model, mdata
+
+
+def test_they_are_trained_and_take_the_place_of_ours():
+    model, mdata = trained(n_private=1)
+    network = model.network
+    assert network.decoders[1].linear is None
+    for module in (network.encoders[0].network[0].convolution, network.decoders[1].bent[2]):
+        assert module.weight.grad.abs().max() > 0
+    mean, sd = model.impute(mdata, "protein")
+    assert np.isfinite(mean.to_numpy()).all()
+    assert (sd.to_numpy() > 0).all()
+    with pytest.raises(InputError, match="Only a linear decoder has loadings"):
+        model.loadings("protein")
+    assert len(model.loadings("rna")) == 8
+
+
+def test_training_leaves_the_users_own_as_it_was_and_starts_from_it_each_time():
+    encoder = nn.Sequential(nn.Linear(8, 4), nn.ReLU())
+    start = {name: value.clone() for name, value in encoder.state_dict().items()}
+    mdata = build_mdata(n_features=(8, 5, 4))
+    latents = [OmixVAE(encoders={"rna": encoder}, **QUICK).fit(mdata).latent(mdata)[0] for _ in range(2)]
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(value, start[name])
+    np.testing.assert_array_equal(*latents)
+    other = OmixVAE(**QUICK).fit(mdata).latent(mdata)[0]
+    assert np.abs(other - latents[0]).max() > 1e-3, "and it is used"
+
+
+def test_dropout_is_off_when_questions_are_asked():
+    model, mdata = trained()
+    np.testing.assert_array_equal(model.latent(mdata)[0], model.latent(mdata)[0])
+
+
+def test_saved_without_code_and_loaded_with_the_modules_again(tmp_path):
+    model, mdata = trained()
+    model.save(tmp_path / "model")
+    with pytest.raises(InputError, match="encoders of your own for other modalities than are given: 'rna'"):
+        omixvae.load(tmp_path / "model")
+    with pytest.raises(InputError, match="decoders of your own for other modalities than are given: 'protein'"):
+        omixvae.load(tmp_path / "model", encoders={"rna": Spectrum()})
+    loaded = omixvae.load(tmp_path / "model", encoders={"rna": Spectrum()}, decoders={"protein": decoder()})
+    np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        ({"encoders": {"rnb": Spectrum()}}, "There is no modality 'rnb'. Where: option encoders."),
+        ({"encoders": {"rna": nn.Linear(3, 4)}}, "It fails on values of shape (2, 8)"),
+        ({"encoders": {"rna": nn.Unflatten(1, (2, 4))}}, "it makes (2, 2, 4), not one row per observation."),
+        ({"decoders": {"protein": nn.LazyLinear(9)}}, "A decoder gives 9 values for a modality of 5 features."),
+    ],
+)
+def test_what_does_not_fit_is_refused(own, sentence):
+    with pytest.raises(InputError) as refusal:
+        OmixVAE(**own, **QUICK).fit(build_mdata(n_features=(8, 5, 4)))
+    assert sentence in str(refusal.value)
+
+
+def test_a_known_noise_is_taken_as_it_is():
+    mdata = build_mdata(n_features=(8, 5, 4))
+    model = OmixVAE(noise={"protein": 0.25}, likelihoods={"protein": "laplace"}, **QUICK).fit(mdata)
+    batch = model._read(mdata).rows(np.arange(4), torch.device("cpu"), torch.float32)
+    p = model.network.decode(1, torch.zeros(4, model.plan.n_latent), torch.zeros(4, model.network.n_private), batch)
+    np.testing.assert_allclose(p.variance.detach().numpy(), 0.25**2, rtol=1e-6)
+    with pytest.raises(InputError, match="A noise is given for modality 'rna', but its likelihood negative_binomial"):
+        OmixVAE(noise={"rna": 1.0}, **QUICK).fit(mdata)
+
+
+def test_too_many_modalities_for_the_mixture_of_products():
+    mdata = build_mdata()
+    many = {f"{name}{i}": mdata[name].copy() for i in range(2) for name in mdata.mod}
+    for name, adata in many.items():
+        adata.var_names = name + adata.var_names
+    with pytest.raises(InputError, match="mopoe takes 5 modalities at most, but there are 6"):
+        OmixVAE(aggregation="mopoe", **QUICK).fit(type(mdata)(many))
