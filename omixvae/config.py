@@ -71,6 +71,11 @@ class ModelConfig:
         PerModality(Number(float, 1e-6, 1e6)),
         "Known standard deviation of the measurement, per modality; learned for each feature where not given.",
     )
+    weights: Mapping[str, float] = option(
+        {},
+        PerModality(Number(float, 0.0, 1e6)),
+        "Weight of a modality's reconstruction in the bound, per modality; 1, when not given, is the bound itself.",
+    )
     n_latent: int | Literal["auto"] = option("auto", Number(int, 1, 512, ("auto",)), "Dimensions of the shared latent.")
     n_private: int | Literal["auto"] | Mapping[str, int] = option(
         "auto",

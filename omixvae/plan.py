@@ -45,6 +45,8 @@ class ModalityPlan:
         Dimensions of its private latent.
     noise
         Known standard deviation of the measurement; None where it is learned.
+    weight
+        Of its reconstruction in the bound.
     own_encoder, own_decoder
         Whether the user brought a module of their own.
     """
@@ -54,6 +56,7 @@ class ModalityPlan:
     likelihood: LikelihoodWord
     n_private: int
     noise: float | None = None
+    weight: float = 1.0
     own_encoder: bool = False
     own_decoder: bool = False
 
@@ -245,6 +248,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
                 likelihoods[t.name],
                 private[t.name],
                 noise=config.model.noise.get(t.name),
+                weight=float(config.model.weights.get(t.name, 1.0)),
                 own_encoder=t.name in own.encoders,
                 own_decoder=t.name in own.decoders,
             )
@@ -323,6 +327,7 @@ def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -
         "decoders": own.decoders,
         "likelihoods": config.model.likelihoods,
         "noise": config.model.noise,
+        "weights": config.model.weights,
         "n_private": config.model.n_private,
         "impute": config.results.impute,
     }

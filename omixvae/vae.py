@@ -47,13 +47,18 @@ class MultimodalVAE(nn.Module):
         q(w_s | z, x_S); None where no modality has a private latent.
     prior
         p(z).
+    weights
+        Shape (m,): weight of each modality's reconstruction in a bound.
     """
+
+    weights: Tensor
 
     def __init__(self, plan: Plan, own: OwnModules = NO_OWN_MODULES) -> None:
         super().__init__()
         size = plan.hidden_size
         n_private = [m.n_private for m in plan.modalities]
         self.n_private = max(n_private)
+        self.register_buffer("weights", torch.tensor([m.weight for m in plan.modalities]), persistent=False)
         self.likelihoods = _module_list(LIKELIHOODS[m.likelihood](m.n_features, m.noise) for m in plan.modalities)
         self.encoders = _module_list(
             FeatureEncoder(m.n_features, size, size, own.encoders.get(m.name)) for m in plan.modalities

@@ -80,4 +80,4 @@ def masked_bound(
     cross = cross + torch.where(observed, divergence(r_o, r_s_at_o, w_o, kl), 0.0).sum(-1)
     rate = torch.where(subset.any(-1), rate, 0.0)
     cross = torch.where((observed & ~subset).any(-1), cross, 0.0)
-    return Terms(reconstruction, rate, cross, beta)
+    return Terms(reconstruction, rate, cross, beta, network.weights)

@@ -62,4 +62,4 @@ def mixture_bound(
     reconstruction = network.log_prob(batch, z.unsqueeze(1).expand(-1, subset.shape[1], -1), w)
     rate = divergence(q, p, z, kl)
     rate = rate + torch.where(subset, divergence(r, p_w, w, kl), 0.0).sum(-1)
-    return Terms(reconstruction, rate, torch.zeros_like(rate), beta)
+    return Terms(reconstruction, rate, torch.zeros_like(rate), beta, network.weights)

@@ -25,6 +25,8 @@ class Terms:
         Shape (n,): what the latents of x_O cost beyond those of x_S (second Kullback-Leibler term).
     beta
         Weight of both costs.
+    weights
+        Shape (m,): weight of each modality's reconstruction.
 
     All in nats.
     """
@@ -33,11 +35,12 @@ class Terms:
     rate: Float[Tensor, " n"]
     cross_rate: Float[Tensor, " n"]
     beta: float
+    weights: Float[Tensor, " m"]
 
     @property
     def bound(self) -> Float[Tensor, " n"]:
         """The value that is maximised, for each observation."""
-        return self.reconstruction.sum(-1) - self.beta * (self.rate + self.cross_rate)
+        return (self.weights * self.reconstruction).sum(-1) - self.beta * (self.rate + self.cross_rate)
 
     @property
     def loss(self) -> Float[Tensor, ""]:

@@ -63,4 +63,4 @@ def total_correlation_bound(
     reconstruction = network.log_prob(batch, z.unsqueeze(1).expand(-1, observed.shape[1], -1), w)
     cross = divergence(q_o, q_s, z, kl)
     cross = cross + torch.where(observed, divergence(r_o, r_s, w, kl), 0.0).sum(-1)
-    return Terms(reconstruction, torch.zeros_like(cross), cross, beta)
+    return Terms(reconstruction, torch.zeros_like(cross), cross, beta, network.weights)

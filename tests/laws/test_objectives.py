@@ -260,6 +260,16 @@ def test_beta_weighs_the_cost_of_the_latents_alone(word, float64):
     assert cost.abs().max() > 0.1
 
 
+@pytest.mark.parametrize("word", OBJECTIVES)
+def test_a_weight_counts_a_modality_that_often(word, float64):
+    data = from_mudata(build_mdata())
+    network, batch = arbitrary_network(data, float64), all_rows(data)
+    plain = OBJECTIVES[word](network, batch, batch.presence, torch.Generator().manual_seed(1))
+    network.weights = torch.tensor([1.0, 3.0, 1.0], dtype=float64)
+    weighted = OBJECTIVES[word](network, batch, batch.presence, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(weighted.bound, plain.bound + 2 * plain.reconstruction[:, 1])
+
+
 def test_the_size_of_the_subset_is_uniform_or_binomial(generator):
     observed = torch.ones(30_000, 3, dtype=torch.bool)
     observed[:, 1] = False  # two of three are there
