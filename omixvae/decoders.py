@@ -1,6 +1,6 @@
 """(z, w_s, covariates) → what the likelihood of a modality needs."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -58,8 +58,8 @@ class Decoder(nn.Module):
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
         n_in = n_latent + n_private + n_covariates
-        self.offset = nn.Parameter(torch.zeros(n_features))
-        self.linear = nn.Linear(n_in, n_features, bias=False) if own is None else None
+        self.linear = nn.Linear(n_in, n_features) if own is None else None
+        self.own_offset = nn.Parameter(torch.zeros(n_features)) if self.linear is None else None
         self.bent: nn.Module | None = None
         if own is not None:
             self.bent, size = own_copy(own, n_in, "the argument decoders")
@@ -85,10 +85,15 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "*n g"]:
         """Decode; of `w` the first `n_private` dimensions are this modality's."""
         x = torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1)
-        decoded: Tensor = self.offset if self.linear is None else self.offset + self.linear(x)
+        decoded: Tensor = self.offset if self.linear is None else self.linear(x)
         if self.bent is not None:
             decoded = decoded + self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
         return decoded
+
+    @property
+    def offset(self) -> Float[Tensor, " g"]:
+        """What is decoded where all latents are zero, but for the hidden layers."""
+        return cast("Tensor", self.own_offset if self.linear is None else self.linear.bias)
 
     @property
     def loadings(self) -> Float[Tensor, "g d_plus_p"] | None:

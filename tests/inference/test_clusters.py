@@ -6,7 +6,7 @@ import pytest
 import torch
 from builders import all_rows, build_mdata, small_network
 
-from omixvae import inference
+from omixvae import InputError, OmixVAE, inference
 from omixvae.data import from_mudata
 
 
@@ -33,3 +33,13 @@ def test_cluster_probabilities_average_responsibilities_over_samples(data):
 
 def test_a_prior_without_components_has_no_clusters(data):
     assert inference.cluster_probabilities(small_network(data), data, 9, seed=4).shape == (data.n_obs, 0)
+
+
+def test_as_many_clusters_as_asked_for():
+    mdata = build_mdata(n_obs=150)
+    model = OmixVAE(n_clusters=3, max_epochs=60, progress=False).fit(mdata)
+    assignments, probabilities = model.clusters(mdata)
+    assert 2 <= probabilities.shape[1] <= 3, "those that no observation uses are switched off"
+    assert assignments.nunique() >= 2
+    with pytest.raises(InputError, match="The prior vamp has no clusters"):
+        OmixVAE(prior="vamp", max_epochs=1, progress=False).fit(mdata).clusters(mdata)
