@@ -108,6 +108,12 @@ class ModelConfig:
     beta: float = option(
         1.0, Number(float, 0.0, 1000.0), "Weight of the latent's cost in the bound; 1 is the bound itself."
     )
+    beta_start: float = option(
+        0.0,
+        Number(float, 0.0, 1000.0),
+        "Weight of the latent's cost in the first epoch, as a multiple of beta; it becomes 1 in the first third of the "
+        "epochs. Where noise is small, a start far above 1 finds better latents, sooner.",
+    )
     subset_law: SubsetLawWord = option(
         "uniform_size", Word(get_args(SubsetLawWord)), "How the random subset S of the observed modalities is drawn."
     )

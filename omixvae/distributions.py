@@ -143,12 +143,8 @@ class GaussianMixture(LatentDistribution):
 
     def _joint(self, z: Tensor) -> Tensor:
         """Give log π_c + log N(z | m_c, v_c), shape (..., k)."""
-        if self.loc.ndim > 2:
-            return self.log_weights + DiagonalGaussian(self.loc, self.scale).log_prob(z.unsqueeze(-2))
-        # One mixture for all points: by matrix products, no (n, k, d) array is made.
-        precision = self.scale**-2
-        quadratic = (z**2) @ precision.T - 2 * z @ (self.loc * precision).T + (self.loc**2 * precision).sum(-1)
-        return self.log_weights - 0.5 * (quadratic + LOG_2PI * z.shape[-1]) - self.scale.log().sum(-1)
+        # Matrix products would save the (n, k, d) array, but lose whole nats in float32 where components are narrow.
+        return self.log_weights + DiagonalGaussian(self.loc, self.scale).log_prob(z.unsqueeze(-2))
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density in nats, shape (...)."""
@@ -162,12 +158,13 @@ class GaussianMixture(LatentDistribution):
         """Draw points, from component c ~ π; gradients flow to weights, means and scales."""
         n = 1 if n_samples is None else n_samples
         *batch, k, d = self.loc.shape
-        weights = self.log_weights.detach().exp().reshape(-1, k)
+        # Where training diverges the weights are NaN, which must reach the bound and its message: not stop the draw.
+        weights = self.log_weights.detach().exp().nan_to_num(1.0).reshape(-1, k)
         drawn = torch.multinomial(weights, n, replacement=True, generator=generator).T.reshape(n, *batch, 1, 1)
         chosen = drawn.expand(n, *batch, 1, d)
         loc, scale = (of.detach().expand(n, *of.shape).gather(-2, chosen).squeeze(-2) for of in (self.loc, self.scale))
         z = DiagonalGaussian(loc, scale).rsample(generator)
-        if torch.is_grad_enabled() and (self.loc.requires_grad or self.log_weights.requires_grad):
+        if any(p.requires_grad for p in (self.log_weights, self.loc, self.scale)):
             z = self._reparameterised(z)
         return z[0] if n_samples is None else z
 
@@ -175,7 +172,7 @@ class GaussianMixture(LatentDistribution):
         """Give the same points with the gradient of the parameters."""
         standardised = (z.unsqueeze(-2) - self.loc) / self.scale
         log_density = -0.5 * standardised**2 - self.scale.log()
-        before = log_density.cumsum(-1) - log_density
+        before = functional.pad(log_density[..., :-1].cumsum(-1), (1, 0))
         w = torch.softmax(self.log_weights.unsqueeze(-1) + before, dim=-2)
         below = torch.special.ndtr(standardised)
         u = (w * below).sum(-2)
@@ -241,8 +238,8 @@ class PriorWhere(LatentDistribution):
         return PriorWhere(self.empty, self.prior.detach(), self.belief.detach())
 
 
-def gaussian_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
-    """Give KL(q ‖ p) in closed form, if both are Gaussian.
+def gaussian_kl(q: LatentDistribution, p: LatentDistribution) -> tuple[Tensor, Tensor] | None:
+    """Give KL(q ‖ p) in closed form where both are Gaussian.
 
     Parameters
     ----------
@@ -251,30 +248,31 @@ def gaussian_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
 
     Returns
     -------
-    torch.Tensor or None
-        Shape (...), in nats; None where there is no closed form.
+    tuple of torch.Tensor, or None
+        Values of shape (...), in nats, and where they hold; None if nowhere.
 
     Examples
     --------
     >>> gaussian_kl(DiagonalGaussian(torch.ones(1), torch.ones(1)), DiagonalGaussian(torch.zeros(1), torch.ones(1)))
-    tensor(0.5000)
+    (tensor(0.5000), tensor(True))
     """
     q_gaussian, p_gaussian = _as_gaussian(q), _as_gaussian(p)
     if q_gaussian is None or p_gaussian is None:
         return None
-    ratio = q_gaussian.scale / p_gaussian.scale
-    shift = (q_gaussian.loc - p_gaussian.loc) / p_gaussian.scale
-    return (0.5 * (ratio**2 + shift**2 - 1) - ratio.log()).sum(-1)
+    ratio = q_gaussian[0].scale / p_gaussian[0].scale
+    shift = (q_gaussian[0].loc - p_gaussian[0].loc) / p_gaussian[0].scale
+    return (0.5 * (ratio**2 + shift**2 - 1) - ratio.log()).sum(-1), q_gaussian[1] & p_gaussian[1]
 
 
-def _as_gaussian(q: LatentDistribution) -> DiagonalGaussian | None:
-    """Give the one Gaussian per observation that a distribution is, if it is one."""
+def _as_gaussian(q: LatentDistribution) -> tuple[DiagonalGaussian, Tensor] | None:
+    """Give the one Gaussian per observation that a distribution is, and where it is one."""
     if isinstance(q, PriorWhere):
-        prior, belief = _as_gaussian(q.prior), _as_gaussian(q.belief)
-        if prior is None or belief is None:
+        prior, belief = q.prior, q.belief
+        if not isinstance(belief, DiagonalGaussian):
             return None
+        if not isinstance(prior, DiagonalGaussian):
+            return belief, ~q.empty
         empty = q.empty.unsqueeze(-1)
-        return DiagonalGaussian(
-            torch.where(empty, prior.loc, belief.loc), torch.where(empty, prior.scale, belief.scale)
-        )
-    return q if isinstance(q, DiagonalGaussian) else None
+        both = torch.where(empty, prior.loc, belief.loc), torch.where(empty, prior.scale, belief.scale)
+        return DiagonalGaussian(*both), torch.ones_like(q.empty)
+    return (q, torch.ones((), dtype=torch.bool, device=q.loc.device)) if isinstance(q, DiagonalGaussian) else None

@@ -411,9 +411,9 @@ def fit(
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `batch_key`, `covariate_keys`, `labels_key`,
         `likelihoods`, `noise`, `weights`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `n_components`,
-        `objective`, `prior`, `decoder`, `hidden_size`, `beta`, `subset_law`, `kl`, `max_epochs`, `batch_size`,
-        `learning_rate`, `early_stopping`, `device`, `precision`, `seed`, `progress`, `impute`, `key_added`. What is not
-        given is decided from the data; ``mdata.uns["omixvae"]["reasons"]`` says why.
+        `objective`, `prior`, `decoder`, `hidden_size`, `beta`, `beta_start`, `subset_law`, `kl`, `max_epochs`,
+        `batch_size`, `learning_rate`, `early_stopping`, `device`, `precision`, `seed`, `progress`, `impute`,
+        `key_added`. What is not given is decided from the data; ``mdata.uns["omixvae"]["reasons"]`` says why.
 
     Returns
     -------

@@ -97,6 +97,7 @@ class Plan:
     decoder: Literal["mlp", "linear"]
     hidden_size: int
     beta: float
+    beta_start: float
     subset_law: SubsetLawWord
     kl: KLWord
     max_epochs: int
@@ -265,6 +266,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         decoder=cast("Literal['mlp', 'linear']", decoder),
         hidden_size=cast("int", hidden_size),
         beta=float(model.beta),
+        beta_start=float(model.beta_start),
         subset_law=model.subset_law,
         kl=model.kl,
         max_epochs=max_epochs,

@@ -105,6 +105,22 @@ def test_one_component_is_reparameterised_as_a_gaussian_is(generator, float64):
     torch.testing.assert_close(in_scale, ((z - loc) / scale).detach())
 
 
+@pytest.mark.parametrize("scale", [1e-3, 0.02, 0.5])
+def test_gradients_of_narrow_components_in_float32_are_those_of_float64(scale, generator, float64):
+    """Equal in the first dimension, apart in the second: what one dimension says must not swamp the other's weights."""
+    loc = torch.tensor([[0.0, 0.0, 0.0], [0.0, 10.0, 1.0]], dtype=float64)
+    gradients = []
+    for dtype in (torch.float32, float64):
+        inputs = [torch.zeros(2), loc, torch.full((2, 3), scale)]
+        logits, mean, deviation = (p.to(dtype, copy=True).requires_grad_() for p in inputs)
+        q = GaussianMixture(logits, mean, deviation)
+        points = torch.tensor([[0.0, 0.0, 0.1 * scale], [scale, 10 + scale, 1.0]], dtype=float64)
+        z = q._reparameterised(points.to(dtype).float().to(dtype))
+        gradients.append(torch.autograd.grad(z.sum(), (logits, mean, deviation)))
+    for single, double in zip(*gradients, strict=True):
+        torch.testing.assert_close(single.to(float64), double, rtol=2e-3, atol=2e-3)
+
+
 def test_gradients_stay_finite_where_components_are_far_apart_and_narrow(generator):
     """In float32, with scales at the lower limit: a density that underflows must not become a division by zero."""
     loc = torch.tensor([[[-30.0, 5.0], [30.0, -5.0], [0.0, 0.0]]]).requires_grad_()
@@ -120,11 +136,16 @@ def test_divergence_of_gaussians_equals_the_oracle(generator, float64):
     (m_1, m_2), (s_1, s_2) = loc, scale.exp()
     expected, _ = oracles.gaussian_kl(m_1.numpy(), s_1.numpy(), m_2.numpy(), s_2.numpy())
     q, p = DiagonalGaussian(m_1, s_1), DiagonalGaussian(m_2, s_2)
-    np.testing.assert_allclose(gaussian_kl(q, p), expected)
+    np.testing.assert_allclose(gaussian_kl(q, p)[0], expected)
     empty = torch.tensor([True, False, False])
     normal = DiagonalGaussian(torch.zeros(D, dtype=float64), torch.ones(D, dtype=float64))
     here = gaussian_kl(PriorWhere(empty, normal, q), PriorWhere(empty, normal, p))
-    np.testing.assert_allclose(here, np.where(empty, 0, expected))
+    np.testing.assert_allclose(here[0], np.where(empty, 0, expected))
+    assert here[1].all()
     mixture = GaussianMixture(torch.zeros(K), torch.zeros(K, D), torch.ones(K, D))
     assert gaussian_kl(q, mixture) is None
-    assert gaussian_kl(PriorWhere(empty, mixture, q), p) is None
+    values, holds = gaussian_kl(
+        PriorWhere(empty, mixture, q), PriorWhere(torch.tensor([False, True, False]), mixture, p)
+    )
+    assert holds.tolist() == [False, False, True], "only where neither is the mixture"
+    np.testing.assert_allclose(values[2], expected[2])

@@ -1,20 +1,24 @@
 """Train the systems of the paper's tables, and print its figures beside ours.
 
 `python -m benchmarks.paper label` writes `benchmarks/paper/label.json`; what is in it already is not run again.
+`mnist` takes its images from files: `python -m benchmarks.paper mnist --mnist mnist.npz --svhn svhn.npz`.
 """
 
 import json
 import platform
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import click
 import torch
 
+from benchmarks.paper import mnist as digits
 from benchmarks.paper.runs import run
 from benchmarks.paper.systems import VARIANTS, System, systems
 from benchmarks.paper.tables import claims_table, paper_table
@@ -22,7 +26,11 @@ from omixvae.files import whole_file
 from omixvae.results import versions
 
 FOLDER = Path(__file__).parent
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 QUICK = {"seeds": 1, "epochs": 3, "n_obs": 500}
+QUICK_DIGITS = {"n_obs": 200, "n_samples": 8}
+N_SAMPLES = 128
+"""Importance samples for the log-likelihoods of images; those of the simulations have their own numbers."""
 
 
 @click.command()
@@ -32,6 +40,9 @@ QUICK = {"seeds": 1, "epochs": 3, "n_obs": 500}
 @click.option("--variant", help="Only these parts of the table.")
 @click.option("--seeds", default=3, show_default=True, help="Data sets, each with a start of its own.")
 @click.option("--epochs", type=int, help="Passes over the data.")
+@click.option("--n-obs", type=click.IntRange(50), help="Observations, if not the paper's number.")
+@click.option("--mnist", type=FILE, help="For mnist: npz file with arrays x_train, y_train, x_test, y_test, 28 x 28.")
+@click.option("--svhn", type=FILE, help="For mnist: the same, 32 x 32 x 3; coloured MNIST stands in when not given.")
 @click.option("--width", default=1.0, show_default=True, help="Factor on the paper's sizes of hidden layers.")
 @click.option("--jobs", default=1, show_default=True, help="Runs at a time, each on one core.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file; what is in it is not run again.")
@@ -43,15 +54,18 @@ def main(
     variant: str | None,
     seeds: int,
     epochs: int | None,
+    n_obs: int | None,
+    mnist: Path | None,
+    svhn: Path | None,
     width: float,
     jobs: int,
     out: Path | None,
     *,
     quick: bool,
 ) -> None:
-    """Run EXPERIMENT of Hirt et al. 2024: linear (Table 2), label (Table 3) or five (Table 4)."""
-    n_obs = QUICK["n_obs"] if quick else None
-    seeds, epochs = (QUICK["seeds"], QUICK["epochs"]) if quick else (seeds, epochs)
+    """Run EXPERIMENT of Hirt et al. 2024: linear (Table 2), label (3), five (4) or mnist (Tables 5 to 14)."""
+    if quick:
+        seeds, epochs, n_obs = QUICK["seeds"], QUICK["epochs"], QUICK["n_obs"]
     out = out or FOLDER / f"{experiment}{'_quick' if quick else ''}.json"
     chosen = [
         system
@@ -59,10 +73,16 @@ def main(
         if _in(system.aggregation, aggregation) and _in(system.objective, objective) and _in(system.variant, variant)
     ]
     settings = {"epochs": epochs, "width": width, "n_obs": n_obs}
+    call: Callable[..., dict[str, float]] = partial(run, **settings)
+    if experiment == "mnist":
+        settings |= QUICK_DIGITS if quick else {"n_samples": N_SAMPLES}
+        files = _files(mnist, svhn)
+        call = partial(digits.run, files=files, **settings)
+        settings["second"] = files.second
     done = _read(out, settings)
     todo = [(system, seed) for seed in range(seeds) for system in chosen if (system, seed) not in done]
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        futures = {pool.submit(run, system, seed, **settings): (system, seed) for system, seed in todo}
+        futures = {pool.submit(call, system, seed): (system, seed) for system, seed in todo}
         for i, future in enumerate(as_completed(futures), 1):
             done[futures[future]] = future.result()
             _write(out, settings, done)
@@ -75,6 +95,16 @@ def main(
     click.echo(claims_table(experiment, runs))
     seconds = sum(figures["seconds"] for figures in done.values())
     click.echo(f"\n{len(done)} runs, {seconds / 60:.0f} minutes of one core, settings {settings}")
+
+
+def _files(mnist: Path | None, svhn: Path | None) -> digits.Files:
+    """Look at the files before anything is started."""
+    if mnist is None:
+        raise click.UsageError("The experiment mnist needs the images: give --mnist mnist.npz.")
+    for path, shape in ((mnist, digits.GREY), (svhn, digits.COLOUR)):
+        if path is not None:
+            digits.read_images(path, "test", shape)
+    return digits.Files(mnist, svhn)
 
 
 def _in(word: str, asked: str | None) -> bool:

@@ -1,11 +1,12 @@
 """One run: simulate, train one system with one seed, and measure it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -14,7 +15,7 @@ from benchmarks.paper.simulations import Simulation, to_mudata
 from benchmarks.paper.systems import COMPONENTS, System
 from omixvae import OmixVAE
 
-__all__ = ["EXPERIMENTS", "run"]
+__all__ = ["EXPERIMENTS", "information_figures", "run"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class Settings:
 
 EXPERIMENTS = {
     "linear": Settings(n_latent=5, batch_size=500, learning_rate=2e-3, epochs=100, hidden_size=256, experts_size=512),
-    "label": Settings(n_latent=2, batch_size=250, learning_rate=2e-3, epochs=400, hidden_size=128, experts_size=128),
+    "label": Settings(n_latent=2, batch_size=250, learning_rate=1e-2, epochs=500, hidden_size=128, experts_size=128),
     "five": Settings(n_latent=10, batch_size=250, learning_rate=2e-3, epochs=100, hidden_size=256, experts_size=256),
+    "mnist": Settings(n_latent=40, batch_size=256, learning_rate=1e-3, epochs=100, hidden_size=256, experts_size=256),
 }
 LIKELIHOOD_ROWS = 4000
 """Observations whose log-likelihood is estimated."""
@@ -140,7 +142,7 @@ def _measure(system: System, model: OmixVAE, test: Simulation, seed: int) -> dic
         for kind in ("weak", "strong")
     }
     information = model.information(mdata)
-    figures |= _information(information, list(test.values))
+    figures |= information_figures(information, list(test.values))
     if system.experiment == "linear":
         log_likelihood = _exact(model, test)
         values = np.concatenate(list(test.values.values()), axis=1)
@@ -166,8 +168,22 @@ def _exact(model: OmixVAE, data: Simulation) -> float:
     return metrics.linear_gaussian_log_likelihood(values, loadings, private, offset, noise)
 
 
-def _information(table, names: list[str]) -> dict[str, float]:
-    """Average rates and reconstructions over the modalities (Eqs. I1 to I3)."""
+def information_figures(table: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
+    """Average rates and reconstructions over the modalities (Eqs. I1 to I3).
+
+    Parameters
+    ----------
+    table
+        What `OmixVAE.information` gave.
+    names
+        The modalities.
+
+    Returns
+    -------
+    dict
+        Rate and reconstruction of what is seen by all modalities together; the cross rate of all but one to all, and
+        the cross reconstruction of each modality from each other one.
+    """
     everything = table.loc["+".join(names)]
     cross, adds = [], []
     for t in names:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from benchmarks.paper.systems import PAPER, System
+from benchmarks.paper.systems import OBJECTIVES, PAPER, PAPER_DIGITS, System
 
 __all__ = ["claims_table", "paper_table"]
 
@@ -13,6 +13,7 @@ Figures = Mapping[int, Mapping[str, float]]
 """Seed to the figures of its run."""
 
 Runs = Mapping[System, Figures]
+EXPERTS = ("poe", "poe_plus", "moe", "moe_plus")
 UNITS = {
     "linear": "relative gap",
     "label": "log-likelihood, thousands of nats in all",
@@ -26,7 +27,7 @@ def paper_table(experiment: str, runs: Runs) -> str:
     Parameters
     ----------
     experiment
-        ``"linear"``, ``"label"`` or ``"five"``.
+        ``"linear"``, ``"label"``, ``"five"`` or ``"mnist"``.
     runs
         System to the figures of its seeds.
 
@@ -35,6 +36,8 @@ def paper_table(experiment: str, runs: Runs) -> str:
     str
         A Markdown table: mean and (standard deviation) over the seeds.
     """
+    if experiment == "mnist":
+        return _digits_table(runs)
     lines = [
         f"| variant | aggregation | K | seeds | masked: {UNITS[experiment]} | (paper) | MCC | (paper) "
         "| mixture: the same | (paper) | MCC | (paper) |",
@@ -50,6 +53,25 @@ def paper_table(experiment: str, runs: Runs) -> str:
     return "\n".join(lines)
 
 
+def _digits_table(runs: Runs) -> str:
+    """Print log-likelihoods in nats, and how often what is made from other modalities, and a probe, name the digit."""
+    second = "svhn" if any("log_likelihood_svhn" in f for by in runs.values() for f in by.values()) else "colour"
+    parts = ("", "_mnist", f"_{second}", "_text")
+    lines = [
+        f"| variant | aggregation | bound | seeds | mnist+{second}+text | (paper) | mnist | (paper) | {second} "
+        "| (paper: svhn) | text | (paper) | coherence | cross coherence | linear probe |",
+        "|---" * 15 + "|",
+    ]
+    for row, paper in PAPER_DIGITS.items():
+        for objective in OBJECTIVES:
+            if figures := runs.get(System(*row, objective)):
+                likelihoods = [_spread("mnist", figures, f"log_likelihood{part}") for part in parts]
+                cells = [cell for p in zip(likelihoods, map(_shown, paper[objective]), strict=True) for cell in p]
+                shares = [_spread("mnist", figures, name) for name in ("coherence", "cross_coherence", "probe")]
+                lines.append("| " + " | ".join([*row[1:3], objective, str(len(figures)), *cells, *shares]) + " |")
+    return "\n".join(lines)
+
+
 def _shown(figure: float) -> str:
     return f"{figure:g}"
 
@@ -61,7 +83,7 @@ def _spread(experiment: str, runs: Figures, name: str) -> str:
         name = "gap" if experiment == "linear" else "log_likelihood"
     scale = 4.0 if experiment == "label" and name == "log_likelihood" else 1.0  # 4000 observations, in thousands
     values = scale * np.array([run[name] for run in runs.values()])
-    digits = 4 if name == "gap" else 2 if name.endswith("mcc") or experiment == "label" else 1
+    digits = 4 if name == "gap" else 2 if name.endswith(("mcc", "coherence", "probe")) or experiment == "label" else 1
     return f"{values.mean():.{digits}f} ({values.std():.{digits}f})"
 
 
@@ -71,7 +93,7 @@ def claims_table(experiment: str, runs: Runs) -> str:
     Parameters
     ----------
     experiment
-        ``"linear"``, ``"label"`` or ``"five"``.
+        ``"linear"``, ``"label"``, ``"five"`` or ``"mnist"``.
     runs
         System to the figures of its seeds.
 
@@ -101,6 +123,8 @@ def _claims(experiment: str, runs: Runs) -> Iterator[tuple[str, np.ndarray]]:
         yield f"2. log-likelihood: learned aggregation over experts, {objective}", _over(learned, value)
         mixture = [(f, g) for s, f in mine.items() for t, g in mine.items() if _same_but_prior(s, t)]
         yield f"3. log-likelihood: K = 5 over K = 1, {objective}", _over(mixture, value)
+        if experiment == "mnist":  # the true latents are not known
+            continue
         lowest = [(g, f) for s, f in mine.items() for t, g in mine.items() if _against_moe(s, t)]
         yield f"4. weak MCC: every other aggregation over moe, {objective}", _over(lowest, "weak_mcc")
     for name, sign in (("reconstruction", 1), ("rate", 1), ("cross_rate", -1), ("cross_reconstruction", -1)):
@@ -112,7 +136,7 @@ def _rivals(one: System, other: System) -> bool:
     """Whether a learned aggregation and one of experts differ in nothing else."""
     learned = one.aggregation in ("sum_pooling", "self_attention")
     same = (one.variant, one.components) == (other.variant, other.components)
-    return learned and same and other.aggregation in ("poe", "moe")
+    return learned and same and other.aggregation in EXPERTS
 
 
 def _same_but_prior(one: System, other: System) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -76,7 +77,6 @@ def divergence(q: LatentDistribution, p: LatentDistribution, z: Tensor, kl: KLWo
     >>> [round(divergence(q, p, torch.tensor([2.0]), kl).item(), 4) for kl in ("sample", "closed_form")]
     [1.5, 0.5]
     """
+    at_sample = (q.detach() if kl == "stl" else q).log_prob(z) - p.log_prob(z)
     exact = gaussian_kl(q, p) if kl == "closed_form" else None
-    if exact is not None:
-        return exact
-    return (q.detach() if kl == "stl" else q).log_prob(z) - p.log_prob(z)
+    return at_sample if exact is None else torch.where(exact[1], exact[0], at_sample)

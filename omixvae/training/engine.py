@@ -87,10 +87,11 @@ def train(
             network.eval()
             _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
         network.train()
+        warm = warm_up(epoch + 1, plan.warm_up_epochs, plan.beta_start)
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
         for index in epoch_batches(rows, plan.batch_size, rng):
             batch = _load(network, source, index)
-            terms = _evaluate(network, batch, plan, generator, warm_up(epoch + 1, plan.warm_up_epochs))
+            terms = _evaluate(network, batch, plan, generator, warm)
             _step(network, optimiser, terms, len(rows), plan, schedule.last_epoch)
             schedule.step()
             sums += len(index) * _means(terms)

@@ -34,8 +34,8 @@ class Epoch:
 History = tuple[Epoch, ...]
 
 
-def warm_up(epoch: float, n_epochs: float) -> float:
-    """Weight of the latents' cost while the decoder learns to use them: rises to 1 over the first epochs.
+def warm_up(epoch: float, n_epochs: float, start: float = 0.0) -> float:
+    """Weight of the latents' cost, which becomes 1 over the first epochs.
 
     Parameters
     ----------
@@ -43,18 +43,23 @@ def warm_up(epoch: float, n_epochs: float) -> float:
         Epochs done.
     n_epochs
         Epochs until the weight is 1.
+    start
+        Weight at the start: 0, so that the decoder learns to use the latents before they cost anything; or above 1, as
+        if the noise were larger, and then smaller step by step (deterministic annealing). With little noise, training
+        is as slow as the EM algorithm is: each step moves latents by as little as the noise lets them.
 
     Returns
     -------
     float
-        From 0 to 1.
+        Along a line from 0, and along a geometric series from any other start.
 
     Examples
     --------
-    >>> warm_up(5, 10), warm_up(20, 10)
-    (0.5, 1.0)
+    >>> warm_up(5, 10), warm_up(20, 10), warm_up(5, 10, start=100)
+    (0.5, 1.0, 10.0)
     """
-    return min(1.0, epoch / n_epochs) if n_epochs else 1.0
+    progress = min(1.0, epoch / n_epochs) if n_epochs else 1.0
+    return start ** (1 - progress) if start else progress
 
 
 def learning_rate_factor(step: int, n_steps: int, n_warm_up: int = 20) -> float:
