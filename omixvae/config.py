@@ -69,7 +69,8 @@ class ModelConfig:
     noise: Mapping[str, float] = option(
         {},
         PerModality(Number(float, 1e-6, 1e6)),
-        "Known standard deviation of the measurement, per modality; learned for each feature where not given.",
+        "Known standard deviation of the measurement, per modality (of log(1 + x) for log_normal); learned for each "
+        "feature where not given.",
     )
     weights: Mapping[str, float] = option(
         {},
@@ -85,7 +86,8 @@ class ModelConfig:
     n_clusters: int | Literal["auto"] = option(
         "auto",
         Number(int, 1, 1000, ("auto",)),
-        "Clusters: components of the mixture prior; auto finds the number from the latents.",
+        "Clusters: components of the mixture prior; auto finds the number from the latents. For the prior vamp: "
+        "pseudo-observations.",
     )
     aggregation: AggregationWord = option(
         "sum_pooling", Word(get_args(AggregationWord)), "How the encoded modalities are put together."

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.errors import InputError
-from omixvae.layers import own_copy
+from omixvae.own_modules import own_copy
 
 __all__ = ["Decoder"]
 
@@ -62,11 +62,12 @@ class Decoder(nn.Module):
         self.own_offset = nn.Parameter(torch.zeros(n_features)) if self.linear is None else None
         self.bent: nn.Module | None = None
         if own is not None:
-            self.bent, size = own_copy(own, n_in, "the argument decoders")
+            where = f"the argument decoders, for a modality of {n_features:,} features"
+            self.bent, size = own_copy(own, n_in, where)
             if size != n_features:
                 raise InputError(
-                    f"A decoder gives {size:,} values for a modality of {n_features:,} features.",
-                    "the argument decoders",
+                    f"The module gives {size:,} values for {n_features:,} features.",
+                    where,
                     f"Let the module return a tensor of shape (n, {n_features}).",
                 )
         elif kind == "mlp":

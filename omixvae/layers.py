@@ -1,16 +1,12 @@
 """The few blocks that the networks share."""
 
-import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from omixvae.errors import InputError
-
-__all__ = ["MLP", "NO_OWN_MODULES", "OwnModules", "limit_size", "own_copy"]
+__all__ = ["MLP", "limit_size"]
 
 LARGEST_SIZE = 3.0
 
@@ -69,69 +65,3 @@ class MLP(nn.Module):
         x = limit_size(self.first(x))
         y: Tensor = self.last(self.blocks(x)) + self.shortcut(x)
         return y
-
-
-@dataclass(frozen=True)
-class OwnModules:
-    """Networks that a user brings for some modalities.
-
-    Parameters
-    ----------
-    encoders
-        Modality to a module (n, g) → (n, any size): what makes features of an image, a spectrum, a sequence.
-    decoders
-        Modality to a module (n, latents) → (n, g).
-    """
-
-    encoders: Mapping[str, nn.Module] = field(default_factory=dict)
-    decoders: Mapping[str, nn.Module] = field(default_factory=dict)
-
-
-NO_OWN_MODULES = OwnModules()
-
-
-def own_copy(module: nn.Module, n_in: int, where: str) -> tuple[nn.Module, int]:
-    """Copy a user's module, so that theirs stays as it is, and try it.
-
-    Parameters
-    ----------
-    module
-        From (n, n_in) to (n, n_out); lazy layers find their size here.
-    n_in
-        Size of its input.
-    where
-        Whose it is, for the message.
-
-    Returns
-    -------
-    tuple
-        The copy, and the size n_out of its output.
-
-    Raises
-    ------
-    InputError
-        If it fails on an input of that size, or gives anything but one row of numbers per observation.
-
-    Examples
-    --------
-    >>> own_copy(nn.LazyLinear(3), 5, "encoder of 'image'")[1]
-    3
-    """
-    module = copy.deepcopy(module)
-    try:
-        with torch.no_grad():
-            out = module.eval()(torch.zeros(2, n_in))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"It fails on values of shape (2, {n_in}): {str(error).splitlines()[0]}.",
-            where,
-            f"Give a torch module that takes a float tensor (n, {n_in}) and returns (n, size).",
-        ) from error
-    if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != 2:
-        shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        raise InputError(
-            f"From values of shape (2, {n_in}) it makes {shape}, not one row per observation.",
-            where,
-            "Let the module return a tensor of shape (n, size).",
-        )
-    return module.train(), out.shape[1]

@@ -13,7 +13,7 @@ from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.errors import InputError, nearest
-from omixvae.layers import OwnModules
+from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.storage import Fitted, read_model, save_model
 from omixvae.training.devices import resolve_device
@@ -79,7 +79,7 @@ class OmixVAE:
         **options: object,
     ) -> None:
         self.config = Config.from_options(**options)
-        self.own = OwnModules(dict(encoders or {}), dict(decoders or {}))
+        self.own = OwnModules(encoders or {}, decoders or {})
 
     def fit(self, mdata: mudata.MuData) -> "OmixVAE":
         """Train on a MuData, which is not changed.
@@ -295,7 +295,7 @@ class OmixVAE:
         Raises
         ------
         InputError
-            If a modality is not known, or is both in `of` and in `given`.
+            If a modality is not known, or is both in `of` and in `given`; or without a sample.
 
         Notes
         -----
@@ -318,6 +318,10 @@ class OmixVAE:
                 f"Modality {self.schema.modalities[int(np.argmax(asked & known))]!r} is to be judged and to be known.",
                 "the arguments of and given",
                 "Leave it out of one of them.",
+            )
+        if n_samples < 1:
+            raise InputError(
+                f"There are {n_samples} importance samples.", "the argument n_samples", "Give 1 at least; 512 is usual."
             )
         values = inference.log_likelihood(self.network, data, asked, known, n_samples, self.plan.seed)
         return pd.Series(values, data.obs_names, name="log_likelihood")
@@ -404,7 +408,7 @@ def fit(
         it under keys that begin with `key_added`.
     encoders
         A PyTorch module of your own for some modalities, by name: from values (n, g) to features (n, any size). It sees
-        values in standard units with what is missing filled in. It is copied, yours stays as it is.
+        values brought into range, with what is missing filled in. It is copied, yours stays as it is.
     decoders
         The same for decoders: from latents (n, shared + private + covariates) to (n, g), on the scale of the likelihood
         (see the page "Networks of your own" of the documentation).
@@ -466,7 +470,7 @@ def load(
     InputError
         If the folder does not hold a whole model, or modules of your own are not given.
     """
-    own = OwnModules(dict(encoders or {}), dict(decoders or {}))
+    own = OwnModules(encoders or {}, decoders or {})
     fitted = read_model(Path(path), resolve_device(device), own)
     model = OmixVAE(encoders=own.encoders, decoders=own.decoders, **fitted.config.to_options())
     _, model.plan, model.schema, model.history, model.network = fitted

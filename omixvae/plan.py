@@ -17,8 +17,8 @@ from omixvae.data.check import features_phrase
 from omixvae.data.masked import MaskedModalities, ModalityTable
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
-from omixvae.layers import NO_OWN_MODULES, OwnModules
 from omixvae.likelihoods import LIKELIHOODS
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 
 __all__ = ["ModalityPlan", "Plan", "make_plan"]
 
@@ -204,7 +204,12 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             "n_clusters",
             model.n_clusters,
             max(2, min(25, round(math.sqrt(n / 3)))),
-            f"the most that are allowed for {n:,} observations; the silhouette of the latents decides",
+            {
+                "gaussian_mixture": f"the most that are allowed for {n:,} observations; the silhouette of the latents "
+                "decides",
+                "standard_normal": "not used by this prior",
+                "vamp": f"pseudo-observations of the prior, for {n:,} observations",
+            }[model.prior],
         ),
     )
     decoder = decide(
@@ -241,6 +246,8 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
+    for kind, modules in (("encoder", own.encoders), ("decoder", own.decoders)):
+        reasons |= {f"{kind} of {name}": f"{kind} of {name}: your own" for name in modules}
     return Plan(
         modalities=tuple(
             ModalityPlan(
@@ -311,7 +318,11 @@ def _likelihoods(
     config: Config, data: MaskedModalities, own: OwnModules, reasons: dict[str, str]
 ) -> dict[str, LikelihoodWord]:
     asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
-    errors = [*_unknown_modalities(config, own, data.schema.modalities), *_too_many_modalities(config, data)]
+    errors = [
+        *_unknown_modalities(config, own, data.schema.modalities),
+        *_too_many_modalities(config, data),
+        *_untrained_prior(config),
+    ]
     chosen: dict[str, LikelihoodWord] = {}
     for table in data.tables:
         word, reason = (asked[table.name], "as asked") if table.name in asked else _suitable(table)
@@ -353,6 +364,19 @@ def _too_many_modalities(config: Config, data: MaskedModalities) -> list[InputEr
             "with the number of their subsets.",
             "option aggregation",
             f"Choose aggregation='sum_pooling', or {most} of the modalities with modalities=[...].",
+        )
+    ]
+
+
+def _untrained_prior(config: Config) -> list[InputError]:
+    """Say that the bound would never train the prior, if so."""
+    if (config.model.objective, config.model.prior) != ("total_correlation", "vamp"):
+        return []
+    return [
+        InputError(
+            "The total-correlation bound has no term that trains the prior vamp.",
+            "options objective and prior",
+            "Choose prior='gaussian_mixture', which is fitted to the latents, or prior='standard_normal'.",
         )
     ]
 

@@ -14,7 +14,7 @@ from omixvae.data import Schema
 from omixvae.data.masked import Covariate
 from omixvae.errors import InputError
 from omixvae.files import MODEL_FILES, whole_folder
-from omixvae.layers import NO_OWN_MODULES, OwnModules
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 from omixvae.plan import Plan
 from omixvae.results import versions
 from omixvae.training.schedule import Epoch, History
@@ -49,7 +49,7 @@ def save_model(path: Path, fitted: Fitted) -> None:
         If the folder cannot be written.
     """
     history = {"versions": versions(), "epochs": [dataclasses.asdict(row) for row in fitted.history]}
-    weights = {name: value.cpu().contiguous() for name, value in fitted.network.state_dict().items()}
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in fitted.network.state_dict().items()}
     with whole_folder(path) as folder:
         (folder / "config.json").write_text(fitted.config.to_json())
         (folder / "plan.json").write_text(fitted.plan.to_json())
@@ -124,6 +124,15 @@ def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -
                 f"Give load(..., {argument}={{name: module}}) the same modules as in training; code is never saved.",
             )
     network = new_network(plan, device, own)
-    network.load_state_dict(load_file(weights))
+    try:
+        network.load_state_dict(load_file(weights))
+    except RuntimeError as error:
+        if not own.encoders and not own.decoders:
+            raise
+        raise InputError(
+            f"The weights do not fit the modules that are given: {str(error).splitlines()[-1].strip()}",
+            "the arguments encoders and decoders",
+            "Give modules with the same layers as in training.",
+        ) from error
     network.eval()
     return network

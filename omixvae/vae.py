@@ -12,8 +12,8 @@ from omixvae.data.masked import MaskedBatch
 from omixvae.decoders import Decoder
 from omixvae.distributions import DiagonalGaussian, LatentDistribution, PriorWhere
 from omixvae.encoders import AGGREGATIONS, FeatureEncoder
-from omixvae.layers import NO_OWN_MODULES, OwnModules
 from omixvae.likelihoods import LIKELIHOODS, DataDistribution
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 from omixvae.plan import Plan
 from omixvae.priors import PRIORS
 
@@ -175,7 +175,12 @@ class MultimodalVAE(nn.Module):
         return p
 
     def log_prob(
-        self, batch: MaskedBatch, z: Float[Tensor, "n m d"], w: Float[Tensor, "n m p"]
+        self,
+        batch: MaskedBatch,
+        z: Float[Tensor, "n m d"],
+        w: Float[Tensor, "n m p"],
+        *,
+        only: Sequence[bool] | None = None,
     ) -> Float[Tensor, "n m"]:
         """Give log p(x_s | z_s, w_s) of each observation and modality, in nats; 0 where it is absent.
 
@@ -185,6 +190,8 @@ class MultimodalVAE(nn.Module):
             Some observations.
         z, w
             One point of the latents for each observation *and modality*: each pair is decoded once.
+        only
+            Whether each modality is wanted; the others are not decoded, and get 0.
 
         Returns
         -------
@@ -193,6 +200,9 @@ class MultimodalVAE(nn.Module):
         """
         total = []
         for s, modality in enumerate(batch.modalities):
+            if only is not None and not only[s]:
+                total.append(z.new_zeros(len(z)))
+                continue
             log_p = self.decode(s, z[:, s], w[:, s], batch).log_prob(modality.filled)
             total.append(modality.only_measured(log_p, 0.0).sum(-1))
         return torch.stack(total, dim=1)

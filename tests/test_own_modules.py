@@ -81,9 +81,11 @@ def test_saved_without_code_and_loaded_with_the_modules_again(tmp_path):
     ("own", "sentence"),
     [
         ({"encoders": {"rnb": Spectrum()}}, "There is no modality 'rnb'. Where: option encoders."),
-        ({"encoders": {"rna": nn.Linear(3, 4)}}, "It fails on values of shape (2, 8)"),
-        ({"encoders": {"rna": nn.Unflatten(1, (2, 4))}}, "it makes (2, 2, 4), not one row per observation."),
-        ({"decoders": {"protein": nn.LazyLinear(9)}}, "A decoder gives 9 values for a modality of 5 features."),
+        ({"encoders": {"rna": nn.Linear(3, 4)}}, "The module fails on values of shape (2, 8)"),
+        ({"encoders": {"rna": nn.Unflatten(1, (2, 4))}}, "the module makes (2, 2, 4), not one row per observation."),
+        ({"encoders": {"rna": torch.relu}}, "Something else is given than PyTorch modules by the names of modalities."),
+        ({"encoders": nn.Linear(8, 4)}, "Something else is given than PyTorch modules by the names of modalities."),
+        ({"decoders": {"protein": nn.LazyLinear(9)}}, "The module gives 9 values for 5 features."),
     ],
 )
 def test_what_does_not_fit_is_refused(own, sentence):
@@ -109,3 +111,45 @@ def test_too_many_modalities_for_the_mixture_of_products():
         adata.var_names = name + adata.var_names
     with pytest.raises(InputError, match="mopoe takes 5 modalities at most, but there are 6"):
         OmixVAE(aggregation="mopoe", **QUICK).fit(type(mdata)(many))
+
+
+class Tied(nn.Module):
+    """Two layers that share their weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x.float())))
+
+
+def test_shared_weights_stay_shared_after_saving(tmp_path):
+    mdata = build_mdata(n_features=(8, 5, 4))
+    model = OmixVAE(encoders={"rna": Tied().double()}, **QUICK).fit(mdata)
+    model.save(tmp_path / "model")
+    loaded = omixvae.load(tmp_path / "model", encoders={"rna": Tied()})
+    np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
+    with pytest.raises(InputError, match="The weights do not fit the modules that are given"):
+        omixvae.load(tmp_path / "model", encoders={"rna": nn.Linear(8, 3)})
+
+
+def test_the_record_says_which_networks_are_your_own():
+    model, mdata = trained()
+    model.annotate(mdata)
+    reasons = mdata.uns["omixvae"]["reasons"]
+    assert reasons["encoder of rna"] == "encoder of rna: your own"
+    assert "encoder of protein" not in reasons
+
+
+def test_a_network_that_gives_no_number_stops_the_training_with_a_sentence():
+    class Logarithm(nn.Module):
+        def forward(self, x):
+            return torch.log(x - x.detach())
+
+    for aggregation in ("sum_pooling", "sum_pooling_mixture", "moe"):
+        with pytest.raises(InputError, match="no finite number; the training was stopped"):
+            OmixVAE(encoders={"rna": Logarithm()}, aggregation=aggregation, max_epochs=2, progress=False).fit(
+                build_mdata()
+            )

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch
-from omixvae.layers import MLP, own_copy
+from omixvae.layers import MLP
+from omixvae.own_modules import own_copy
 
 __all__ = ["FeatureEncoder"]
 
@@ -49,7 +50,9 @@ class FeatureEncoder(nn.Module):
         if own is None:
             self.network: nn.Module = MLP(n_features, [hidden_size, hidden_size], n_out)
         else:
-            module, size = own_copy(own, n_features, "the argument encoders")
+            module, size = own_copy(
+                own, n_features, f"the argument encoders, for a modality of {n_features:,} features"
+            )
             self.network = nn.Sequential(module, nn.Linear(size, n_out))
 
     def forward(self, x: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, "n e"]:

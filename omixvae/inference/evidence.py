@@ -48,15 +48,18 @@ def log_likelihood(
     trained, so it compares models (Burda et al. 2016).
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
-    both, known = torch.from_numpy(of | given), torch.from_numpy(given)
-    total = np.zeros(source.n_obs)
+    device = next(network.parameters()).device
+    asked, known = torch.from_numpy(of).to(device), torch.from_numpy(given).to(device)
+    rows = []
     for encoded in encode(network, source):
         batch, here = encoded.batch, encoded.batch.presence
-        value = _evidence(network, batch, encoded.h, here & both.to(here.device), n_samples, generator)
+        value = _evidence(network, batch, encoded.h, here & (asked | known), n_samples, generator)
         if given.any():
-            value -= _evidence(network, batch, encoded.h, here & known.to(here.device), n_samples, generator)
-        total[batch.index.cpu().numpy()] = value.cpu().numpy()
-    return total
+            value -= _evidence(network, batch, encoded.h, here & known, n_samples, generator)
+        # Without any of `of` two estimates of the same number would be compared.
+        value = torch.where((here & asked).any(-1), value, 0.0)
+        rows.append(value.cpu().numpy())
+    return np.concatenate(rows)
 
 
 def _evidence(
@@ -74,7 +77,7 @@ def _evidence(
         r = network.private_posterior(h, subset, z)
         w = r.rsample(generator)
         p_w = DiagonalGaussian(torch.zeros_like(w), torch.ones_like(w))
-        log_p = network.log_prob(batch, z.unsqueeze(1).expand(-1, subset.shape[1], -1), w)
+        log_p = network.log_prob(batch, z.unsqueeze(1).expand(-1, subset.shape[1], -1), w, only=subset.any(0).tolist())
         log_p = torch.where(subset, log_p + p_w.log_prob(w) - r.log_prob(w), 0.0).sum(-1)
         total = torch.logaddexp(total, (log_p + p.log_prob(z) - q.log_prob(z)).double())
     return torch.where(subset.any(-1), total - math.log(n_samples), 0.0)

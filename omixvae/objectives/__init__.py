@@ -14,7 +14,7 @@ from omixvae.objectives.terms import Terms
 from omixvae.objectives.total_correlation import total_correlation_bound
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["OBJECTIVES", "SUBSET_SIZES", "Objective", "Terms", "draw_subset"]
+__all__ = ["OBJECTIVES", "SUBSET_SIZES", "TRAINS_PRIOR", "Objective", "Terms", "draw_subset"]
 
 
 class Objective(Protocol):
@@ -45,3 +45,6 @@ SUBSET_SIZES: dict[str, Literal["any", "not_empty", "single"]] = {
     "total_correlation": "single",
 }
 """Which subsets each bound is averaged over (section 2 of the method page)."""
+
+TRAINS_PRIOR: dict[str, bool] = {"masked": True, "mixture": True, "total_correlation": False}
+"""Whether p(z) has a part in the bound."""

@@ -19,7 +19,7 @@ class Terms:
     Parameters
     ----------
     reconstruction
-        Shape (n, m): log p(x_s | z, w_s) of each modality, 0 where it is absent.
+        Shape (n, m): log p(x_s | z, w_s) of each modality, 0 where it is absent; not yet weighted.
     rate
         Shape (n,): cost of the latents of x_S under the prior (first Kullback-Leibler term).
     cross_rate

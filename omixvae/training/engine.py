@@ -13,7 +13,7 @@ from omixvae.data.masked import MaskedBatch, Source
 from omixvae.data.sampler import epoch_batches, held_out_split
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
-from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, Terms, draw_subset
+from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
 from omixvae.training.initialise import group_latents
@@ -69,7 +69,8 @@ def train(
     Notes
     -----
     The first third of the epochs uses p(z) = N(0, I). Then the mixture starts from groups of the latents, and is
-    trained with the rest; at the end the components that no observation uses are switched off.
+    trained with the rest; at the end the components that no observation uses are switched off. A bound in which the
+    prior has no part leaves the mixture where it started, so it starts again at the end.
     """
     rng = np.random.default_rng(plan.seed)
     generator = torch.Generator(_device(network)).manual_seed(plan.seed)
@@ -112,6 +113,8 @@ def train(
             break
     if best:
         network.load_state_dict(best)
+    if not TRAINS_PRIOR[plan.objective]:
+        _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
     _finish_prior(network, source, rows, plan)
     return history
 
@@ -201,6 +204,12 @@ def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan:
         generator = torch.Generator(_device(network)).manual_seed(plan.seed)
         beliefs = list(_beliefs(network, source, rows, plan))
         latent = torch.cat([q.mean for q in beliefs]).cpu().double().numpy()
+        if not np.isfinite(latent).all():
+            raise DivergedError(
+                "A latent is no finite number; the training was stopped.",
+                "the start of the mixture prior",
+                f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
+            )
         groups = group_latents(latent, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
         # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
         z = torch.cat([q.rsample(generator) for q in beliefs])
@@ -212,7 +221,6 @@ def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan
     """Switch off the components that hardly any observation uses."""
     p = network.prior()
     if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
-        means = torch.cat([q.mean for q in _beliefs(network, source, rows, plan)])
-        leader = p.responsibilities(means).argmax(-1)
+        leader = torch.cat([p.responsibilities(q.mean).argmax(-1) for q in _beliefs(network, source, rows, plan)])
         share = torch.bincount(leader, minlength=plan.n_clusters).to(p.loc) / len(rows)
         network.prior.prune(share, SMALLEST_CLUSTER / len(rows))

@@ -17,7 +17,7 @@ class Epoch:
     bound, held_out_bound
         Of the observations trained on, and of those held out (NaN when none are).
     reconstruction, rate, cross_rate
-        Parts of the bound of the observations trained on.
+        Parts of the bound of the observations trained on, not yet weighted.
     seconds
         Since training began.
     """

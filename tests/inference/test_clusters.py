@@ -35,6 +35,7 @@ def test_a_prior_without_components_has_no_clusters(data):
     assert inference.cluster_probabilities(small_network(data), data, 9, seed=4).shape == (data.n_obs, 0)
 
 
+@pytest.mark.slow
 def test_as_many_clusters_as_asked_for():
     mdata = build_mdata(n_obs=150)
     model = OmixVAE(n_clusters=3, max_epochs=60, progress=False).fit(mdata)
