@@ -216,10 +216,11 @@ def test_product_of_experts_reaches_the_exact_posterior_where_loadings_are_ortho
         np.testing.assert_allclose(np.diag(q.variance[i]), covariance, atol=1e-9)
 
 
+@pytest.mark.parametrize("prior", ["standard_normal", "gaussian_mixture"])
 @pytest.mark.parametrize("word", OBJECTIVES)
-def test_all_ways_to_take_the_cost_have_the_same_expectation(word, generator, float64):
+def test_all_ways_to_take_the_cost_have_the_same_expectation(word, prior, generator, float64):
     data = from_mudata(build_mdata(n_obs=8))
-    network, batch = small_network(data), all_rows(data)
+    network, batch = small_network(data, prior=prior), all_rows(data)
     subset = draw_subset(batch.presence, "independent", torch.Generator().manual_seed(1))
     averages = {
         kl: average(partial(OBJECTIVES[word], kl=kl), network, batch, subset, generator)
@@ -283,19 +284,25 @@ def test_the_size_of_the_subset_is_uniform_or_binomial(generator):
 N_DRAWS = 400
 
 
-def average(bound, network, batch, subset, generator):
-    """Give mean and standard error of a bound of each observation over many draws, all made in one batch."""
+def repeated(batch, times):
+    """Give a batch in which each observation stands so many times, one after the other."""
 
-    def repeated(x):
-        return None if x is None else x.repeat_interleave(N_DRAWS, dim=0)
+    def repeat(x):
+        return None if x is None else x.repeat_interleave(times, dim=0)
 
     modalities = tuple(
-        ModalityBatch(repeated(m.values), repeated(m.present), repeated(m.observed), repeated(m.library))
+        ModalityBatch(repeat(m.values), repeat(m.present), repeat(m.observed), repeat(m.library))
         for m in batch.modalities
     )
-    many = MaskedBatch(modalities, repeated(batch.covariates), repeated(batch.index))
+    return MaskedBatch(modalities, repeat(batch.covariates), repeat(batch.index))
+
+
+def average(bound, network, batch, subset, generator):
+    """Give mean and standard error of a bound of each observation over many draws, all made in one batch."""
+    many = subset.repeat_interleave(N_DRAWS, dim=0)
     with torch.no_grad():
-        draws = bound(network, many, repeated(subset), generator).bound.unflatten(0, (-1, N_DRAWS)).numpy()
+        bounds = bound(network, repeated(batch, N_DRAWS), many, generator).bound
+        draws = bounds.unflatten(0, (-1, N_DRAWS)).numpy()
     return draws.mean(1), draws.std(1) / N_DRAWS**0.5
 
 
@@ -353,3 +360,39 @@ def test_nothing_is_drawn_where_nothing_is_measured(generator):
     observed = torch.zeros(5, 3, dtype=torch.bool)
     for law, sizes in itertools.product(["uniform_size", "independent"], ["any", "not_empty", "single"]):
         assert not draw_subset(observed, law, generator, sizes=sizes).any()
+
+
+def slopes_of(bound, network, batch, subset, parameter, kl, seed):
+    loss = bound(network, batch, subset, torch.Generator().manual_seed(seed), kl=kl).loss
+    return torch.autograd.grad(loss, parameter)[0].flatten()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("aggregation", ["sum_pooling", "moe", "mopoe", "sum_pooling_mixture"])
+@pytest.mark.parametrize("prior", ["gaussian_mixture", "vamp"])
+def test_sticking_the_landing_changes_each_gradient_but_not_its_expectation(aggregation, prior):
+    """For the belief about z, mixtures included, and for the encoder of private latents, which sees z itself."""
+    data = from_mudata(build_mdata(n_obs=10))
+    network = small_network(data, aggregation=aggregation, prior=prior)
+    batch = repeated(all_rows(data), 40)
+    subset = draw_subset(batch.presence, "uniform_size", torch.Generator().manual_seed(0))
+    last = [p for name, p in network.aggregation.named_parameters() if name.endswith("bias")][-1]
+    private = [p for name, p in network.private_encoder.named_parameters() if name.endswith("bias")][-1]
+    for parameter in (last, private):
+        draws = [
+            torch.stack([slopes_of(masked_bound, network, batch, subset, parameter, kl, seed) for seed in range(60)])
+            for kl in ("stl", "sample")
+        ]
+        difference = draws[0] - draws[1]
+        assert difference.abs().max() > 1e-4, "something is stopped"
+        error = difference.std(0) / len(difference) ** 0.5
+        assert (difference.mean(0).abs() < 5 * error + 1e-9).all(), "and it has expectation zero"
+
+
+def test_the_prior_of_pseudo_observations_trains_the_aggregation():
+    data = from_mudata(build_mdata(n_obs=10))
+    network = small_network(data, prior="vamp")
+    parameters = list(network.aggregation.parameters())
+    z = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    slopes = torch.autograd.grad(network.prior().log_prob(z).sum(), parameters)
+    assert all((slope != 0).any() for slope in slopes)

@@ -1,0 +1,56 @@
+"""Every aggregation, prior and bound works with every other, from the MuData to the file and back."""
+
+import itertools
+
+import mudata
+import numpy as np
+import pytest
+from builders import build_mdata
+
+import omixvae
+from omixvae import InputError, OmixVAE
+from omixvae.encoders import AGGREGATIONS
+from omixvae.objectives import OBJECTIVES
+from omixvae.priors import PRIORS
+
+OTHERS = itertools.cycle(
+    (prior, objective)
+    for prior, objective in itertools.product(PRIORS, OBJECTIVES)
+    if (prior, objective) != ("vamp", "total_correlation")
+)
+SYSTEMS = [
+    (aggregation, *next(OTHERS), n_private, kl)
+    for aggregation, (n_private, kl) in itertools.product(AGGREGATIONS, ((0, "closed_form"), (2, "stl")))
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("aggregation", "prior", "objective", "n_private", "kl"), SYSTEMS)
+def test_every_system_from_data_to_file_and_back(aggregation, prior, objective, n_private, kl, tmp_path):
+    mdata = build_mdata(60)
+    options = {"aggregation": aggregation, "prior": prior, "objective": objective, "n_private": n_private, "kl": kl}
+    model = omixvae.fit(mdata, max_epochs=3, progress=False, **options)
+    assert all(np.isfinite(row.bound) for row in model.history)
+    mdata.write(tmp_path / "out.h5mu")
+    written = mudata.read_h5mu(tmp_path / "out.h5mu")
+    for key in ("X_omixvae", "X_omixvae_sd", "omixvae_imputed_protein"):
+        assert np.isfinite(np.asarray(written.obsm[key])).all(), key
+    assert ("omixvae_cluster" in written.obs) == (prior == "gaussian_mixture")
+    assert np.isfinite(model.log_likelihood(mdata, n_samples=5)).all()
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(omixvae.load(tmp_path / "model").latent(mdata)[0], model.latent(mdata)[0])
+
+
+def test_a_prior_that_the_bound_would_not_train_is_refused():
+    with pytest.raises(InputError, match="has no term that trains the prior vamp"):
+        OmixVAE(prior="vamp", objective="total_correlation", progress=False).fit(build_mdata())
+
+
+def test_the_mixture_is_fitted_to_the_final_latents_where_the_bound_does_not_train_it():
+    mdata = build_mdata(150)
+    model = OmixVAE(objective="total_correlation", n_clusters=3, max_epochs=30, progress=False).fit(mdata)
+    p = model.network.prior()
+    used = np.isfinite(p.log_weights.detach().numpy())
+    mean, _ = model.latent(mdata)
+    share = np.exp(p.log_weights.detach().numpy()[used])
+    np.testing.assert_allclose(share @ p.loc.detach().numpy()[used] / share.sum(), mean.mean(0), atol=0.35)
