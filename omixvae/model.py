@@ -13,6 +13,7 @@ from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.errors import InputError, nearest
+from omixvae.likelihoods import Likelihood
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.storage import Fitted, read_model, save_model
@@ -78,8 +79,9 @@ class OmixVAE:
         decoders: Mapping[str, nn.Module] | None = None,
         **options: object,
     ) -> None:
-        self.config = Config.from_options(**options)
-        self.own = OwnModules(encoders or {}, decoders or {})
+        words, classes = _words_and_classes(options.pop("likelihoods", "auto"))
+        self.config = Config.from_options(likelihoods=words, **options)
+        self.own = OwnModules(encoders or {}, decoders or {}, classes)
 
     def fit(self, mdata: mudata.MuData) -> "OmixVAE":
         """Train on a MuData, which is not changed.
@@ -411,7 +413,8 @@ def fit(
         values brought into range, with what is missing filled in. It is copied, yours stays as it is.
     decoders
         The same for decoders: from latents (n, shared + private + covariates) to (n, g), on the scale of the likelihood
-        (see the page "Networks of your own" of the documentation).
+        (see the page "Networks of your own" of the documentation). The option `likelihoods` takes classes as well as
+        words.
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `batch_key`, `covariate_keys`, `labels_key`,
         `likelihoods`, `noise`, `weights`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `n_components`,
@@ -448,6 +451,7 @@ def load(
     device: str = "auto",
     encoders: Mapping[str, nn.Module] | None = None,
     decoders: Mapping[str, nn.Module] | None = None,
+    likelihoods: Mapping[str, type[Likelihood]] | None = None,
 ) -> OmixVAE:
     """Read a model that `OmixVAE.save` wrote.
 
@@ -457,8 +461,8 @@ def load(
         The folder.
     device
         Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    encoders, decoders
-        The modules of your own that it was trained with, if any: only their weights are saved.
+    encoders, decoders, likelihoods
+        The modules and classes of your own that it was trained with, if any: only weights are saved, never code.
 
     Returns
     -------
@@ -470,11 +474,21 @@ def load(
     InputError
         If the folder does not hold a whole model, or modules of your own are not given.
     """
-    own = OwnModules(encoders or {}, decoders or {})
+    own = OwnModules(encoders or {}, decoders or {}, likelihoods or {})
     fitted = read_model(Path(path), resolve_device(device), own)
-    model = OmixVAE(encoders=own.encoders, decoders=own.decoders, **fitted.config.to_options())
+    model = OmixVAE()
+    model.config, model.own = fitted.config, own
     _, model.plan, model.schema, model.history, model.network = fitted
     return model
+
+
+def _words_and_classes(likelihoods: object) -> tuple[object, dict[str, type[Likelihood]]]:
+    """Take classes of likelihoods from among the words: only words are options, which files can hold."""
+    if not isinstance(likelihoods, Mapping):
+        return likelihoods, {}
+    classes = {name: value for name, value in likelihoods.items() if isinstance(value, type)}
+    words = {name: value for name, value in likelihoods.items() if name not in classes}
+    return words or "auto", classes
 
 
 def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:

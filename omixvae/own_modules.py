@@ -1,4 +1,4 @@
-"""Networks that a user brings: checked, copied, and tried before they are trained."""
+"""Networks and likelihoods that a user brings: checked, copied, and tried before they are trained."""
 
 import copy
 from collections.abc import Mapping
@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from omixvae.errors import InputError
+from omixvae.likelihoods import Likelihood
 
 __all__ = ["NO_OWN_MODULES", "OwnModules", "own_copy"]
 
 
 @dataclass(frozen=True)
 class OwnModules:
-    """Networks that a user brings for some modalities.
+    """What a user brings for some modalities.
 
     Parameters
     ----------
@@ -22,11 +23,13 @@ class OwnModules:
         Modality to a module (n, g) → (n, any size): what makes features of an image, a spectrum, a sequence.
     decoders
         Modality to a module (n, latents) → (n, g).
+    likelihoods
+        Modality to a subclass of `Likelihood`.
 
     Raises
     ------
     InputError
-        If something else is given than modules by the names of modalities.
+        If something else is given than modules, or subclasses of `Likelihood`, by the names of modalities.
 
     Examples
     --------
@@ -36,8 +39,16 @@ class OwnModules:
 
     encoders: Mapping[str, nn.Module] = field(default_factory=dict)
     decoders: Mapping[str, nn.Module] = field(default_factory=dict)
+    likelihoods: Mapping[str, type[Likelihood]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, likelihood in self.likelihoods.items():
+            if not issubclass(likelihood, Likelihood):
+                raise InputError(
+                    f"The class {likelihood.__name__} for modality {name!r} is no likelihood.",
+                    "the argument likelihoods",
+                    "Give a word, or a subclass of omixvae.likelihoods.Likelihood.",
+                )
         for argument, given in (("encoders", self.encoders), ("decoders", self.decoders)):
             if not isinstance(given, Mapping) or not all(isinstance(module, nn.Module) for module in given.values()):
                 raise InputError(

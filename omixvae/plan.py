@@ -10,23 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-import numpy as np
-
 from omixvae.config import AggregationWord, Config, KLWord, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
-from omixvae.data.check import features_phrase
-from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.data.masked import MaskedModalities
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
-from omixvae.likelihoods import LIKELIHOODS
+from omixvae.likelihoods import LIKELIHOODS, Likelihood
+from omixvae.likelihoods.choice import refusal, suitable
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 
 __all__ = ["ModalityPlan", "Plan", "make_plan"]
 
 LINEAR_BELOW = 1000
 """Observations below which the decoder is linear: fewer cannot pay for the weights of a hidden layer."""
-
-TYPICAL_LOG_LIMIT = 50.0
-"""Largest value that log-transformed data reach (2⁵⁰ is no abundance): above it, positive values are not logged."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class ModalityPlan:
     n_features
         Number of its features.
     likelihood
-        Word for its likelihood, a key of `LIKELIHOODS`.
+        Word for its likelihood, a key of `LIKELIHOODS`; ``"own"`` for a class of the user's own.
     n_private
         Dimensions of its private latent.
     noise
@@ -53,7 +48,7 @@ class ModalityPlan:
 
     name: str
     n_features: int
-    likelihood: LikelihoodWord
+    likelihood: LikelihoodWord | Literal["own"]
     n_private: int
     noise: float | None = None
     weight: float = 1.0
@@ -316,19 +311,24 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
 
 def _likelihoods(
     config: Config, data: MaskedModalities, own: OwnModules, reasons: dict[str, str]
-) -> dict[str, LikelihoodWord]:
+) -> dict[str, LikelihoodWord | Literal["own"]]:
     asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
     errors = [
         *_unknown_modalities(config, own, data.schema.modalities),
         *_too_many_modalities(config, data),
         *_untrained_prior(config),
     ]
-    chosen: dict[str, LikelihoodWord] = {}
+    chosen: dict[str, LikelihoodWord | Literal["own"]] = {}
     for table in data.tables:
-        word, reason = (asked[table.name], "as asked") if table.name in asked else _suitable(table)
-        chosen[table.name] = word
+        if table.name in own.likelihoods:
+            likelihood, reason = own.likelihoods[table.name], "your own"
+            chosen[table.name], word = "own", likelihood.__name__
+        else:
+            word, reason = (asked[table.name], "as asked") if table.name in asked else suitable(table)
+            chosen[table.name], likelihood = word, LIKELIHOODS[word]
         reasons[f"likelihood of {table.name}"] = f"likelihood of {table.name} = {word}: {reason}"
-        errors += [error for error in (_refusal(table, word), _no_noise(config, table.name, word)) if error]
+        refusals = refusal(table, word, likelihood), _no_noise(config, table.name, word, likelihood)
+        errors += [error for error in refusals if error]
     raise_together(errors)
     return chosen
 
@@ -338,7 +338,7 @@ def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -
     options = {
         "encoders": own.encoders,
         "decoders": own.decoders,
-        "likelihoods": config.model.likelihoods,
+        "likelihoods": [*own.likelihoods, *(() if config.model.likelihoods == "auto" else config.model.likelihoods)],
         "noise": config.model.noise,
         "weights": config.model.weights,
         "n_private": config.model.n_private,
@@ -347,7 +347,7 @@ def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -
     return [
         InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, known))
         for option, value in options.items()
-        if isinstance(value, (Mapping, tuple))
+        if isinstance(value, (Mapping, tuple, list))
         for name in value
         if name not in known
     ]
@@ -381,72 +381,13 @@ def _untrained_prior(config: Config) -> list[InputError]:
     ]
 
 
-def _no_noise(config: Config, name: str, word: LikelihoodWord) -> InputError | None:
+def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]) -> InputError | None:
     """Say that a likelihood has no use for a known noise, if one was given."""
-    if name not in config.model.noise or LIKELIHOODS[word].takes_noise:
+    if name not in config.model.noise or likelihood.takes_noise:
         return None
-    taking = ", ".join(w for w, likelihood in LIKELIHOODS.items() if likelihood.takes_noise)
+    taking = ", ".join(w for w, other in LIKELIHOODS.items() if other.takes_noise)
     return InputError(
         f"A noise is given for modality {name!r}, but its likelihood {word} has none that could be set.",
         "option noise",
         f"Leave it out, or choose one of {taking} for this modality.",
-    )
-
-
-def _suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
-    """Choose a likelihood from the values."""
-    values = table.measured()
-    low, high = float(values.min()), float(values.max())
-    whole = bool(np.all(values == np.round(values)))
-    if table.is_label:
-        return "categorical", "it is a column of labels"
-    if whole and low >= 0 and high <= 1:
-        return "bernoulli", "all values are 0 or 1"
-    if whole and low >= 0:
-        return "negative_binomial", f"all values are whole numbers from 0 to {high:,.0f}"
-    if low >= 0 and high > TYPICAL_LOG_LIMIT:
-        return "log_normal", f"values are not negative and reach {high:,.4g}, more than logged values do"
-    kind = "fractions" if low >= 0 and high <= 1 else "continuous"
-    return "gaussian", f"values are {kind} from {low:.4g} to {high:.4g}"
-
-
-def _refusal(table: ModalityTable, word: LikelihoodWord) -> InputError | None:
-    """Say why a likelihood cannot take the values of a modality, if so."""
-    likelihood = LIKELIHOODS[word]
-    values = table.values
-    stored = values if isinstance(values, np.ndarray) else values.data
-    wrong = ~likelihood.check(stored)
-    if isinstance(values, np.ndarray) and table.missing is not None:
-        wrong &= ~table.missing
-    if not wrong.any():
-        return _not_one_each(table) if word == "categorical" else None
-    columns = np.flatnonzero(wrong.any(0)) if isinstance(values, np.ndarray) else values.indices[wrong]
-    bad = stored[wrong]
-    example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
-    suitable, _ = _suitable(table)
-    if word == "negative_binomial":
-        fix = (
-            f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
-            f"likelihoods={{{table.name!r}: {suitable!r}}}."
-        )
-    else:
-        fix = f"Choose likelihoods={{{table.name!r}: {suitable!r}}}."
-    return InputError(
-        f"Modality {table.name!r} holds {example}, but its likelihood is {word}, which needs {likelihood.needs}.",
-        f"mdata[{table.name!r}], {features_phrase(columns, table.features)}",
-        fix,
-    )
-
-
-def _not_one_each(table: ModalityTable) -> InputError | None:
-    """Say which observations do not have exactly one category."""
-    wrong = np.flatnonzero(np.asarray(table.values.sum(1)).ravel() != 1)
-    if not len(wrong):
-        return None
-    return InputError(
-        f"{len(wrong):,} observations of modality {table.name!r} do not have exactly one category, which the "
-        "likelihood categorical needs.",
-        f"mdata[{table.name!r}], first: row {wrong[0]:,}",
-        f"Give one column per category with a single 1 in each row, or choose likelihoods={{{table.name!r}: "
-        "'bernoulli'}.",
     )

@@ -115,19 +115,20 @@ def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -
     for argument, needed, given in (
         ("encoders", {m.name for m in plan.modalities if m.own_encoder}, own.encoders),
         ("decoders", {m.name for m in plan.modalities if m.own_decoder}, own.decoders),
+        ("likelihoods", {m.name for m in plan.modalities if m.likelihood == "own"}, own.likelihoods),
     ):
         if needed != set(given):
             names = ", ".join(repr(name) for name in sorted(needed)) or "none"
             raise InputError(
                 f"The model was trained with {argument} of your own for other modalities than are given: {names}.",
                 f"the argument {argument}",
-                f"Give load(..., {argument}={{name: module}}) the same modules as in training; code is never saved.",
+                f"Give load(..., {argument}={{name: ...}}) the same as in training; code is never saved.",
             )
     network = new_network(plan, device, own)
     try:
         network.load_state_dict(load_file(weights))
     except RuntimeError as error:
-        if not own.encoders and not own.decoders:
+        if own == NO_OWN_MODULES:
             raise
         raise InputError(
             f"The weights do not fit the modules that are given: {str(error).splitlines()[-1].strip()}",

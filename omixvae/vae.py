@@ -59,7 +59,9 @@ class MultimodalVAE(nn.Module):
         n_private = [m.n_private for m in plan.modalities]
         self.n_private = max(n_private)
         self.register_buffer("weights", torch.tensor([m.weight for m in plan.modalities]), persistent=False)
-        self.likelihoods = _module_list(LIKELIHOODS[m.likelihood](m.n_features, m.noise) for m in plan.modalities)
+        self.likelihoods = _module_list(
+            (own.likelihoods.get(m.name) or LIKELIHOODS[m.likelihood])(m.n_features, m.noise) for m in plan.modalities
+        )
         self.encoders = _module_list(
             FeatureEncoder(m.n_features, size, size, own.encoders.get(m.name)) for m in plan.modalities
         )

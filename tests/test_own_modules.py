@@ -8,6 +8,7 @@ from torch import nn
 
 import omixvae
 from omixvae import InputError, OmixVAE
+from omixvae.likelihoods.counts import NegativeBinomial, NegativeBinomialCounts
 
 QUICK = {"max_epochs": 3, "progress": False}
 
@@ -102,6 +103,33 @@ def test_a_known_noise_is_taken_as_it_is():
     np.testing.assert_allclose(p.variance.detach().numpy(), 0.25**2, rtol=1e-6)
     with pytest.raises(InputError, match="A noise is given for modality 'rna', but its likelihood negative_binomial"):
         OmixVAE(noise={"rna": 1.0}, **QUICK).fit(mdata)
+
+
+class Poisson(NegativeBinomial):
+    """A likelihood of one's own: counts that spread no more than chance makes them."""
+
+    needs = "counts"
+
+    def forward(self, decoded, library):
+        log_mu = torch.log_softmax(decoded, -1) + library.log().unsqueeze(-1)
+        return NegativeBinomialCounts(log_mu, torch.full_like(self.log_theta, 12.0))
+
+
+def test_a_likelihood_of_ones_own(tmp_path):
+    mdata = build_mdata(n_features=(8, 5, 4))
+    model = omixvae.fit(mdata, likelihoods={"rna": Poisson, "protein": "laplace"}, **QUICK)
+    assert isinstance(model.network.likelihoods[0], Poisson)
+    assert mdata.uns["omixvae"]["likelihoods"] == {"rna": "own", "protein": "laplace", "mutation": "bernoulli"}
+    assert mdata.uns["omixvae"]["reasons"]["likelihood of rna"] == "likelihood of rna = Poisson: your own"
+    model.save(tmp_path / "model")
+    with pytest.raises(InputError, match="likelihoods of your own for other modalities than are given: 'rna'"):
+        omixvae.load(tmp_path / "model")
+    loaded = omixvae.load(tmp_path / "model", likelihoods={"rna": Poisson})
+    np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
+    with pytest.raises(InputError, match="but its likelihood is Poisson, which needs counts"):
+        OmixVAE(likelihoods={"protein": Poisson}, **QUICK).fit(mdata)
+    with pytest.raises(InputError, match="The class Linear for modality 'rna' is no likelihood"):
+        OmixVAE(likelihoods={"rna": nn.Linear}, **QUICK)
 
 
 def test_too_many_modalities_for_the_mixture_of_products():

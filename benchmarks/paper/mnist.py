@@ -22,16 +22,11 @@ from benchmarks.paper.runs import EXPERIMENTS, information_figures
 from benchmarks.paper.simulations import Simulation, to_mudata
 from benchmarks.paper.systems import System
 from omixvae import OmixVAE
-from omixvae.data import from_mudata
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods import Likelihood
 from omixvae.likelihoods.categorical import Categorical, Indicators
 from omixvae.likelihoods.continuous import Laplace
-from omixvae.plan import make_plan
 from omixvae.training.devices import resolve_device
-from omixvae.training.engine import train
-from omixvae.training.initialise import initialise_network
-from omixvae.vae import new_network
 
 __all__ = ["Files", "coloured", "decoder", "encoder", "pairs", "read_images", "read_text", "run", "text_columns"]
 
@@ -362,26 +357,7 @@ class Text(Categorical):
         return Letters(decoded)
 
 
-class DigitVAE(OmixVAE):
-    """`OmixVAE` with likelihoods of one's own, for which the package has no option.
-
-    Its plan calls the text ``bernoulli``, the word for columns of zeros and ones that the options know; what is trained
-    and measured is `Text`, one category for each letter.
-    """
-
-    own_likelihoods: Mapping[str, type[Likelihood]] = {"mnist": Pixels, "colour": Pixels, "svhn": Pixels, "text": Text}
-
-    def fit(self, mdata: mudata.MuData) -> "DigitVAE":
-        """Train as `OmixVAE.fit` does, after the likelihoods were put in place."""
-        device = resolve_device(self.config.training.device)
-        data = from_mudata(mdata, self.config.data)
-        self.plan, self.schema = make_plan(self.config, data, self.own), data.schema
-        self.network = new_network(self.plan, device, self.own)
-        for s, modality in enumerate(self.plan.modalities):
-            self.network.likelihoods[s] = self.own_likelihoods[modality.name](modality.n_features).to(device)
-        initialise_network(self.network, data, np.random.default_rng(self.plan.seed))
-        self.history = train(self.network, data, self.plan)
-        return self
+LIKELIHOODS: dict[str, type[Likelihood]] = {"mnist": Pixels, "colour": Pixels, "svhn": Pixels, "text": Text}
 
 
 Classifier = Callable[[np.ndarray], np.ndarray]
@@ -479,7 +455,7 @@ def run(
             "decoders": {name: decoder(name) for name in prepared.train.values},
         }
     options |= {"max_epochs": epochs or EXPERIMENTS["mnist"].epochs, "seed": seed}
-    model = DigitVAE(**networks, **options).fit(to_mudata(prepared.train))
+    model = OmixVAE(**networks, **options).fit(to_mudata(prepared.train))
     figures = _measure(model, prepared, n_samples)
     return figures | {"seconds": time.perf_counter() - began}
 
@@ -488,7 +464,7 @@ def _options(system: System, names: Sequence[str], width: float) -> dict[str, An
     settings = EXPERIMENTS["mnist"]
     private = system.variant == "private"
     return {
-        "likelihoods": {name: "bernoulli" if name == "text" else "laplace" for name in names},
+        "likelihoods": {name: LIKELIHOODS[name] for name in names},
         "weights": _weights(names),
         "n_latent": N_PRIVATE if private else settings.n_latent,
         "n_private": N_PRIVATE if private else 0,

@@ -1,0 +1,105 @@
+"""Which likelihood suits the values of a modality, and why another cannot take them."""
+
+import numpy as np
+
+from omixvae.config import LikelihoodWord
+from omixvae.data.check import features_phrase
+from omixvae.data.masked import ModalityTable
+from omixvae.errors import InputError
+from omixvae.likelihoods.likelihood import Likelihood
+
+__all__ = ["refusal", "suitable"]
+
+TYPICAL_LOG_LIMIT = 50.0
+"""Largest value that log-transformed data reach (2⁵⁰ is no abundance): above it, positive values are not logged."""
+
+
+def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
+    """Choose a likelihood from the values.
+
+    Parameters
+    ----------
+    table
+        One modality.
+
+    Returns
+    -------
+    tuple of str
+        The word, and why.
+
+    Examples
+    --------
+    >>> from omixvae.data import from_mudata
+    >>> from omixvae.simulation import simulate
+    >>> suitable(from_mudata(simulate(n_obs=100)).table("rna"))[0]
+    'negative_binomial'
+    """
+    values = table.measured()
+    low, high = float(values.min()), float(values.max())
+    whole = bool(np.all(values == np.round(values)))
+    if table.is_label:
+        return "categorical", "it is a column of labels"
+    if whole and low >= 0 and high <= 1:
+        return "bernoulli", "all values are 0 or 1"
+    if whole and low >= 0:
+        return "negative_binomial", f"all values are whole numbers from 0 to {high:,.0f}"
+    if low >= 0 and high > TYPICAL_LOG_LIMIT:
+        return "log_normal", f"values are not negative and reach {high:,.4g}, more than logged values do"
+    kind = "fractions" if low >= 0 and high <= 1 else "continuous"
+    return "gaussian", f"values are {kind} from {low:.4g} to {high:.4g}"
+
+
+def refusal(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> InputError | None:
+    """Say why a likelihood cannot take the values of a modality, if so.
+
+    Parameters
+    ----------
+    table
+        One modality.
+    word
+        What the likelihood is called.
+    likelihood
+        Its class.
+
+    Returns
+    -------
+    InputError or None
+        Names the values, the first feature that holds one, and a likelihood that would do.
+    """
+    values = table.values
+    stored = values if isinstance(values, np.ndarray) else values.data
+    wrong = ~likelihood.check(stored)
+    if isinstance(values, np.ndarray) and table.missing is not None:
+        wrong &= ~table.missing
+    if not wrong.any():
+        return _not_one_each(table) if word == "categorical" else None
+    columns = np.flatnonzero(wrong.any(0)) if isinstance(values, np.ndarray) else values.indices[wrong]
+    bad = stored[wrong]
+    example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
+    better, _ = suitable(table)
+    if word == "negative_binomial":
+        fix = (
+            f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
+            f"likelihoods={{{table.name!r}: {better!r}}}."
+        )
+    else:
+        fix = f"Choose likelihoods={{{table.name!r}: {better!r}}}."
+    return InputError(
+        f"Modality {table.name!r} holds {example}, but its likelihood is {word}, which needs {likelihood.needs}.",
+        f"mdata[{table.name!r}], {features_phrase(columns, table.features)}",
+        fix,
+    )
+
+
+def _not_one_each(table: ModalityTable) -> InputError | None:
+    """Say which observations do not have exactly one category."""
+    wrong = np.flatnonzero(np.asarray(table.values.sum(1)).ravel() != 1)
+    if not len(wrong):
+        return None
+    return InputError(
+        f"{len(wrong):,} observations of modality {table.name!r} do not have exactly one category, which the "
+        "likelihood categorical needs.",
+        f"mdata[{table.name!r}], first: row {wrong[0]:,}",
+        f"Give one column per category with a single 1 in each row, or choose likelihoods={{{table.name!r}: "
+        "'bernoulli'}.",
+    )
