@@ -142,7 +142,7 @@ def test_a_diverged_rate_is_named(value):
     data, plan = small_case()
     network = new_network(plan, data)
     with torch.no_grad():
-        network.prior.loc[0, 0] = value
+        network.prior.loc[:, 0] = value
     with pytest.raises(DivergedError, match="The rate is no finite number"):
         train(network, data, plan)
 
