@@ -1,7 +1,7 @@
 """Likelihoods of continuous values: Gaussian, Laplace, and Gaussian after log(1 + x)."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ class _Standardised(Likelihood):
 
     def _location_and_scale(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
         if self.log_scale is None:
-            scale = torch.full_like(self.unit, self.noise or 0.0)
+            scale = torch.full_like(self.unit, cast("float", self.noise))
         else:
             scale = self.unit * (SMALLEST_SCALE + (1 - SMALLEST_SCALE) * self.log_scale.exp())
         return self.center + self.unit * decoded, scale
