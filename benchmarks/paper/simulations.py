@@ -156,8 +156,9 @@ def five(seed: int, *, missing: bool, n_obs: int = 5000) -> tuple[Simulation, Si
 
     Notes
     -----
-    The matrices are uniform on (−1, 1) with columns of length 1, so that no layer swells what it is given. They are
-    drawn again until the ratio of their largest to their smallest singular value is at most 25.
+    The matrices are uniform on (−1, 1), then scaled so that the weights of each feature have length 1: no layer swells
+    what it is given. They are drawn again until the ratio of their largest to their smallest singular value is at most
+    25.
     """
     n_latent, n_features = 10, 25
     rng = np.random.default_rng(seed)
@@ -235,7 +236,7 @@ def _orthonormal(n_rows: int, n_columns: int, rng: np.random.Generator) -> np.nd
 def _well_conditioned(n_rows: int, n_columns: int, rng: np.random.Generator) -> np.ndarray:
     while True:
         matrix = rng.uniform(-1, 1, (n_rows, n_columns))
-        matrix /= np.linalg.norm(matrix, axis=0)
+        matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
         if np.linalg.cond(matrix) <= LARGEST_CONDITION:
             return matrix
 

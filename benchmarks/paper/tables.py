@@ -14,10 +14,13 @@ Figures = Mapping[int, Mapping[str, float]]
 
 Runs = Mapping[System, Figures]
 EXPERTS = ("poe", "poe_plus", "moe", "moe_plus")
+IN_ALL = {"label": 4.0, "five": 5.0}
+"""Thousands of observations whose log-likelihoods the paper adds up."""
+
 UNITS = {
     "linear": "relative gap",
     "label": "log-likelihood, thousands of nats in all",
-    "five": "log-likelihood, nats each",
+    "five": "log-likelihood, thousands of nats in all",
 }
 
 
@@ -81,7 +84,7 @@ def _spread(experiment: str, runs: Figures, name: str) -> str:
         return ""
     if name == "value":
         name = "gap" if experiment == "linear" else "log_likelihood"
-    scale = 4.0 if experiment == "label" and name == "log_likelihood" else 1.0  # 4000 observations, in thousands
+    scale = IN_ALL.get(experiment, 1.0) if name == "log_likelihood" else 1.0
     values = scale * np.array([run[name] for run in runs.values()])
     digits = 4 if name == "gap" else 2 if name.endswith(("mcc", "coherence", "probe")) or experiment == "label" else 1
     return f"{values.mean():.{digits}f} ({values.std():.{digits}f})"

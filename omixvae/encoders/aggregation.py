@@ -17,6 +17,9 @@ SMALLEST_SCALE = 1e-3
 
 LARGEST_LOG_SCALE = 5.0
 
+COMPONENT_SPREAD = 0.1
+"""How far the components of a belief are apart at the start, as a part of what a network's output would make it."""
+
 
 class PrivateEncoder(nn.Module, ABC):
     """Beliefs about the private latents of all modalities at once, given the shared one.
@@ -166,7 +169,13 @@ def mixture_from(parameters: Float[Tensor, "*n k_1_plus_2d"], n_components: int)
     -------
     GaussianMixture
         Shape (..., d).
+
+    Notes
+    -----
+    The components begin near their mean: almost one Gaussian, which parts where the data ask for it. From components
+    that are apart, the samples tell little of x, and the decoder learns to do without the latents.
     """
     logits, rest = parameters[..., :n_components], parameters[..., n_components:]
-    q = gaussian_from(rest.reshape(*rest.shape[:-1], n_components, -1))
+    components = rest.reshape(*rest.shape[:-1], n_components, -1)
+    q = gaussian_from(torch.lerp(components.mean(-2, keepdim=True), components, COMPONENT_SPREAD))
     return GaussianMixture(logits, q.loc, q.scale)

@@ -18,6 +18,7 @@ __all__ = [
     "MixtureOfProductsOfExperts",
     "ProductOfExperts",
     "ProductOfExpertsPlus",
+    "before_prior",
     "mixture",
     "mixture_of_products",
     "product",
@@ -30,7 +31,7 @@ def product(experts: DiagonalGaussian, present: Bool[Tensor, "n m"]) -> Diagonal
     Parameters
     ----------
     experts
-        Shape (n, m, d).
+        Shape (n, m, d), without the N(0, I).
     present
         Shape (n, m).
 
@@ -106,6 +107,33 @@ def mixture_of_products(experts: DiagonalGaussian, present: Bool[Tensor, "n m"])
     return GaussianMixture(_equal_logits(possible, mean), mean, total.rsqrt())
 
 
+def before_prior(alone: DiagonalGaussian) -> DiagonalGaussian:
+    """Find the experts whose products with N(0, I) have the given means.
+
+    Parameters
+    ----------
+    alone
+        Mean of the belief from each modality alone, and scale of its expert; shape (n, m, d).
+
+    Returns
+    -------
+    DiagonalGaussian
+        N(μ (1 + v), v), for its product with N(0, 1) has the mean μ.
+
+    Notes
+    -----
+    A network that gives the expert's own mean gets no gradient for it while v is large, since v divides it: an expert
+    that was sure of nothing stays so. Given this way, the mean has the same gradient whatever v is.
+
+    Examples
+    --------
+    >>> alone = DiagonalGaussian(torch.full((1, 1, 1), 2.0), torch.full((1, 1, 1), 50.0))
+    >>> round(product(before_prior(alone), torch.tensor([[True]])).mean.item(), 4)
+    2.0
+    """
+    return DiagonalGaussian(alone.loc * (1 + alone.scale**2), alone.scale)
+
+
 def _equal_logits(possible: Bool[Tensor, "n k"], like: Tensor) -> Tensor:
     """Give the same weight to all that are possible, or to all where none is."""
     possible = possible | ~possible.any(-1, keepdim=True)
@@ -157,7 +185,7 @@ class ProductOfExperts(Aggregation):
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        return product(self.experts(h, present), present)
+        return product(before_prior(self.experts(h, present)), present)
 
 
 class ProductOfExpertsPlus(Aggregation):
@@ -178,7 +206,7 @@ class ProductOfExpertsPlus(Aggregation):
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        return product(self.experts(h, present), present)
+        return product(before_prior(self.experts(h, present)), present)
 
 
 class MixtureOfExperts(Aggregation):
@@ -251,4 +279,4 @@ class MixtureOfProductsOfExperts(Aggregation):
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
         """Give the belief about z from the present modalities."""
-        return mixture_of_products(self.experts(h, present), present)
+        return mixture_of_products(before_prior(self.experts(h, present)), present)

@@ -137,12 +137,12 @@ def test_five_has_noise_that_its_signal_exceeds():
         assert largest > 4 * 0.25
 
 
-def test_mixing_matrices_are_well_conditioned_with_columns_of_length_one():
+def test_mixing_matrices_are_well_conditioned_with_weights_of_length_one_per_feature():
     rng = np.random.default_rng(0)
     for n_columns in (10, 25):
         matrix = _well_conditioned(25, n_columns, rng)
         assert np.linalg.cond(matrix) <= 25
-        np.testing.assert_allclose(np.linalg.norm(matrix, axis=0), 1)
+        np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1)
 
 
 @pytest.mark.parametrize("missing", [True, False])

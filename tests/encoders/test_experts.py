@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from omixvae.distributions import DiagonalGaussian
-from omixvae.encoders.experts import mixture, mixture_of_products, product
+from omixvae.encoders.experts import before_prior, mixture, mixture_of_products, product
 
 M, D = 3, 2
 SETS = [list(s) for s in itertools.product([False, True], repeat=M)]
@@ -44,3 +44,11 @@ def test_product_mixture_and_mixture_of_products_of_every_set(experts, generator
             sets = [t for size in range(1, len(there) + 1) for t in itertools.combinations(there, size)]
             products = [product_density(experts, t, z[i].numpy()) for t in sets]
             assert densities[2][i] == pytest.approx(np.mean(products))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 150.0])
+def test_the_gradient_of_the_mean_does_not_vanish_with_the_certainty_of_an_expert(scale, float64):
+    alone = DiagonalGaussian(torch.full((1, 1, 1), 2.0, requires_grad=True), torch.full((1, 1, 1), scale))
+    mean = product(before_prior(alone), torch.tensor([[True]])).mean
+    assert mean.item() == pytest.approx(2)
+    assert torch.autograd.grad(mean.sum(), alone.loc)[0].item() == pytest.approx(1)
