@@ -17,7 +17,18 @@ from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, 
 
 __all__ = ["Config", "DataConfig", "ModelConfig", "ResultsConfig", "TrainingConfig"]
 
-LikelihoodWord = Literal["gaussian", "laplace", "log_normal", "negative_binomial", "bernoulli", "categorical"]
+LikelihoodWord = Literal[
+    "gaussian",
+    "student_t",
+    "laplace",
+    "log_normal",
+    "poisson",
+    "negative_binomial",
+    "zero_inflated_negative_binomial",
+    "bernoulli",
+    "beta",
+    "categorical",
+]
 AggregationWord = Literal[
     "sum_pooling",
     "self_attention",

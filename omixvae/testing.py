@@ -42,7 +42,7 @@ def check_likelihood(
         Makes the likelihood from a number of features.
     support
         Where its values lie. Discrete values: every row that can occur, shape (rows, g), up to where hardly any
-        probability is left (library sizes here are below 10). Continuous values: the open limits of one entry.
+        probability is left (library sizes here are below 10). Continuous values: the limits of one entry.
     seed
         Of all random numbers.
 
@@ -179,7 +179,7 @@ def _check_values(
     p = likelihood(decoded[:1], library[:1])
     for value in (np.nan, np.inf, -np.inf, -1e6, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 1e6):
         accepted = bool(likelihood.check(np.array([value]))[0])
-        possible = value in support if isinstance(support, Tensor) else support[0] < value < support[1]
+        possible = value in support if isinstance(support, Tensor) else support[0] <= value <= support[1]
         if isinstance(support, Tensor) and value > float(support.max()) and value.is_integer():
             possible = possible or float(support.max()) > 1  # counts have no upper limit
         assert possible or not accepted, f"check takes {value}, which the distribution cannot give."

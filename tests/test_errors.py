@@ -255,8 +255,9 @@ def test_wrong_values(change, options, message):
             "  2. Option seed cannot be 'x'. Where: option seed (--seed). "
             "How to mend it: Give a whole number from 0 to 2,147,483,647.\n"
             "  3. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
-            "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'laplace', "
-            "'log_normal', 'negative_binomial', 'bernoulli', 'categorical'.\n"
+            "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'student_t', "
+            "'laplace', 'log_normal', 'poisson', 'negative_binomial', 'zero_inflated_negative_binomial', "
+            "'bernoulli', 'beta', 'categorical'.\n"
             "  4. Option beta cannot be nan. Where: option beta (--beta). "
             "How to mend it: Give a number from 0 to 1000.",
             id="values of options",

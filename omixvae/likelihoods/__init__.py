@@ -1,18 +1,22 @@
 """How the values of a modality are distributed: one word, one class."""
 
 from omixvae.likelihoods.categorical import Categorical
-from omixvae.likelihoods.continuous import Gaussian, Laplace, LogNormal
-from omixvae.likelihoods.counts import NegativeBinomial
-from omixvae.likelihoods.fractions import Bernoulli
+from omixvae.likelihoods.continuous import Gaussian, Laplace, LogNormal, StudentT
+from omixvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
+from omixvae.likelihoods.fractions import Bernoulli, Beta
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
 
 __all__ = ["LIKELIHOODS", "DataDistribution", "Likelihood"]
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "gaussian": Gaussian,
+    "student_t": StudentT,
     "laplace": Laplace,
     "log_normal": LogNormal,
+    "poisson": Poisson,
     "negative_binomial": NegativeBinomial,
+    "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
     "bernoulli": Bernoulli,
+    "beta": Beta,
     "categorical": Categorical,
 }

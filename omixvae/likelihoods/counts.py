@@ -1,5 +1,6 @@
-"""Likelihoods of counts: the negative binomial."""
+"""Likelihoods of counts: Poisson, negative binomial, and the latter with more zeros."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,11 +13,24 @@ from torch.nn import functional
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
 
-__all__ = ["NegativeBinomial", "NegativeBinomialCounts"]
+__all__ = [
+    "NegativeBinomial",
+    "NegativeBinomialCounts",
+    "Poisson",
+    "PoissonCounts",
+    "ZeroInflatedCounts",
+    "ZeroInflatedNegativeBinomial",
+]
 
 STIRLING_FROM = 64.0
 """Counts from which log Γ ratios are taken by Stirling's series: at 10⁶ counts log Γ(x) itself is about 10⁷, whose last
 float32 digit is a whole nat, while the series keeps the ratio's own digits (its error here is below 10⁻⁸)."""
+
+LOG_THETA_LIMITS = (-7.0, 9.0)
+"""Beyond these the distribution no longer changes (Poisson above), but lgamma loses its digits."""
+
+START_LOGIT = -2.2
+"""One zero in ten is the assay's own at the start."""
 
 
 def log_binomial_ratio(x: Tensor, theta: Tensor) -> Tensor:
@@ -113,7 +127,132 @@ class NegativeBinomialCounts(DataDistribution):
         return torch.poisson(rate, generator=generator)
 
 
-class NegativeBinomial(Likelihood):
+class PoissonCounts(DataDistribution):
+    """Poisson with mean μ = exp(log_mu), shape (..., g)."""
+
+    def __init__(self, log_mu: Tensor) -> None:
+        self.log_mu = log_mu
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected count."""
+        return self.log_mu.exp()
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance, the same as the mean."""
+        return self.mean
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-probability in nats, x log μ - μ - log x!, accurate for counts of any size."""
+        small = torch.where(x < STIRLING_FROM, x, 0.0)
+        exact = small * self.log_mu - self.log_mu.exp() - torch.lgamma(small + 1)
+        # With d = log(μ / x) and Stirling's series for x!, no difference of large numbers is left.
+        large = torch.where(x < STIRLING_FROM, STIRLING_FROM, x)
+        d = self.log_mu - large.log()
+        series = -large * (torch.expm1(d) - d) - 0.5 * torch.log(2 * math.pi * large) - 1 / (12 * large)
+        return torch.where(x < STIRLING_FROM, exact, series)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one count of each entry."""
+        return torch.poisson(self.mean, generator=generator)
+
+
+class ZeroInflatedCounts(DataDistribution):
+    """Zero with probability π = sigmoid(logit), else the counts of another distribution.
+
+    Parameters
+    ----------
+    counts
+        Shape (..., g).
+    logit
+        Shape (g,).
+    """
+
+    def __init__(self, counts: DataDistribution, logit: Tensor) -> None:
+        self.counts, self.logit = counts, logit
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected count, (1 - π) μ."""
+        return torch.sigmoid(-self.logit) * self.counts.mean
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance, (1 - π) (v + π μ²)."""
+        inflation = torch.sigmoid(self.logit) * self.counts.mean**2
+        return torch.sigmoid(-self.logit) * (self.counts.variance + inflation)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-probability in nats."""
+        counted = functional.logsigmoid(-self.logit) + self.counts.log_prob(x)
+        either = torch.logaddexp(functional.logsigmoid(self.logit).expand_as(counted), counted)
+        return torch.where(x == 0, either, counted)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one count of each entry."""
+        counts = self.counts.sample(generator)
+        kept = torch.rand(counts.shape, generator=generator, device=counts.device, dtype=counts.dtype)
+        return torch.where(kept < torch.sigmoid(self.logit), 0.0, counts)
+
+
+class _Composition(Likelihood):
+    """What these likelihoods share: the decoder says how the total of an observation is divided among the features."""
+
+    needs: ClassVar[str] = "counts: whole numbers, zero or more"
+    typical_library: Tensor
+
+    def __init__(self, n_features: int, noise: float | None = None) -> None:
+        super().__init__(n_features, noise)
+        self.register_buffer("typical_library", torch.ones(()))
+
+    def _log_mean(self, decoded: Tensor, library: Tensor) -> Tensor:
+        """Give log(library × softmax(decoded))."""
+        # NaN: no observation of these data has the modality. Then the typical total of the training data is expected.
+        library = torch.where(library.isnan(), self.typical_library, library)
+        return functional.log_softmax(decoded, dim=-1) + library.log().unsqueeze(-1)
+
+    @staticmethod
+    def check(values: np.ndarray) -> np.ndarray:
+        """Take whole numbers that are not negative."""
+        return np.isfinite(values) & (values >= 0) & (values == np.round(values))
+
+    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+        """Scale each observation to the typical total, then log(1 + x)."""
+        return torch.log1p(values * (self.typical_library / library).unsqueeze(-1))
+
+    def _start_at_composition(self, mean: Tensor, sample: ModalityBatch) -> Tensor:
+        """Start at the mean composition; a feature without any count at a tenth of the rarest."""
+        self.typical_library.copy_(sample.library.median())
+        floor = 0.1 * mean[mean > 0].min() if (mean > 0).any() else torch.tensor(1.0, dtype=mean.dtype)
+        fraction = mean.clamp(min=float(floor))
+        return (fraction / fraction.sum()).log().to(self.typical_library)
+
+
+class Poisson(_Composition):
+    """Counts with no more variance than counting brings: x_g ~ Poisson(library × softmax(decoded)_g).
+
+    Notes
+    -----
+    Section 4 of the method page.
+
+    Examples
+    --------
+    >>> Poisson(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0])).mean[:, 0].round().tolist()
+    [25.0, 50.0]
+    """
+
+    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> PoissonCounts:
+        """Make the distribution of each count."""
+        return PoissonCounts(self._log_mean(decoded, library))
+
+    @torch.no_grad()
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+        """Start at the mean composition."""
+        return self._start_at_composition(torch.as_tensor(moments.mean), sample)
+
+
+class NegativeBinomial(_Composition):
     """Counts with more variance than Poisson: x_g ~ NB(library × softmax(decoded)_g, θ_g).
 
     Notes
@@ -127,38 +266,57 @@ class NegativeBinomial(Likelihood):
     [25.0, 50.0]
     """
 
-    needs: ClassVar[str] = "counts: whole numbers, zero or more"
-    typical_library: Tensor
-
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features, noise)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
-        self.register_buffer("typical_library", torch.ones(()))
 
     def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> NegativeBinomialCounts:
         """Make the distribution of each count."""
-        # NaN: no observation of these data has the modality. Then the typical total of the training data is expected.
-        library = torch.where(library.isnan(), self.typical_library, library)
-        log_mu = functional.log_softmax(decoded, dim=-1) + library.log().unsqueeze(-1)
-        # Beyond these limits the distribution no longer changes (Poisson above), but lgamma loses its digits.
-        return NegativeBinomialCounts(log_mu, self.log_theta.clamp(-7.0, 9.0))
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take whole numbers that are not negative."""
-        return np.isfinite(values) & (values >= 0) & (values == np.round(values))
-
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
-        """Scale each observation to the typical total, then log(1 + x)."""
-        return torch.log1p(values * (self.typical_library / library).unsqueeze(-1))
+        return NegativeBinomialCounts(self._log_mean(decoded, library), self.log_theta.clamp(*LOG_THETA_LIMITS))
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
         """Start at the mean composition, and at the θ that fits the mean and variance of each feature."""
         mean, variance = (torch.as_tensor(m) for m in (moments.mean, moments.variance))
-        theta = mean**2 / (variance - mean).clamp(min=1e-3)
-        self.log_theta.copy_(theta.clamp(0.1, 100.0).log())
-        self.typical_library.copy_(sample.library.median())
-        floor = 0.1 * mean[mean > 0].min() if (mean > 0).any() else torch.tensor(1.0, dtype=mean.dtype)
-        fraction = mean.clamp(min=float(floor))
-        return (fraction / fraction.sum()).log().to(self.log_theta)
+        self.log_theta.copy_(_fitting_theta(mean, variance).log())
+        return self._start_at_composition(mean, sample)
+
+
+class ZeroInflatedNegativeBinomial(_Composition):
+    """Counts with more zeros than the negative binomial has: with probability π_g an entry is 0, whatever its mean.
+
+    Notes
+    -----
+    Section 4 of the method page. π is learned for each feature, so that a zero is never blamed on the assay in one
+    observation and on the cell in another of the same kind. Counts of unique molecules hardly ever need it (Svensson,
+    Nature Biotechnology 2020); reads without such identifiers, and fragments over peaks, may.
+
+    Examples
+    --------
+    >>> p = ZeroInflatedNegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0]))
+    >>> p.mean[:, 0].round().tolist()
+    [23.0, 45.0]
+    """
+
+    def __init__(self, n_features: int, noise: float | None = None) -> None:
+        super().__init__(n_features, noise)
+        self.log_theta = nn.Parameter(torch.zeros(n_features))
+        self.logit = nn.Parameter(torch.full((n_features,), START_LOGIT))
+
+    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> ZeroInflatedCounts:
+        """Make the distribution of each count."""
+        log_mu = self._log_mean(decoded, library)
+        return ZeroInflatedCounts(NegativeBinomialCounts(log_mu, self.log_theta.clamp(*LOG_THETA_LIMITS)), self.logit)
+
+    @torch.no_grad()
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+        """Start at the mean composition, at the θ that fits the moments, and with few zeros of the assay's own."""
+        mean, variance = (torch.as_tensor(m) for m in (moments.mean, moments.variance))
+        self.log_theta.copy_(_fitting_theta(mean, variance).log())
+        self.logit.fill_(START_LOGIT)
+        return self._start_at_composition(mean, sample)
+
+
+def _fitting_theta(mean: Tensor, variance: Tensor) -> Tensor:
+    """Give the inverse dispersion with these moments, within limits."""
+    return (mean**2 / (variance - mean).clamp(min=1e-3)).clamp(0.1, 100.0)

@@ -7,19 +7,30 @@ from scipy import stats
 
 from omixvae.likelihoods import LIKELIHOODS
 from omixvae.likelihoods.categorical import Categorical
-from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal
-from omixvae.likelihoods.counts import STIRLING_FROM, NegativeBinomial, NegativeBinomialCounts, plain_log_prob
-from omixvae.likelihoods.fractions import Bernoulli
+from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal, StudentT
+from omixvae.likelihoods.counts import (
+    STIRLING_FROM,
+    NegativeBinomial,
+    NegativeBinomialCounts,
+    PoissonCounts,
+    ZeroInflatedCounts,
+    plain_log_prob,
+)
+from omixvae.likelihoods.fractions import EDGE, Bernoulli, Beta
 from omixvae.testing import check_likelihood
 
 COUNTS = torch.arange(400.0)
 BITS = torch.arange(2.0)
 SUPPORTS = {
     "gaussian": (-np.inf, np.inf),
+    "student_t": (-np.inf, np.inf),
     "laplace": (-np.inf, np.inf),
     "log_normal": (-1.0, np.inf),
+    "poisson": torch.cartesian_prod(COUNTS, COUNTS),
     "negative_binomial": torch.cartesian_prod(COUNTS, COUNTS),
+    "zero_inflated_negative_binomial": torch.cartesian_prod(COUNTS, COUNTS),
     "bernoulli": torch.cartesian_prod(BITS, BITS, BITS),
+    "beta": (0.0, 1.0),
     "categorical": torch.eye(4),
 }
 
@@ -80,6 +91,20 @@ def test_gaussian_equals_scipy(generator, float64):
     np.testing.assert_allclose(p.variance.detach(), expected.var())
 
 
+def test_student_t_equals_scipy(generator, float64):
+    likelihood, deviation = standardised(StudentT, generator, float64)
+    with torch.no_grad():
+        likelihood.log_dof.fill_(-1.5)
+    dof = 2 + 8 * np.exp(-1.5)
+    decoded, x = 3 * torch.randn(2, 7, 5, generator=generator, dtype=float64)
+    scale = deviation * np.sqrt((dof - 2) / dof)
+    expected = stats.t(dof, likelihood.center + likelihood.unit * decoded, scale)
+    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-10)
+    np.testing.assert_allclose(p.mean, expected.mean())
+    np.testing.assert_allclose(p.variance.detach(), expected.var())
+
+
 def test_log_normal_equals_scipy(generator, float64):
     likelihood, scale = standardised(LogNormal, generator, float64)
     decoded = torch.randn(7, 5, generator=generator, dtype=float64)
@@ -100,6 +125,23 @@ def test_bernoulli_equals_scipy(generator, float64):
     np.testing.assert_allclose(p.log_prob(x), expected.logpmf(x), rtol=1e-9)
     np.testing.assert_allclose(p.mean, expected.mean())
     np.testing.assert_allclose(p.variance, expected.var())
+
+
+def test_beta_equals_scipy(generator, float64):
+    likelihood = Beta(5).to(float64)
+    with torch.no_grad():
+        likelihood.log_excess.copy_(2 * torch.randn(5, generator=generator))
+    decoded = 2 * torch.randn(7, 5, generator=generator, dtype=float64)
+    x = torch.rand(7, 5, generator=generator, dtype=float64)
+    mean, c = 1 / (1 + np.exp(-decoded.numpy())), 2 + likelihood.log_excess.detach().exp().numpy()
+    expected = stats.beta(mean * c, (1 - mean) * c)
+    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(p.mean, expected.mean())
+    np.testing.assert_allclose(p.variance.detach(), expected.var())
+    for edge, near in ((0.0, EDGE), (1.0, 1 - EDGE)):
+        at_edge, beside = (p.log_prob(torch.full_like(x, value)).detach() for value in (edge, near))
+        np.testing.assert_allclose(at_edge, beside)
 
 
 def test_categorical_equals_scipy(generator, float64):
@@ -123,6 +165,30 @@ def test_negative_binomial_equals_scipy(mu, theta, float64):
     np.testing.assert_allclose(p.log_prob(x), expected.logpmf(x.numpy()), rtol=1e-6, atol=2e-7)
     np.testing.assert_allclose(p.mean[0], expected.mean())
     np.testing.assert_allclose(p.variance[0], expected.var())
+
+
+@pytest.mark.parametrize("mu", [1e-3, 1.0, 70.0, 1e6])
+def test_poisson_equals_scipy(mu, float64):
+    x = torch.tensor(HUGE, dtype=float64).unsqueeze(-1)
+    p = PoissonCounts(torch.full_like(x, np.log(mu)))
+    np.testing.assert_allclose(p.log_prob(x), stats.poisson(mu).logpmf(x.numpy()), rtol=1e-6, atol=2e-7)
+    assert p.mean[0].item() == p.variance[0].item() == pytest.approx(mu)
+
+
+def test_poisson_of_huge_counts_in_float32():
+    x = torch.tensor([[1e5], [1e6], [3e6]])
+    mu = x + 2 * x.sqrt()
+    # log(μ / x) has seven digits, so that what is left over is a few hundredths here; with log Γ it would be nats.
+    np.testing.assert_allclose(PoissonCounts(mu.log()).log_prob(x), stats.poisson.logpmf(x, mu), rtol=5e-3)
+
+
+def test_zero_inflation_equals_its_definition(generator, float64):
+    x = torch.arange(6.0, dtype=float64).unsqueeze(-1).expand(6, 3)
+    log_mu, logit = torch.randn(2, 3, generator=generator, dtype=float64)
+    counts = NegativeBinomialCounts(log_mu.expand(6, 3), torch.zeros(3, dtype=float64))
+    pi = 1 / (1 + np.exp(-logit.numpy()))
+    expected = pi * (x.numpy() == 0) + (1 - pi) * counts.log_prob(x).exp().numpy()
+    np.testing.assert_allclose(ZeroInflatedCounts(counts, logit).log_prob(x).exp(), expected)
 
 
 @pytest.mark.parametrize("theta", [0.3, 2.0, 40.0])
