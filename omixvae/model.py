@@ -27,6 +27,7 @@ from omixvae.vae import MultimodalVAE, new_network
 __all__ = ["OmixVAE", "fit", "load"]
 
 LIKELIHOOD_SAMPLES = 512
+INTERVAL_SAMPLES = 200
 
 
 class OmixVAE:
@@ -253,6 +254,68 @@ class OmixVAE:
         for rows, predicted, deviation in batches:
             mean.iloc[rows], sd.iloc[rows] = predicted[:, columns], deviation[:, columns]
         return mean, sd
+
+    def impute_interval(
+        self,
+        mdata: mudata.MuData,
+        mod: str,
+        coverage: float = 0.95,
+        given: Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        n_samples: int = INTERVAL_SAMPLES,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Say between which limits the values of a modality lie, with a given probability.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+        mod
+            The modality to predict; where it was measured it is looked at too, unless `given` leaves it out.
+        coverage
+            Probability that a value lies within its limits, between 0 and 1.
+        given
+            Modalities to look at; all when not given.
+        features
+            Features to give; all when not given.
+        n_samples
+            Draws whose quantiles the limits are.
+
+        Returns
+        -------
+        tuple of pandas.DataFrame
+            Lower and upper limits in the data's own units, (n, g).
+
+        Raises
+        ------
+        InputError
+            If a modality or a feature is not known, `coverage` is not between 0 and 1, or `n_samples` is below 2.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> mdata = omixvae.simulate(n_obs=60)
+        >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
+        >>> low, high = model.impute_interval(mdata, "protein", coverage=0.5, given=["rna"])
+        >>> bool((low <= high).all(axis=None))
+        True
+        """
+        if not 0 < coverage < 1 or n_samples < 2:
+            raise InputError(
+                f"No limits can be drawn with coverage {coverage} and {n_samples} draws.",
+                "the arguments coverage and n_samples",
+                "Give a coverage between 0 and 1, such as 0.95, and at least 2 draws; 200 is usual.",
+            )
+        s, data = self._position(mod), self._read(mdata, given)
+        columns = self._columns(mod, features)
+        names = np.array(self.schema.features[mod])[columns]
+        low = pd.DataFrame(np.empty((data.n_obs, len(names)), np.float32), data.obs_names, names)
+        high = low.copy()
+        for rows, lower, upper in inference.predict_interval(
+            self.network, data, s, columns, coverage=coverage, n_samples=n_samples, seed=self.plan.seed
+        ):
+            low.iloc[rows], high.iloc[rows] = lower, upper
+        return low, high
 
     def information(self, mdata: mudata.MuData) -> pd.DataFrame:
         """Tabulate what each set of modalities tells about the latent.

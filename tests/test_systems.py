@@ -10,6 +10,7 @@ from builders import build_mdata
 import omixvae
 from omixvae import InputError, OmixVAE
 from omixvae.encoders import AGGREGATIONS
+from omixvae.likelihoods import LIKELIHOODS
 from omixvae.objectives import OBJECTIVES
 from omixvae.priors import PRIORS
 
@@ -39,6 +40,29 @@ def test_every_system_from_data_to_file_and_back(aggregation, prior, objective, 
     assert np.isfinite(model.log_likelihood(mdata, n_samples=5)).all()
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(omixvae.load(tmp_path / "model").latent(mdata)[0], model.latent(mdata)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", LIKELIHOODS)
+def test_every_likelihood_from_data_to_imputed_values_in_the_units_of_the_data(word):
+    mdata = build_mdata(80)
+    counts = np.asarray(mdata["rna"].X.todense() if hasattr(mdata["rna"].X, "todense") else mdata["rna"].X)
+    values = {
+        "categorical": np.eye(counts.shape[1], dtype=np.float32)[np.argmax(counts, axis=1)],
+        "bernoulli": (counts > np.median(counts)).astype(np.float32),
+        "beta": counts / counts.max(),
+    }
+    mdata["rna"].X = values.get(word, counts)
+    model = omixvae.fit(mdata, likelihoods={"rna": word}, max_epochs=3, progress=False)
+    assert all(np.isfinite(row.bound) for row in model.history)
+    assert np.isfinite(model.log_likelihood(mdata, of=["rna"], given=["protein"], n_samples=5)).all()
+    mean, sd = model.impute(mdata, "rna", given=["protein"])
+    low, high = model.impute_interval(mdata, "rna", given=["protein"], n_samples=20)
+    for frame in (mean, sd, low, high):
+        assert np.isfinite(frame.to_numpy()).all()
+    assert (sd.to_numpy() > 0).all()
+    largest = mdata["rna"].X.max()
+    assert largest / 100 < mean.to_numpy().max() < 2 * largest
 
 
 def test_a_prior_that_the_bound_would_not_train_is_refused():

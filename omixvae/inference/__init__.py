@@ -2,7 +2,7 @@
 
 from omixvae.inference.clusters import cluster_probabilities, entropy
 from omixvae.inference.evidence import log_likelihood
-from omixvae.inference.impute import predict
+from omixvae.inference.impute import predict, predict_interval
 from omixvae.inference.information import information
 from omixvae.inference.posterior import private_latent, sample_latent, shared_latent
 
@@ -12,6 +12,7 @@ __all__ = [
     "information",
     "log_likelihood",
     "predict",
+    "predict_interval",
     "private_latent",
     "sample_latent",
     "shared_latent",

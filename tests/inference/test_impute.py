@@ -72,3 +72,30 @@ def test_a_prediction_does_not_look_at_what_is_not_given(data):
     ]
     np.testing.assert_array_equal(predictions[0], predictions[1])
     assert np.abs(predictions[0] - predictions[2]).max() > 0.1
+
+
+@pytest.mark.parametrize("at_once", [50_000_000, 500 * 2 * 7])
+@pytest.mark.parametrize("s", range(3))
+def test_limits_are_quantiles_of_draws(s, at_once, data, monkeypatch):
+    """Also where memory allows a few observations at a time only."""
+    monkeypatch.setattr("omixvae.inference.impute.DRAWS_AT_ONCE", at_once)
+    network = small_network(data)
+    columns = np.array([2, 0])
+    batches = list(inference.predict_interval(network, data, s, columns, coverage=0.8, n_samples=500, seed=3))
+    rows, low, high = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    assert (len(batches) > 1) == (at_once < 50_000_000)
+    np.testing.assert_array_equal(rows, np.arange(data.n_obs))
+    batch = all_rows(data)
+    with torch.no_grad():
+        generator = torch.Generator().manual_seed(0)
+        draws = np.array(
+            [
+                network.decode(s, z, w[:, s], batch).sample(generator).numpy()[:, columns]
+                for z, w in draw_latents(network, batch, 500, seed=4)
+            ]
+        )
+    # other draws: as many of them as asked lie below each limit; of counts and of zeros and ones, at least as many
+    for limit, share in ((low, 0.1), (high, 0.9)):
+        below, at_most = (draws < limit).mean(0), (draws <= limit).mean(0)
+        assert (below < share + 0.1).all()
+        assert (at_most > share - 0.1).all()
