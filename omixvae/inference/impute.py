@@ -100,7 +100,7 @@ def predict_interval(
 
     Notes
     -----
-    The quantiles (1 - c) / 2 and (1 + c) / 2 of draws x ~ p(x_s | z, w_s), with z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O)
+    The quantiles (1 - c) / 2 and (1 + c) / 2 of draws x ~ p(x_s | z, w_s), with z ~ q(z | x_O), w_s ~ q(w_s | z, x_O)
     (the prior where the modality is absent): no shape of the predictive distribution is assumed.
     """
     tails = (1 - coverage) / 2, (1 + coverage) / 2
