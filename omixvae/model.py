@@ -332,6 +332,31 @@ class OmixVAE:
         """
         return inference.information(self.network, self._read(mdata), seed=self.plan.seed)
 
+    def variance_explained(self, mdata: mudata.MuData) -> pd.DataFrame:
+        """Tabulate the part of each modality's variance that shared and private latents explain.
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+
+        Returns
+        -------
+        pandas.DataFrame
+            R² of all latents, of the shared and of the private ones, and of each alone (rows), for each modality
+            (columns); see `omixvae.inference.variance_explained`.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> mdata = omixvae.simulate(n_obs=60)
+        >>> model = omixvae.fit(mdata, n_latent=2, n_private=1, max_epochs=2, progress=False)
+        >>> list(model.variance_explained(mdata).index)
+        ['all', 'shared', 'private', 'shared 0', 'shared 1', 'private 0']
+        """
+        n_private = [m.n_private for m in self.plan.modalities]
+        return inference.variance_explained(self.network, self._read(mdata), n_private)
+
     def log_likelihood(
         self,
         mdata: mudata.MuData,

@@ -5,6 +5,7 @@ from omixvae.inference.evidence import log_likelihood
 from omixvae.inference.impute import predict, predict_interval
 from omixvae.inference.information import information
 from omixvae.inference.posterior import private_latent, sample_latent, shared_latent
+from omixvae.inference.variance import variance_explained
 
 __all__ = [
     "cluster_probabilities",
@@ -16,4 +17,5 @@ __all__ = [
     "private_latent",
     "sample_latent",
     "shared_latent",
+    "variance_explained",
 ]
