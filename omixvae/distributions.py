@@ -107,8 +107,10 @@ class GaussianMixture(LatentDistribution):
 
     Notes
     -----
-    Samples are exact and carry the gradient of all parameters, the weights' too, by implicit reparameterisation
-    (Figurnov et al. 2018). With the distributional transform u_i = F(z_i | z_1 .. z_{i-1}) held fixed::
+    Samples are exact. Where the weights are fixed (as those of experts are), a sample carries the gradient of the
+    component that it was drawn from. Else it carries the gradient of all parameters, the weights' too, by implicit
+    reparameterisation (Figurnov et al. 2018). With the distributional transform u_i = F(z_i | z_1 .. z_{i-1}) held
+    fixed::
 
         dz = -(du/dz)⁻¹ du/dφ,   F(z_i | z_<i) = Σ_c w_c(z_<i) Φ((z_i - m_ci) / s_ci),   w_c(z_<i) ∝ π_c Π_{j<i} N(z_j)
 
@@ -155,17 +157,17 @@ class GaussianMixture(LatentDistribution):
         return torch.softmax(self._joint(z), dim=-1)
 
     def rsample(self, generator: torch.Generator, n_samples: int | None = None) -> Tensor:
-        """Draw points, from component c ~ π; gradients flow to weights, means and scales."""
+        """Draw points, from component c ~ π; gradients flow to weights (if they need any), means and scales."""
         n = 1 if n_samples is None else n_samples
         *batch, k, d = self.loc.shape
         # Where training diverges the weights are NaN, which must reach the bound and its message: not stop the draw.
         weights = self.log_weights.detach().exp().nan_to_num(1.0).reshape(-1, k)
         drawn = torch.multinomial(weights, n, replacement=True, generator=generator).T.reshape(n, *batch, 1, 1)
         chosen = drawn.expand(n, *batch, 1, d)
-        loc, scale = (of.detach().expand(n, *of.shape).gather(-2, chosen).squeeze(-2) for of in (self.loc, self.scale))
+        loc, scale = (of.expand(n, *of.shape).gather(-2, chosen).squeeze(-2) for of in (self.loc, self.scale))
         z = DiagonalGaussian(loc, scale).rsample(generator)
-        if any(p.requires_grad for p in (self.log_weights, self.loc, self.scale)):
-            z = self._reparameterised(z)
+        if self.log_weights.requires_grad:
+            z = self._reparameterised(z.detach())
         return z[0] if n_samples is None else z
 
     def _reparameterised(self, z: Float[Tensor, "s *n d"]) -> Tensor:

@@ -96,10 +96,30 @@ def test_gradient_through_a_sample_is_that_of_the_inverted_distribution_function
             np.testing.assert_allclose(jacobian[(slice(None), *index)], numerical, rtol=1e-5, atol=1e-7)
 
 
-def test_one_component_is_reparameterised_as_a_gaussian_is(generator, float64):
+@pytest.mark.parametrize("fixed", [True, False])
+def test_gradients_of_samples_average_to_those_of_an_expectation(fixed, generator, float64):
+    """E (z · a)² = (m · a)² + Σ a² s² of each component, averaged over them; with fixed weights and with others."""
+    logits = torch.randn(K, generator=generator, dtype=float64).requires_grad_(not fixed)
+    loc = torch.randn(K, D, generator=generator, dtype=float64).requires_grad_()
+    scale = (0.4 * torch.randn(K, D, generator=generator, dtype=float64)).exp().requires_grad_()
+    a = torch.linspace(0.5, 1.5, D, dtype=float64)
+    inputs = (loc, scale) if fixed else (loc, scale, logits)
+    exact = (torch.softmax(logits, -1) * ((loc @ a) ** 2 + (a**2 * scale**2).sum(-1))).sum()
+    runs = [
+        torch.autograd.grad(((GaussianMixture(logits, loc, scale).rsample(generator, 400) @ a) ** 2).mean(), inputs)
+        for _ in range(100)
+    ]
+    for estimates, expected in zip(zip(*runs, strict=True), torch.autograd.grad(exact, inputs), strict=True):
+        error = torch.stack(estimates).mean(0) - expected
+        assert (error.abs() < 5 * torch.stack(estimates).std(0) / 10).all()
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_one_component_is_reparameterised_as_a_gaussian_is(fixed, generator, float64):
     loc, scale = torch.randn(2, N, D, generator=generator, dtype=float64)
     loc, scale = loc.requires_grad_(), scale.exp().requires_grad_()
-    z = GaussianMixture(torch.zeros(N, 1), loc.unsqueeze(1), scale.unsqueeze(1)).rsample(generator)
+    logits = torch.zeros(N, 1).requires_grad_(not fixed)
+    z = GaussianMixture(logits, loc.unsqueeze(1), scale.unsqueeze(1)).rsample(generator)
     in_loc, in_scale = torch.autograd.grad(z.sum(), (loc, scale))
     torch.testing.assert_close(in_loc, torch.ones_like(loc))
     torch.testing.assert_close(in_scale, ((z - loc) / scale).detach())

@@ -45,7 +45,7 @@ class Settings:
 
 
 EXPERIMENTS = {
-    "linear": Settings(n_latent=5, batch_size=500, learning_rate=4e-3, epochs=60, hidden_size=256, experts_size=512),
+    "linear": Settings(n_latent=5, batch_size=500, learning_rate=4e-3, epochs=40, hidden_size=256, experts_size=512),
     "label": Settings(
         n_latent=2,
         batch_size=250,
