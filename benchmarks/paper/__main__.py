@@ -21,7 +21,7 @@ import torch
 from benchmarks.paper import mnist as digits
 from benchmarks.paper.runs import run
 from benchmarks.paper.systems import VARIANTS, System, systems
-from benchmarks.paper.tables import claims_table, paper_table
+from benchmarks.paper.tables import IN_ALL, claims_table, differences_table, paper_table
 from omixvae.files import whole_file
 from omixvae.results import versions
 
@@ -90,9 +90,8 @@ def main(
     runs: dict[System, dict[int, dict[str, float]]] = defaultdict(dict)
     for (system, seed), figures in done.items():
         runs[system][seed] = figures
-    click.echo(paper_table(experiment, runs))
-    click.echo()
-    click.echo(claims_table(experiment, runs))
+    tables = [paper_table, *([differences_table] if experiment in IN_ALL else []), claims_table]
+    click.echo("\n\n".join(table(experiment, runs) for table in tables))
     seconds = sum(figures["seconds"] for figures in done.values())
     click.echo(f"\n{len(done)} runs, {seconds / 60:.0f} minutes of one core, settings {settings}")
 
