@@ -461,7 +461,16 @@ def test_debug_shows_the_traceback():
     assert isinstance(result.exception, omixvae.InputError)
 
 
+@pytest.fixture
+def interruptible():
+    """Let processes that a test starts be interrupted, also where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_leaves_nothing(number, code):
     write_input()
