@@ -204,7 +204,8 @@ def check_aggregation(aggregation_class: Callable[[int, int, int], Aggregation],
     ------
     AssertionError
         If the order of the modalities matters; if an absent modality is not the same as one that does not exist, or
-        its features leave a trace; or if no gradient reaches the features of a present one, or a wrong one.
+        its features, embedded or not, leave a trace; or if no gradient reaches the features of a present one, or a
+        wrong one.
 
     Examples
     --------
@@ -238,6 +239,8 @@ def check_aggregation(aggregation_class: Callable[[int, int, int], Aggregation],
             assert _same(got, expected), f"A {poison} in an absent modality changes the belief or its gradient."
     reached = (clean[0] != 0).any(-1)
     assert bool((reached | ~present).all()), "No gradient reaches the features of some present modality."
+    together = aggregation.combine(aggregation.embed(h), present)
+    assert _same(_describe(together, z)[1:], whole[1:]), "What was embedded of an absent modality changes the belief."
     _check_aggregation_gradient(aggregation, h[1:], present[1:], z[1:])
 
 

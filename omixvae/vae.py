@@ -117,7 +117,25 @@ class MultimodalVAE(nn.Module):
         LatentDistribution
             Shape (n, d).
         """
-        return PriorWhere(~present.any(-1), self.prior(), self.aggregation(h, present))
+        return self.posteriors(h, present)[0]
+
+    def posteriors(self, h: Float[Tensor, "n m e"], *sets: Bool[Tensor, "n m"]) -> list[LatentDistribution]:
+        """Give q(z | x_S) for several sets S of each observation; what they have in common is computed once.
+
+        Parameters
+        ----------
+        h
+            From `features`.
+        *sets
+            Each true for the modalities of S, which must be among those measured.
+
+        Returns
+        -------
+        list of LatentDistribution
+            One of shape (n, d) for each set.
+        """
+        g, prior = self.aggregation.embed(h), self.prior()
+        return [PriorWhere(~s.any(-1), prior, self.aggregation.combine(g, s)) for s in sets]
 
     def private_posterior(
         self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]

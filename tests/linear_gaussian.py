@@ -78,10 +78,13 @@ class ExactFeatures(nn.Module):
 class ExactPosterior(Aggregation):
     """Adds the natural parameters of the present modalities to those of the prior."""
 
-    def forward(self, h, present):
+    def embed(self, h):
+        return h
+
+    def combine(self, g, present):
         d = self.n_latent
-        total = torch.where(present.unsqueeze(-1), h, 0.0).sum(1)
-        precision = torch.eye(d, dtype=h.dtype) + total[:, d : d + d * d].unflatten(1, (d, d))
+        total = torch.where(present.unsqueeze(-1), g, 0.0).sum(1)
+        precision = torch.eye(d, dtype=g.dtype) + total[:, d : d + d * d].unflatten(1, (d, d))
         return FullGaussian(torch.linalg.solve(precision, total[:, :d]), precision)
 
 

@@ -104,7 +104,6 @@ class Aggregation(nn.Module, ABC):
         self.n_features, self.n_latent, self.hidden_size = n_features, n_latent, hidden_size
         self.n_components = n_components
 
-    @abstractmethod
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
         """Give the belief about z from the present modalities.
 
@@ -114,6 +113,39 @@ class Aggregation(nn.Module, ABC):
             Features of each modality; whatever stands for an absent one is not used.
         present
             True for the modalities of S. A row without any may give any finite belief.
+
+        Returns
+        -------
+        LatentDistribution
+            Shape (n, d).
+        """
+        return self.combine(self.embed(torch.where(present.unsqueeze(-1), h, 0.0)), present)
+
+    @abstractmethod
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Do what concerns each modality by itself, whatever S is: the same for all sets of an observation.
+
+        Parameters
+        ----------
+        h
+            Features of each modality; finite, also where it is absent.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (n, m, any size).
+        """
+
+    @abstractmethod
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
+        """Put together what `embed` gave for the present modalities.
+
+        Parameters
+        ----------
+        g
+            From `embed`; whatever stands for an absent modality is not used.
+        present
+            True for the modalities of S.
 
         Returns
         -------

@@ -93,19 +93,16 @@ class AttentivePrivateEncoder(PrivateEncoder):
 
 
 class _AttentiveSum(nn.Module):
-    """Σ_{s∈S} of what comes out of an attention block over χ(h_s)."""
+    """Σ_{s∈S} of what comes out of an attention block over the g_s."""
 
-    def __init__(self, n_features: int, hidden_size: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = _for_heads(hidden_size)
-        self.chi = MLP(n_features, [hidden_size, hidden_size], self.size)
-        self.block = AttentionBlock(self.size, N_HEADS)
-        self.norm = nn.LayerNorm(self.size)
+        self.block = AttentionBlock(size, N_HEADS)
+        self.norm = nn.LayerNorm(size)
 
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> Float[Tensor, "n e"]:
+    def forward(self, g: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> Float[Tensor, "n e"]:
         here = present.unsqueeze(-1)
-        g = torch.where(here, self.chi(torch.where(here, h, 0.0)), 0.0)
-        g = self.norm(self.block(g, present))
+        g = self.norm(self.block(torch.where(here, g, 0.0), present))
         return torch.where(here, g, 0.0).sum(1)
 
 
@@ -127,12 +124,19 @@ class SelfAttention(Aggregation):
 
     def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.pool = _AttentiveSum(n_features, hidden_size)
-        self.rho = MLP(self.pool.size, [hidden_size, hidden_size], 2 * n_latent)
+        size = _for_heads(hidden_size)
+        self.chi = MLP(n_features, [hidden_size, hidden_size], size)
+        self.pool = _AttentiveSum(size)
+        self.rho = MLP(size, [hidden_size, hidden_size], 2 * n_latent)
 
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Give χ(h_s)."""
+        g: Tensor = self.chi(h)
+        return g
+
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        return gaussian_from(self.rho(self.pool(h, present)))
+        return gaussian_from(self.rho(self.pool(g, present)))
 
 
 class SelfAttentionMixture(Aggregation):
@@ -153,9 +157,16 @@ class SelfAttentionMixture(Aggregation):
 
     def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.pool = _AttentiveSum(n_features, hidden_size)
-        self.rho = MLP(self.pool.size, [hidden_size, hidden_size], mixture_size(n_components, n_latent))
+        size = _for_heads(hidden_size)
+        self.chi = MLP(n_features, [hidden_size, hidden_size], size)
+        self.pool = _AttentiveSum(size)
+        self.rho = MLP(size, [hidden_size, hidden_size], mixture_size(n_components, n_latent))
 
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Give χ(h_s)."""
+        g: Tensor = self.chi(h)
+        return g
+
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
         """Give the belief about z from the present modalities."""
-        return mixture_from(self.rho(self.pool(h, present)), self.n_components)
+        return mixture_from(self.rho(self.pool(g, present)), self.n_components)

@@ -140,30 +140,28 @@ def _equal_logits(possible: Bool[Tensor, "n k"], like: Tensor) -> Tensor:
     return like.new_zeros(possible.shape).masked_fill(~possible, -torch.inf)
 
 
-class _Experts(nn.Module):
-    """Give the expert of each modality, one linear map after its features."""
-
-    def __init__(self, n_features: int, n_latent: int) -> None:
-        super().__init__()
-        self.expert = nn.Linear(n_features, 2 * n_latent)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
-        return gaussian_from(self.expert(torch.where(present.unsqueeze(-1), h, 0.0)))
+def _refined(n_features: int, n_latent: int, hidden_size: int) -> nn.Module:
+    """Give as many layers as the χ and ρ of sum pooling have."""
+    refine = MLP(n_features, [hidden_size, hidden_size], hidden_size)
+    return nn.Sequential(refine, MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent))
 
 
-class _RefinedExperts(nn.Module):
-    """The same after as many layers as the χ and ρ of sum pooling have."""
+class _Experts(Aggregation):
+    """Embed each modality as its expert, [μ_s, log σ_s]: a linear map of its features."""
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int) -> None:
-        super().__init__()
-        self.refine = MLP(n_features, [hidden_size, hidden_size], hidden_size)
-        self.expert = MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent)
+    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
 
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
-        return gaussian_from(self.expert(self.refine(torch.where(present.unsqueeze(-1), h, 0.0))))
+    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.expert: nn.Module = nn.Linear(n_features, 2 * n_latent)
+
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Give [μ_s, log σ_s] of each modality's expert."""
+        g: Tensor = self.expert(h)
+        return g
 
 
-class ProductOfExperts(Aggregation):
+class ProductOfExperts(_Experts):
     """q(z | x_S) ∝ N(z | 0, I) Π_{s∈S} N(z | μ_s, σ_s²).
 
     Notes
@@ -177,18 +175,12 @@ class ProductOfExperts(Aggregation):
     ([0.0, 0.0], [1.0, 1.0])
     """
 
-    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
-
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
-        super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.experts = _Experts(n_features, n_latent)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        return product(before_prior(self.experts(h, present)), present)
+        return product(before_prior(gaussian_from(g)), present)
 
 
-class ProductOfExpertsPlus(Aggregation):
+class ProductOfExpertsPlus(ProductOfExperts):
     """The product of experts with further layers, so that it has about as many parameters as sum pooling.
 
     Examples
@@ -198,18 +190,12 @@ class ProductOfExpertsPlus(Aggregation):
     torch.Size([3, 2])
     """
 
-    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
-
     def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.experts = _RefinedExperts(n_features, n_latent, hidden_size)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
-        """Give the belief about z from the present modalities."""
-        return product(before_prior(self.experts(h, present)), present)
+        self.expert = _refined(n_features, n_latent, hidden_size)
 
 
-class MixtureOfExperts(Aggregation):
+class MixtureOfExperts(_Experts):
     """q(z | x_S) = Σ_{s∈S} N(z | μ_s, σ_s²) / |S|.
 
     Notes
@@ -224,18 +210,12 @@ class MixtureOfExperts(Aggregation):
     torch.Size([3, 2, 2])
     """
 
-    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
-
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
-        super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.experts = _Experts(n_features, n_latent)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
         """Give the belief about z from the present modalities."""
-        return mixture(self.experts(h, present), present)
+        return mixture(gaussian_from(g), present)
 
 
-class MixtureOfExpertsPlus(Aggregation):
+class MixtureOfExpertsPlus(MixtureOfExperts):
     """The mixture of experts with further layers, so that it has about as many parameters as sum pooling.
 
     Examples
@@ -245,18 +225,12 @@ class MixtureOfExpertsPlus(Aggregation):
     torch.Size([3, 2, 2])
     """
 
-    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
-
     def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.experts = _RefinedExperts(n_features, n_latent, hidden_size)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
-        """Give the belief about z from the present modalities."""
-        return mixture(self.experts(h, present), present)
+        self.expert = _refined(n_features, n_latent, hidden_size)
 
 
-class MixtureOfProductsOfExperts(Aggregation):
+class MixtureOfProductsOfExperts(_Experts):
     """q(z | x_S) = the mean over the non-empty sets T ⊆ S of the product of the experts of T.
 
     Notes
@@ -270,13 +244,8 @@ class MixtureOfProductsOfExperts(Aggregation):
     torch.Size([3, 3, 2])
     """
 
-    private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
     most_modalities: ClassVar[int | None] = 5
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
-        super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.experts = _Experts(n_features, n_latent)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
         """Give the belief about z from the present modalities."""
-        return mixture_of_products(before_prior(self.experts(h, present)), present)
+        return mixture_of_products(before_prior(gaussian_from(g)), present)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from omixvae.distributions import DiagonalGaussian, GaussianMixture
 from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, gaussian_from, mixture_from, mixture_size
@@ -14,16 +14,9 @@ from omixvae.layers import MLP
 __all__ = ["SumPooling", "SumPoolingMixture"]
 
 
-class _Sum(nn.Module):
-    """Σ_{s∈S} χ(h_s)."""
-
-    def __init__(self, n_features: int, hidden_size: int) -> None:
-        super().__init__()
-        self.chi = MLP(n_features, [hidden_size, hidden_size], hidden_size)
-
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> Float[Tensor, "n e"]:
-        here = present.unsqueeze(-1)
-        return torch.where(here, self.chi(torch.where(here, h, 0.0)), 0.0).sum(1)
+def _sum(g: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> Float[Tensor, "n e"]:
+    """Σ_{s∈S} g_s."""
+    return torch.where(present.unsqueeze(-1), g, 0.0).sum(1)
 
 
 class SumPooling(Aggregation):
@@ -45,12 +38,17 @@ class SumPooling(Aggregation):
 
     def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.pool = _Sum(n_features, hidden_size)
+        self.chi = MLP(n_features, [hidden_size, hidden_size], hidden_size)
         self.rho = MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent)
 
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Give χ(h_s)."""
+        g: Tensor = self.chi(h)
+        return g
+
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
         """Give the belief about z from the present modalities."""
-        return gaussian_from(self.rho(self.pool(h, present)))
+        return gaussian_from(self.rho(_sum(g, present)))
 
 
 class SumPoolingMixture(Aggregation):
@@ -71,9 +69,14 @@ class SumPoolingMixture(Aggregation):
 
     def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.pool = _Sum(n_features, hidden_size)
+        self.chi = MLP(n_features, [hidden_size, hidden_size], hidden_size)
         self.rho = MLP(hidden_size, [hidden_size, hidden_size], mixture_size(n_components, n_latent))
 
-    def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Give χ(h_s)."""
+        g: Tensor = self.chi(h)
+        return g
+
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
         """Give the belief about z from the present modalities."""
-        return mixture_from(self.rho(self.pool(h, present)), self.n_components)
+        return mixture_from(self.rho(_sum(g, present)), self.n_components)

@@ -61,7 +61,7 @@ def masked_bound(
     subset = subset & observed
     h = network.features(batch)
 
-    q_s, q_o, p = network.posterior(h, subset), network.posterior(h, observed), network.prior()
+    (q_s, q_o), p = network.posteriors(h, subset, observed), network.prior()
     z_s, z_o = q_s.rsample(generator), q_o.rsample(generator)
     r_s, r_o = network.private_posterior(h, subset, z_s), network.private_posterior(h, observed, z_o)
     r_s_at_o = network.private_posterior(h, subset, z_o)

@@ -56,7 +56,7 @@ def total_correlation_bound(
     observed = batch.presence
     subset = subset & observed
     h = network.features(batch)
-    q_o, q_s = network.posterior(h, observed), network.posterior(h, subset)
+    q_o, q_s = network.posteriors(h, observed, subset)
     z = q_o.rsample(generator)
     r_o, r_s = network.private_posterior(h, observed, z), network.private_posterior(h, subset, z)
     w = r_o.rsample(generator)

@@ -5,6 +5,7 @@ import torch
 
 from omixvae.distributions import DiagonalGaussian
 from omixvae.encoders import AGGREGATIONS
+from omixvae.encoders.aggregation import gaussian_from
 from omixvae.encoders.pooling import SumPooling
 from omixvae.testing import check_aggregation
 
@@ -29,6 +30,16 @@ class MultipliesTheMask(SumPooling):
         return super().forward(h * present.unsqueeze(-1), torch.ones_like(present))
 
 
+class ForgetsTheMask(SumPooling):
+    """Breaks a law: right as long as absent modalities were embedded as zeros."""
+
+    def combine(self, g, present):
+        return super().combine(g, torch.ones_like(present))
+
+    def forward(self, h, present):
+        return SumPooling.combine(self, self.embed(torch.where(present.unsqueeze(-1), h, 0.0)), present)
+
+
 class ForgetsItsScale(SumPooling):
     """Breaks a law: the gradient of the scale is cut off, the value is not."""
 
@@ -42,6 +53,7 @@ class ForgetsItsScale(SumPooling):
     [
         (ForgetsItsScale, "The gradient of the belief differs from finite differences"),
         (FirstWeighsMore, "The order of the modalities changes the belief"),
+        (ForgetsTheMask, "What was embedded of an absent modality changes the belief"),
         (MultipliesTheMask, "An absent modality is not the same as one that does not exist"),
     ],
 )
@@ -58,7 +70,7 @@ def test_experts_of_one_modality_are_what_the_modality_says_alone(word):
         aggregation = AGGREGATIONS[word](4, 2, 8)
     h = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
     q = aggregation(h, torch.tensor([[False, True, False]] * 5))
-    expert = aggregation.experts(h, torch.ones(5, 3, dtype=torch.bool))
+    expert = gaussian_from(aggregation.embed(h))
     torch.testing.assert_close(q.mean, expert.loc[:, 1])
     added = 0 if word == "moe" else 1
     torch.testing.assert_close(q.variance, 1 / (expert.scale[:, 1] ** -2 + added))
