@@ -117,6 +117,12 @@ class ModelConfig:
         Word(("auto", *get_args(DecoderWord))),
         "Decoder: linear gives loadings, mlp bends; auto asks for the size.",
     )
+    shrinkage: float | Literal["auto"] = option(
+        "auto",
+        Number(float, 0.0, 1e9, ("auto",)),
+        "Precision of the Gaussian prior on the loadings of a linear decoder, features in standard units; the more, "
+        "the smaller the loadings, and the closer the predictions to the mean.",
+    )
     hidden_size: int | Literal["auto"] = option("auto", Number(int, 4, 8192, ("auto",)), "Width of the hidden layers.")
     beta: float = option(
         1.0, Number(float, 0.0, 1000.0), "Weight of the latent's cost in the bound; 1 is the bound itself."

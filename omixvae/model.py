@@ -28,6 +28,7 @@ __all__ = ["OmixVAE", "fit", "load"]
 
 LIKELIHOOD_SAMPLES = 512
 INTERVAL_SAMPLES = 200
+MULTIPLE_IMPUTATIONS = 20
 
 
 class OmixVAE:
@@ -65,7 +66,7 @@ class OmixVAE:
     >>> model = omixvae.OmixVAE(max_epochs=2, progress=False).fit(mdata)
     >>> model.annotate(mdata)
     >>> mdata.obsm["X_omixvae"].shape
-    (60, 7)
+    (60, 15)
     """
 
     plan: Plan
@@ -106,7 +107,7 @@ class OmixVAE:
         --------
         >>> import omixvae
         >>> OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60)).plan.n_latent
-        7
+        15
         """
         device = resolve_device(self.config.training.device)
         data = from_mudata(mdata, self.config.data)
@@ -311,11 +312,61 @@ class OmixVAE:
         names = np.array(self.schema.features[mod])[columns]
         low = pd.DataFrame(np.empty((data.n_obs, len(names)), np.float32), data.obs_names, names)
         high = low.copy()
-        for rows, lower, upper in inference.predict_interval(
-            self.network, data, s, columns, coverage=coverage, n_samples=n_samples, seed=self.plan.seed
-        ):
-            low.iloc[rows], high.iloc[rows] = lower, upper
+        tails = (1 - coverage) / 2, (1 + coverage) / 2
+        for rows, draws in inference.draw_predictions(self.network, data, s, columns, n_samples, self.plan.seed):
+            low.iloc[rows], high.iloc[rows] = np.quantile(draws, tails, axis=0, overwrite_input=True).astype(np.float32)
         return low, high
+
+    def impute_draws(
+        self,
+        mdata: mudata.MuData,
+        mod: str,
+        given: Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        n_samples: int = MULTIPLE_IMPUTATIONS,
+    ) -> np.ndarray:
+        """Draw values of a modality from what is believed about them: multiple imputation.
+
+        Each draw is a complete table as it might have been measured. What is computed from each of them, and then
+        averaged, takes the doubt along: the expected logarithm of a count, a correlation, a test (Rubin 1987).
+
+        Parameters
+        ----------
+        mdata
+            Any observations with the features that the model knows.
+        mod
+            The modality to draw; where it was measured it is looked at too, unless `given` leaves it out.
+        given
+            Modalities to look at; all when not given.
+        features
+            Features to give; all when not given. All draws are held in memory, 4 bytes a value.
+        n_samples
+            Number of draws.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_samples, n, g), float32, in the data's own units. Measured entries are drawn like the others.
+
+        Raises
+        ------
+        InputError
+            If a modality or a feature is not known.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> mdata = omixvae.simulate(n_obs=60)
+        >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
+        >>> model.impute_draws(mdata, "protein", given=["rna"], n_samples=3).shape
+        (3, 60, 20)
+        """
+        s, data = self._position(mod), self._read(mdata, given)
+        columns = self._columns(mod, features)
+        drawn = np.empty((n_samples, data.n_obs, len(columns)), np.float32)
+        for rows, draws in inference.draw_predictions(self.network, data, s, columns, n_samples, self.plan.seed):
+            drawn[:, rows] = draws
+        return drawn
 
     def information(self, mdata: mudata.MuData) -> pd.DataFrame:
         """Tabulate what each set of modalities tells about the latent.
@@ -506,9 +557,9 @@ def fit(
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `batch_key`, `covariate_keys`, `labels_key`,
         `likelihoods`, `noise`, `weights`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `n_components`,
-        `objective`, `prior`, `decoder`, `hidden_size`, `beta`, `beta_start`, `subset_law`, `kl`, `max_epochs`,
-        `batch_size`, `learning_rate`, `early_stopping`, `device`, `precision`, `seed`, `progress`, `impute`,
-        `key_added`. What is not given is decided from the data; ``mdata.uns["omixvae"]["reasons"]`` says why.
+        `objective`, `prior`, `decoder`, `shrinkage`, `hidden_size`, `beta`, `beta_start`, `subset_law`, `kl`,
+        `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`, `device`, `precision`, `seed`, `progress`,
+        `impute`, `key_added`. What is not given is decided from the data; ``mdata.uns["omixvae"]["reasons"]`` says why.
 
     Returns
     -------

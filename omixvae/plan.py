@@ -23,6 +23,10 @@ __all__ = ["ModalityPlan", "Plan", "make_plan"]
 LINEAR_BELOW = 1000
 """Observations below which the decoder is linear: fewer cannot pay for the weights of a hidden layer."""
 
+EXPECTED_VARIANCE = 0.13
+"""Part of a feature's variance that the prior of a linear decoder's loadings expects all latents together to explain.
+Small beside the half that they often do: noise that features share looks like signal in a hundred observations."""
+
 
 @dataclass(frozen=True)
 class ModalityPlan:
@@ -77,7 +81,7 @@ class Plan:
     prior_epoch
         Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I). 0 for other priors.
     shrinkage
-        Precision of the Gaussian prior on the weights of linear decoders.
+        Precision of the Gaussian prior on the weights of linear decoders, whose features are in standard units.
     """
 
     modalities: tuple[ModalityPlan, ...]
@@ -184,13 +188,20 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
 
     likelihoods = _likelihoods(config, data, own, reasons)
     n_features = sum(t.n_features for t in data.tables)
+    decoder = decide(
+        "decoder",
+        model.decoder,
+        "linear" if n < LINEAR_BELOW else "mlp",
+        f"{n:,} observations are {'fewer than' if n < LINEAR_BELOW else 'at least'} {LINEAR_BELOW:,}",
+    )
+    linear = decoder == "linear"
     n_latent = cast(
         "int",
         decide(
             "n_latent",
             model.n_latent,
-            max(2, min(_by_size(n, 1.6, -2, 4, 30), n_features - 1)),
-            f"for {n:,} observations",
+            max(2, min(30, n // 4 if linear else _by_size(n, 1.6, -2, 4, 30), n_features - 1)),
+            f"for {n:,} observations and a decoder that is {decoder}",
         ),
     )
     n_clusters = cast(
@@ -206,12 +217,6 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
                 "vamp": f"pseudo-observations of the prior, for {n:,} observations",
             }[model.prior],
         ),
-    )
-    decoder = decide(
-        "decoder",
-        model.decoder,
-        "linear" if n < LINEAR_BELOW else "mlp",
-        f"{n:,} observations are {'fewer than' if n < LINEAR_BELOW else 'at least'} {LINEAR_BELOW:,}",
     )
     hidden_size = decide(
         "hidden_size",
@@ -241,6 +246,14 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
+    shrinkage = decide(
+        "shrinkage",
+        model.shrinkage,
+        round((n_latent + max(private.values())) / EXPECTED_VARIANCE),
+        f"the latents are expected to explain {EXPECTED_VARIANCE:.0%} of a feature's variance"
+        if linear
+        else "not used by this decoder",
+    )
     for kind, modules in (("encoder", own.encoders), ("decoder", own.decoders)):
         reasons |= {f"{kind} of {name}": f"{kind} of {name}: your own" for name in modules}
     return Plan(
@@ -278,7 +291,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         patience=max(10, max_epochs // 5),
         warm_up_epochs=max_epochs // 3,
         prior_epoch=max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
-        shrinkage=1.0,
+        shrinkage=float(shrinkage),
         precision="float32"
         if training.precision == "auto"
         else cast("Literal['float32', 'float64']", training.precision),

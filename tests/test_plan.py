@@ -79,6 +79,7 @@ def test_what_is_asked_for_is_done_and_said():
         "n_latent": 3,
         "n_clusters": 4,
         "decoder": "mlp",
+        "shrinkage": 7.0,
         "hidden_size": 10,
         "batch_size": 7,
         "max_epochs": 5,
@@ -87,7 +88,7 @@ def test_what_is_asked_for_is_done_and_said():
         "likelihoods": {"mutation": "gaussian"},
     }
     plan = make_plan(Config.from_options(**asked), from_mudata(build_mdata()))
-    for name in ("n_latent", "n_clusters", "decoder", "hidden_size", "batch_size", "max_epochs", "learning_rate"):
+    for name in asked.keys() - {"n_private", "likelihoods"}:
         assert getattr(plan, name) == asked[name]
         assert plan.reasons[name] == f"{name} = {asked[name]}: as asked"
     assert not plan.choose_clusters
@@ -103,6 +104,12 @@ def test_every_decision_has_its_reason_in_one_line():
     for name, reason in plan.reasons.items():
         assert reason.startswith(f"{name} = ")
         assert "\n" not in reason
+
+
+@pytest.mark.parametrize("n_latent", [5, 30])
+def test_loadings_are_expected_to_explain_the_same_whatever_the_number_of_latents(n_latent):
+    plan = make_plan(Config.from_options(n_latent=n_latent, n_private=10), from_mudata(build_mdata(100)))
+    assert (n_latent + 10) / plan.shrinkage == pytest.approx(0.13, rel=0.01)
 
 
 @pytest.mark.parametrize(("n_obs", "decoder"), [(999, "linear"), (1000, "mlp")])

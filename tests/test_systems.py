@@ -58,6 +58,7 @@ def test_every_likelihood_from_data_to_imputed_values_in_the_units_of_the_data(w
     assert np.isfinite(model.log_likelihood(mdata, of=["rna"], given=["protein"], n_samples=5)).all()
     mean, sd = model.impute(mdata, "rna", given=["protein"])
     low, high = model.impute_interval(mdata, "rna", given=["protein"], n_samples=20)
+    assert model.impute_draws(mdata, "rna", given=["protein"], n_samples=2).shape == (2, *mean.shape)
     for frame in (mean, sd, low, high):
         assert np.isfinite(frame.to_numpy()).all()
     assert (sd.to_numpy() > 0).all()

@@ -1,4 +1,4 @@
-"""What would this modality be? Predictive mean, standard deviation and intervals of every entry."""
+"""What would this modality be? Predictive mean and standard deviation of every entry, and draws."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from omixvae.data.masked import Source
 from omixvae.inference.posterior import encode
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["predict", "predict_interval"]
+__all__ = ["draw_predictions", "predict"]
 
 DRAWS_AT_ONCE = 50_000_000
 """Most drawn values that are held in memory."""
@@ -64,17 +64,10 @@ def predict(
         )
 
 
-def predict_interval(
-    network: MultimodalVAE,
-    source: Source,
-    s: int,
-    columns: np.ndarray,
-    *,
-    coverage: float,
-    n_samples: int,
-    seed: int,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Find limits between which the values of a modality lie with a given probability, some observations at a time.
+def draw_predictions(
+    network: MultimodalVAE, source: Source, s: int, columns: np.ndarray, n_samples: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draw values of a modality from its predictive distribution, some observations at a time.
 
     Parameters
     ----------
@@ -86,8 +79,6 @@ def predict_interval(
         Position of the modality.
     columns
         Positions of the features to give.
-    coverage
-        Probability of the interval.
     n_samples
         Draws of latents, and of one value from each.
     seed
@@ -96,14 +87,12 @@ def predict_interval(
     Yields
     ------
     tuple of numpy.ndarray
-        Positions (rows,), lower and upper limit (rows, features), in the data's own units.
+        Positions (rows,), and draws (n_samples, rows, features), in the data's own units.
 
     Notes
     -----
-    The quantiles (1 - c) / 2 and (1 + c) / 2 of draws x ~ p(x_s | z, w_s), with z ~ q(z | x_O), w_s ~ q(w_s | z, x_O)
-    (the prior where the modality is absent): no shape of the predictive distribution is assumed.
+    x ~ p(x_s | z, w_s), with z ~ q(z | x_O), w_s ~ q(w_s | z, x_O) (the prior where the modality is absent).
     """
-    tails = (1 - coverage) / 2, (1 + coverage) / 2
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     size = max(1, DRAWS_AT_ONCE // (n_samples * max(1, len(columns))))
     for start in range(0, source.n_obs, size):
@@ -112,5 +101,4 @@ def predict_interval(
             for i, z in enumerate(encoded.posterior.rsample(generator, n_samples)):
                 w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
                 draws[i] = network.decode(s, z, w[:, s], encoded.batch).sample(generator).cpu().numpy()[:, columns]
-            low, high = np.quantile(draws, tails, axis=0, overwrite_input=True)
-            yield encoded.batch.index.cpu().numpy(), low.astype(np.float32), high.astype(np.float32)
+            yield encoded.batch.index.cpu().numpy(), draws

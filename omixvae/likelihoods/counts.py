@@ -29,6 +29,9 @@ float32 digit is a whole nat, while the series keeps the ratio's own digits (its
 LOG_THETA_LIMITS = (-7.0, 9.0)
 """Beyond these the distribution no longer changes (Poisson above), but lgamma loses its digits."""
 
+UNIT_LIMITS = (0.1, 1.0)
+"""Of the standard deviation of a feature's log fraction, beyond which the estimate is not believed."""
+
 START_LOGIT = -2.2
 """One zero in ten is the assay's own at the start."""
 
@@ -197,20 +200,27 @@ class ZeroInflatedCounts(DataDistribution):
 
 
 class _Composition(Likelihood):
-    """What these likelihoods share: the decoder says how the total of an observation is divided among the features."""
+    """What these likelihoods share: the decoder says how the total of an observation is divided among the features.
+
+    It works in units of each feature: of the standard deviation of its log fraction beyond what counting brings.
+    """
 
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     typical_library: Tensor
+    center: Tensor
+    unit: Tensor
 
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features, noise)
         self.register_buffer("typical_library", torch.ones(()))
+        self.register_buffer("center", torch.zeros(n_features))
+        self.register_buffer("unit", torch.ones(n_features))
 
     def _log_mean(self, decoded: Tensor, library: Tensor) -> Tensor:
-        """Give log(library × softmax(decoded))."""
+        """Give log(library × softmax(center + unit × decoded))."""
         # NaN: no observation of these data has the modality. Then the typical total of the training data is expected.
         library = torch.where(library.isnan(), self.typical_library, library)
-        return functional.log_softmax(decoded, dim=-1) + library.log().unsqueeze(-1)
+        return functional.log_softmax(self.center + self.unit * decoded, dim=-1) + library.log().unsqueeze(-1)
 
     @staticmethod
     def check(values: np.ndarray) -> np.ndarray:
@@ -226,7 +236,20 @@ class _Composition(Likelihood):
         self.typical_library.copy_(sample.library.median())
         floor = 0.1 * mean[mean > 0].min() if (mean > 0).any() else torch.tensor(1.0, dtype=mean.dtype)
         fraction = mean.clamp(min=float(floor))
-        return (fraction / fraction.sum()).log().to(self.typical_library)
+        self.center.copy_((fraction / fraction.sum()).log())
+        self.unit.copy_(self._log_deviation(sample))
+        return torch.zeros_like(self.center)
+
+    def _log_deviation(self, sample: ModalityBatch) -> Tensor:
+        """Estimate the standard deviation of the log of each feature's fraction, from the moments of the fractions."""
+        mask = sample.mask.expand_as(sample.filled)
+        factor = (self.typical_library / sample.library).unsqueeze(-1)
+        counts = torch.where(mask, sample.filled * factor, 0.0)
+        n = mask.sum(0).clamp(min=1)
+        mean = counts.sum(0) / n
+        variance = torch.where(mask, (counts - mean) ** 2, 0.0).sum(0) / n
+        counting = (counts * factor).sum(0) / n
+        return ((variance - counting) / mean.square().clamp(min=1e-12)).clamp(min=0).log1p().sqrt().clamp(*UNIT_LIMITS)
 
 
 class Poisson(_Composition):

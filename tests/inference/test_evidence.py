@@ -40,8 +40,11 @@ class Wider(Aggregation):
         super().__init__(0, exact.n_latent, 0)
         self.exact = exact
 
-    def forward(self, h, present):
-        q = self.exact(h, present)
+    def embed(self, h):
+        return self.exact.embed(h)
+
+    def combine(self, g, present):
+        q = self.exact.combine(g, present)
         return DiagonalGaussian(q.mean, 1.5 * q.variance.sqrt())
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
+from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods import LIKELIHOODS
 from omixvae.likelihoods.categorical import Categorical
 from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal, StudentT
@@ -226,3 +227,29 @@ def test_fused_negative_binomial_equals_the_plain_one(observations, density, gen
     assert "SparseLogProb" in type(NegativeBinomialCounts(*inputs).log_prob(x).grad_fn).__name__
     for fused, plain in zip(*results, strict=True):
         torch.testing.assert_close(fused, plain, rtol=1e-7, atol=1e-6)
+
+
+@pytest.mark.parametrize("word", ["poisson", "negative_binomial", "zero_inflated_negative_binomial"])
+def test_counts_are_decoded_in_units_of_what_varies_beyond_counting(word):
+    """Three features whose log fraction varies by 0.6, by 0.3, and not at all; depths differ threefold."""
+    rng = np.random.default_rng(0)
+    n, deviation = 4000, np.array([0.6, 0.3, 0.0] + 40 * [0.0])
+    depth = rng.uniform(5e3, 15e3, n)
+    fractions = np.exp(deviation * rng.standard_normal((n, 43)) - deviation**2 / 2) / 43
+    counts = torch.from_numpy(rng.poisson(depth[:, None] * fractions).astype(np.float64))
+    counts[::7, 0] = torch.nan
+    everyone = torch.ones(n, dtype=torch.bool)
+    batch = ModalityBatch(counts, everyone, ~counts.isnan(), torch.from_numpy(depth))
+    likelihood = LIKELIHOODS[word](43).double()
+    moments = Moments(np.nanmean(counts.numpy(), axis=0), np.nanvar(counts.numpy(), axis=0))
+    start = likelihood.initialise(moments, batch)
+    assert (start == 0).all()
+    np.testing.assert_allclose(likelihood.unit[:2], deviation[:2], rtol=0.05)
+    np.testing.assert_allclose(likelihood.unit[2:], 0.1, atol=1e-6)
+    one = torch.zeros(43, dtype=torch.float64)
+    one[1] = 1.0
+    counted = NegativeBinomial(43).double()
+    counted.load_state_dict(likelihood.state_dict(), strict=False)
+    means = [counted(decoded, torch.tensor(1e4, dtype=torch.float64)).mean for decoded in (start, one)]
+    ratio = (means[1] / means[0])[1] / (means[1] / means[0])[0]
+    np.testing.assert_allclose(ratio.log().item(), likelihood.unit[1].item(), rtol=1e-6)
