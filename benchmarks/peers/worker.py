@@ -1,0 +1,34 @@
+"""Run one method on one file, and write what it gives with its cost: started by the benchmark, a process each.
+
+python -m benchmarks.peers.worker MODULE FUNCTION IN.h5mu OUT.npz '{"seed": 0}'
+"""
+
+import importlib
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import mudata
+import numpy as np
+
+
+def main(module: str, function: str, source: str, out: str, arguments: str) -> None:
+    """Call the method, and keep what it gave."""
+    warnings.simplefilter("ignore")
+    run = getattr(importlib.import_module(f"benchmarks.peers.{module}"), function)
+    mdata = mudata.read_h5mu(source)
+    began = time.perf_counter()
+    outcome = run(mdata, **json.loads(arguments))
+    arrays = {f"value:{name}": values for name, values in outcome.values.items()}
+    arrays |= {f"limits:{name}": limits for name, limits in outcome.limits.items()}
+    arrays |= {name: a for name in ("latent", "clusters") if (a := getattr(outcome, name)) is not None}
+    seconds = time.perf_counter() - began
+    # getrusage would count what the process that started this one held
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    np.savez(out, seconds=seconds, megabytes=int(peak.split()[1]) / 2**10, **arrays)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
