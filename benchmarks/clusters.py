@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 import omixvae
 from benchmarks.tables import data_option, show
 
-FILE, LABELS = "pbmc_citeseq_10k_5k.h5mu", "cell_type"
+FILE, LABELS, BATCH = "pbmc_citeseq_10k_5k.h5mu", "cell_type", "batch"
 RESOLUTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
 
@@ -36,7 +36,7 @@ def main(data: Path, seeds: int, output: Path | None) -> None:
     ]
     for seed in range(seeds):
         began = time.perf_counter()
-        model = omixvae.OmixVAE(seed=seed).fit(mdata)
+        model = omixvae.OmixVAE(seed=seed, batch_key=BATCH).fit(mdata)
         seconds = time.perf_counter() - began
         assigned, _ = model.clusters(mdata)
         name = f"omixvae, {len(model.history)} epochs"
