@@ -27,10 +27,8 @@ EXPECTED_VARIANCE = 0.13
 """Part of a feature's variance that the prior of a linear decoder's loadings expects all latents together to explain.
 Small beside the half that they often do: noise that features share looks like signal in a hundred observations."""
 
-PRIVATE_PER_FEATURE = 0.1
-"""Most private dimensions for each feature. A small panel could be explained by private latents alone, and what it
-tells of the cell type be kept from the shared one: with 7 for 14 proteins CD4 and CD8 T cells were mixed in a run of
-three, with 2 they were apart."""
+PRIVATE_PER_FEATURE = 0.5
+"""Most private dimensions for each feature."""
 
 
 @dataclass(frozen=True)
@@ -314,7 +312,7 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
     asked = config.model.n_private
     most = max(2, n_latent // 2)
     chosen = {
-        t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, math.ceil(PRIVATE_PER_FEATURE * t.n_features))
+        t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, int(PRIVATE_PER_FEATURE * t.n_features))
         for t in data.tables
     }
     if isinstance(asked, Mapping):
@@ -322,7 +320,7 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
         reasons["n_private"] = f"n_private = {chosen}: as asked"
     elif asked == "auto":
         reasons["n_private"] = (
-            f"n_private = {chosen}: half of n_latent, no more than a tenth of the features, none for a label"
+            f"n_private = {chosen}: half of n_latent, no more than half of the features, none for a label"
         )
     else:
         chosen = {t.name: 0 if t.is_label else int(asked) for t in data.tables}
