@@ -351,7 +351,7 @@ class OmixVAE:
         Raises
         ------
         InputError
-            If a modality or a feature is not known.
+            If a modality or a feature is not known, or `n_samples` is below 1.
 
         Examples
         --------
@@ -361,6 +361,10 @@ class OmixVAE:
         >>> model.impute_draws(mdata, "protein", given=["rna"], n_samples=3).shape
         (3, 60, 20)
         """
+        if n_samples < 1:
+            raise InputError(
+                f"{n_samples} draws are none.", "the argument n_samples", "Give at least 1; 20 is usual for averages."
+            )
         s, data = self._position(mod), self._read(mdata, given)
         columns = self._columns(mod, features)
         drawn = np.empty((n_samples, data.n_obs, len(columns)), np.float32)

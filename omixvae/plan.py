@@ -27,9 +27,6 @@ EXPECTED_VARIANCE = 0.13
 """Part of a feature's variance that the prior of a linear decoder's loadings expects all latents together to explain.
 Small beside the half that they often do: noise that features share looks like signal in a hundred observations."""
 
-PRIVATE_PER_FEATURE = 0.5
-"""Most private dimensions for each feature."""
-
 
 @dataclass(frozen=True)
 class ModalityPlan:
@@ -311,10 +308,7 @@ def _by_size(n: float, slope: float, intercept: float, low: int, high: int) -> i
 def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dict[str, str]) -> dict[str, int]:
     asked = config.model.n_private
     most = max(2, n_latent // 2)
-    chosen = {
-        t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, int(PRIVATE_PER_FEATURE * t.n_features))
-        for t in data.tables
-    }
+    chosen = {t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, t.n_features // 2) for t in data.tables}
     if isinstance(asked, Mapping):
         chosen |= dict(asked)
         reasons["n_private"] = f"n_private = {chosen}: as asked"

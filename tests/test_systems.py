@@ -66,6 +66,16 @@ def test_every_likelihood_from_data_to_imputed_values_in_the_units_of_the_data(w
     assert largest / 100 < mean.to_numpy().max() < 2 * largest
 
 
+def test_numbers_of_draws_that_make_no_sense_are_refused():
+    mdata = build_mdata()
+    model = OmixVAE(max_epochs=1, progress=False).fit(mdata)
+    with pytest.raises(InputError, match="Give at least 1"):
+        model.impute_draws(mdata, "rna", n_samples=0)
+    for coverage, n_samples in ((0.0, 200), (1.0, 200), (0.95, 1)):
+        with pytest.raises(InputError, match="No limits can be drawn"):
+            model.impute_interval(mdata, "rna", coverage=coverage, n_samples=n_samples)
+
+
 def test_a_prior_that_the_bound_would_not_train_is_refused():
     with pytest.raises(InputError, match="has no term that trains the prior vamp"):
         OmixVAE(prior="vamp", objective="total_correlation", progress=False).fit(build_mdata())

@@ -29,7 +29,7 @@ class DataSet:
     scored
         Modalities that are hidden and scored; all when empty.
     cells
-        Whether observations are single cells: fewer seeds, and other peers.
+        Whether observations are single cells; such a set is taken only when it is named.
     """
 
     file: str
