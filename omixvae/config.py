@@ -25,6 +25,7 @@ LikelihoodWord = Literal[
     "poisson",
     "negative_binomial",
     "zero_inflated_negative_binomial",
+    "protein_mixture",
     "bernoulli",
     "beta",
     "categorical",

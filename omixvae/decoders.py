@@ -23,10 +23,12 @@ class Decoder(nn.Module):
         Sizes of z, of this modality's w_s, and of the covariates.
     n_features
         Number of features g of the modality.
+    n_decoded
+        How many numbers r of each feature the likelihood takes.
     hidden_size
         Width of the hidden layers.
     own
-        A module (n, d + p + c) → (n, g) to take instead; an average observation is added to what it gives.
+        A module (n, d + p + c) → (n, r g) to take instead; an average observation is added to what it gives.
 
     Notes
     -----
@@ -51,24 +53,27 @@ class Decoder(nn.Module):
         n_private: int,
         n_covariates: int,
         n_features: int,
+        n_decoded: int = 1,
         hidden_size: int,
         own: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.n_features, n_out = n_features, n_decoded * n_features
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
         n_in = n_latent + n_private + n_covariates
-        self.linear = nn.Linear(n_in, n_features) if own is None else None
-        self.own_offset = nn.Parameter(torch.zeros(n_features)) if self.linear is None else None
+        self.linear = nn.Linear(n_in, n_out) if own is None else None
+        self.own_offset = nn.Parameter(torch.zeros(n_out)) if self.linear is None else None
         self.bent: nn.Module | None = None
         if own is not None:
             where = f"the argument decoders, for a modality of {n_features:,} features"
             self.bent, size = own_copy(own, n_in, where)
-            if size != n_features:
+            if size != n_out:
+                each = f", of each of which the likelihood takes {n_decoded}" if n_decoded > 1 else ""
                 raise InputError(
-                    f"The module gives {size:,} values for {n_features:,} features.",
+                    f"The module gives {size:,} values for {n_features:,} features{each}.",
                     where,
-                    f"Let the module return a tensor of shape (n, {n_features}).",
+                    f"Let the module return a tensor of shape (n, {n_out}).",
                 )
         elif kind == "mlp":
             self.bent = nn.Sequential(
@@ -78,12 +83,12 @@ class Decoder(nn.Module):
                 nn.Linear(hidden_size, hidden_size),
                 nn.LayerNorm(hidden_size),
                 nn.LeakyReLU(0.1),
-                nn.Linear(hidden_size, n_features, bias=False),
+                nn.Linear(hidden_size, n_out, bias=False),
             )
 
     def forward(
         self, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], covariates: Float[Tensor, "*n c"]
-    ) -> Float[Tensor, "*n g"]:
+    ) -> Float[Tensor, "*n rg"]:
         """Decode; of `w` the first `n_private` dimensions are this modality's."""
         x = torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1)
         decoded: Tensor = self.offset if self.linear is None else self.linear(x)
@@ -92,19 +97,24 @@ class Decoder(nn.Module):
         return decoded
 
     @property
-    def offset(self) -> Float[Tensor, " g"]:
+    def offset(self) -> Float[Tensor, " rg"]:
         """What is decoded where all latents are zero, but for the hidden layers."""
         return cast("Tensor", self.own_offset if self.linear is None else self.linear.bias)
 
     @property
-    def loadings(self) -> Float[Tensor, "g d_plus_p"] | None:
-        """Weights of each latent dimension on each feature, first the shared, then the private; None unless linear."""
+    def weights(self) -> Float[Tensor, "rg d_plus_p"] | None:
+        """Weights of each latent dimension on each output, first the shared, then the private; None unless linear."""
         if self.linear is None or self.bent is not None:
             return None
         return self.linear.weight[:, : self.n_latent + self.n_private]
 
+    @property
+    def loadings(self) -> Float[Tensor, "g d_plus_p"] | None:
+        """The weights on the first number of each feature, which says where its mean is; None unless linear."""
+        return None if self.weights is None else self.weights[: self.n_features]
+
     @torch.no_grad()
-    def initialise(self, start: Float[Tensor, " g"], known: Float[Tensor, "c c"]) -> None:
+    def initialise(self, start: Float[Tensor, " rg"], known: Float[Tensor, "c c"]) -> None:
         """Start at an average observation, and say which levels of the covariates this modality knows."""
         self.offset.copy_(start)
         self.known.copy_(known)

@@ -482,7 +482,8 @@ class OmixVAE:
         Returns
         -------
         pandas.DataFrame
-            Features by dimensions: ``shared 0`` …, then ``private 0`` …
+            Features by dimensions: ``shared 0`` …, then ``private 0`` … Where the likelihood takes several numbers of
+            each feature, the weights on the first, which says where the mean is (`protein_mixture`: the foreground).
 
         Raises
         ------
@@ -556,8 +557,8 @@ def fit(
         values brought into range, with what is missing filled in. It is copied, yours stays as it is.
     decoders
         The same for decoders: from latents (n, shared + private + covariates) to (n, g), on the scale of the likelihood
-        (see the page "Networks of your own" of the documentation). The option `likelihoods` takes classes as well as
-        words.
+        (for `protein_mixture` to (n, 2 g); see the page "Networks of your own" of the documentation). The option
+        `likelihoods` takes classes as well as words.
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `batch_key`, `covariate_keys`, `labels_key`,
         `likelihoods`, `noise`, `weights`, `n_latent`, `n_private`, `n_clusters`, `aggregation`, `n_components`,

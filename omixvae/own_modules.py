@@ -22,7 +22,7 @@ class OwnModules:
     encoders
         Modality to a module (n, g) → (n, any size): what makes features of an image, a spectrum, a sequence.
     decoders
-        Modality to a module (n, latents) → (n, g).
+        Modality to a module (n, latents) → (n, r g), where the likelihood takes r numbers of each feature (mostly 1).
     likelihoods
         Modality to a subclass of `Likelihood`.
 

@@ -64,7 +64,7 @@ def check_likelihood(
         for parameter in likelihood.parameters():
             # A little below the start values, where dispersions are so small that moments of samples settle.
             parameter.copy_(0.3 * _normal(parameter.shape, generator) - 0.7)
-    decoded = 0.5 * _normal((len(LIBRARIES), n_features), generator)
+    decoded = 0.5 * _normal((len(LIBRARIES), likelihood.n_decoded * n_features), generator)
     library = torch.tensor(LIBRARIES, dtype=torch.float64)
     for one, total in zip(decoded, library, strict=True):
         _check_normalised(likelihood, one, total, support)
@@ -184,7 +184,7 @@ def _check_values(
             possible = possible or float(support.max()) > 1  # counts have no upper limit
         assert possible or not accepted, f"check takes {value}, which the distribution cannot give."
         if accepted:
-            finite = bool(torch.isfinite(p.log_prob(torch.full_like(decoded[:1], value))).all())
+            finite = bool(torch.isfinite(p.log_prob(torch.full_like(p.mean, value))).all())
             assert finite, f"check takes {value}, but its log-probability is not finite."
     if isinstance(support, Tensor):
         assert likelihood.check(support.numpy()).all(), "check refuses values that the distribution can give."

@@ -72,10 +72,11 @@ class MultimodalVAE(nn.Module):
                 n_private=m.n_private,
                 n_covariates=plan.n_covariates,
                 n_features=m.n_features,
+                n_decoded=likelihood.n_decoded,
                 hidden_size=size,
                 own=own.decoders.get(m.name),
             )
-            for m in plan.modalities
+            for m, likelihood in zip(plan.modalities, self.likelihoods, strict=True)
         )
         self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size, plan.n_components)
         self.private_encoder = (

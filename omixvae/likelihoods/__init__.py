@@ -5,6 +5,7 @@ from omixvae.likelihoods.continuous import Gaussian, Laplace, LogNormal, Student
 from omixvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from omixvae.likelihoods.fractions import Bernoulli, Beta
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.protein import ProteinMixture
 
 __all__ = ["LIKELIHOODS", "DataDistribution", "Likelihood"]
 
@@ -16,6 +17,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "poisson": Poisson,
     "negative_binomial": NegativeBinomial,
     "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
+    "protein_mixture": ProteinMixture,
     "bernoulli": Bernoulli,
     "beta": Beta,
     "categorical": Categorical,

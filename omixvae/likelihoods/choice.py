@@ -77,7 +77,7 @@ def refusal(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> In
     bad = stored[wrong]
     example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
     better, _ = suitable(table)
-    if word == "negative_binomial":
+    if likelihood.needs.startswith("counts"):
         fix = (
             f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
             f"likelihoods={{{table.name!r}: {better!r}}}."

@@ -36,6 +36,11 @@ START_LOGIT = -2.2
 """One zero in ten is the assay's own at the start."""
 
 
+def is_count(values: np.ndarray) -> np.ndarray:
+    """Tell for each value whether it is a whole number that is not negative."""
+    return np.isfinite(values) & (values >= 0) & (values == np.round(values))
+
+
 def log_binomial_ratio(x: Tensor, theta: Tensor) -> Tensor:
     """Give log Γ(x + θ) - log Γ(θ) - log Γ(x + 1), accurate for counts of any size."""
     a, b = x + theta, x + 1
@@ -225,7 +230,7 @@ class _Composition(Likelihood):
     @staticmethod
     def check(values: np.ndarray) -> np.ndarray:
         """Take whole numbers that are not negative."""
-        return np.isfinite(values) & (values >= 0) & (values == np.round(values))
+        return is_count(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
         """Scale each observation to the typical total, then log(1 + x)."""
@@ -248,8 +253,7 @@ class _Composition(Likelihood):
         n = mask.sum(0).clamp(min=1)
         mean = counts.sum(0) / n
         variance = torch.where(mask, (counts - mean) ** 2, 0.0).sum(0) / n
-        counting = (counts * factor).sum(0) / n
-        return ((variance - counting) / mean.square().clamp(min=1e-12)).clamp(min=0).log1p().sqrt().clamp(*UNIT_LIMITS)
+        return log_deviation(mean, variance, (counts * factor).sum(0) / n)
 
 
 class Poisson(_Composition):
@@ -301,7 +305,7 @@ class NegativeBinomial(_Composition):
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
         """Start at the mean composition, and at the θ that fits the mean and variance of each feature."""
         mean, variance = (torch.as_tensor(m) for m in (moments.mean, moments.variance))
-        self.log_theta.copy_(_fitting_theta(mean, variance).log())
+        self.log_theta.copy_(fitting_theta(mean, variance).log())
         return self._start_at_composition(mean, sample)
 
 
@@ -335,11 +339,16 @@ class ZeroInflatedNegativeBinomial(_Composition):
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
         """Start at the mean composition, at the θ that fits the moments, and with few zeros of the assay's own."""
         mean, variance = (torch.as_tensor(m) for m in (moments.mean, moments.variance))
-        self.log_theta.copy_(_fitting_theta(mean, variance).log())
+        self.log_theta.copy_(fitting_theta(mean, variance).log())
         self.logit.fill_(START_LOGIT)
         return self._start_at_composition(mean, sample)
 
 
-def _fitting_theta(mean: Tensor, variance: Tensor) -> Tensor:
+def log_deviation(mean: Tensor, variance: Tensor, counting: Tensor) -> Tensor:
+    """Give the standard deviation of log μ with these moments of the counts, `counting` being what chance adds."""
+    return ((variance - counting) / mean.square().clamp(min=1e-12)).clamp(min=0).log1p().sqrt().clamp(*UNIT_LIMITS)
+
+
+def fitting_theta(mean: Tensor, variance: Tensor) -> Tensor:
     """Give the inverse dispersion with these moments, within limits."""
     return (mean**2 / (variance - mean).clamp(min=1e-3)).clamp(0.1, 100.0)

@@ -53,18 +53,22 @@ class Likelihood(nn.Module, ABC):
 
     takes_noise: ClassVar[bool] = False
 
+    n_decoded: ClassVar[int] = 1
+    """How many numbers r of each feature the decoder gives. The first g of its r g outputs are those that the loadings
+    belong to: they say where the mean is."""
+
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__()
         self.n_features, self.noise = n_features, noise
 
     @abstractmethod
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> DataDistribution:
+    def forward(self, decoded: Float[Tensor, "*n rg"], library: Float[Tensor, "*n"]) -> DataDistribution:
         """Make the distribution of each entry.
 
         Parameters
         ----------
         decoded
-            What the decoder gives, shape (..., g), unbounded.
+            What the decoder gives, shape (..., r g), unbounded: `n_decoded` blocks of g numbers.
         library
             Total of each observation, shape (...).
 
@@ -84,7 +88,7 @@ class Likelihood(nn.Module, ABC):
         """Bring values into a range that a network likes, about centred and of unit size."""
 
     @abstractmethod
-    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " rg"]:
         """Start the own parameters from the data, and say where the decoder should start.
 
         Parameters
@@ -97,5 +101,5 @@ class Likelihood(nn.Module, ABC):
         Returns
         -------
         torch.Tensor
-            Shape (g,): the `decoded` of an average observation.
+            Shape (r g,): the `decoded` of an average observation.
         """

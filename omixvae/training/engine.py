@@ -147,11 +147,11 @@ def _step(
 
 
 def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
-    """Minus the log-density of the parameters that have a prior: the mixture's, and the loadings'."""
+    """Minus the log-density of the parameters that have a prior: the mixture's, and the linear decoders' weights'."""
     penalty = network.prior.penalty()
     for decoder in network.decoders:
-        if decoder.loadings is not None:
-            penalty = penalty + 0.5 * plan.shrinkage * decoder.loadings.square().sum()
+        if decoder.weights is not None:
+            penalty = penalty + 0.5 * plan.shrinkage * decoder.weights.square().sum()
     return penalty
 
 

@@ -30,6 +30,7 @@ SUPPORTS = {
     "poisson": torch.cartesian_prod(COUNTS, COUNTS),
     "negative_binomial": torch.cartesian_prod(COUNTS, COUNTS),
     "zero_inflated_negative_binomial": torch.cartesian_prod(COUNTS, COUNTS),
+    "protein_mixture": torch.cartesian_prod(COUNTS, COUNTS),
     "bernoulli": torch.cartesian_prod(BITS, BITS, BITS),
     "beta": (0.0, 1.0),
     "categorical": torch.eye(4),
