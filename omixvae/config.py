@@ -28,6 +28,7 @@ LikelihoodWord = Literal[
     "protein_mixture",
     "bernoulli",
     "beta",
+    "binomial",
     "categorical",
 ]
 AggregationWord = Literal[
@@ -57,6 +58,12 @@ class DataConfig:
     )
     layers: Mapping[str, str] = option(
         {}, PerModality(Name(optional=False)), "Layer to read instead of X, per modality."
+    )
+    coverage_layers: Mapping[str, str] = option(
+        {},
+        PerModality(Name(optional=False)),
+        "Layer with the number that each count is out of (all reads over a site, methylated or not), per modality; for "
+        "the likelihood binomial.",
     )
     batch_key: str | None = option(
         None, Name(), "Column of obs with the experimental batch; the decoders see it, so that the latent need not."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from omixvae.config import AggregationWord, Config, KLWord, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
-from omixvae.data.masked import MaskedModalities
+from omixvae.data.masked import MaskedModalities, ModalityTable
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
@@ -340,7 +340,11 @@ def _likelihoods(
             word, reason = (asked[table.name], "as asked") if table.name in asked else suitable(table)
             chosen[table.name], likelihood = word, LIKELIHOODS[word]
         reasons[f"likelihood of {table.name}"] = f"likelihood of {table.name} = {word}: {reason}"
-        refusals = refusal(table, word, likelihood), _no_noise(config, table.name, word, likelihood)
+        refusals = (
+            refusal(table, word, likelihood),
+            _no_noise(config, table.name, word, likelihood),
+            _no_coverage(table, word, likelihood),
+        )
         errors += [error for error in refusals if error]
     raise_together(errors)
     return chosen
@@ -403,4 +407,21 @@ def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]
         f"A noise is given for modality {name!r}, but its likelihood {word} has none that could be set.",
         "option noise",
         f"Leave it out, or choose one of {taking} for this modality.",
+    )
+
+
+def _no_coverage(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> InputError | None:
+    """Say that a likelihood lacks the coverage of its counts, or has no use for one, if so."""
+    if likelihood.takes_coverage == (table.coverage is not None):
+        return None
+    if likelihood.takes_coverage:
+        return InputError(
+            f"The likelihood {word} of modality {table.name!r} needs to know what each count is out of.",
+            "option coverage_layers",
+            f"Name the layer with all reads over each site: coverage_layers={{{table.name!r}: ...}}.",
+        )
+    return InputError(
+        f"A coverage is given for modality {table.name!r}, but its likelihood {word} has no use for it.",
+        "option coverage_layers",
+        "Leave it out, or choose the likelihood binomial, with counts as values, for this modality.",
     )

@@ -80,6 +80,12 @@ def annotate(
             loadings = pd.DataFrame(weights.detach().cpu().numpy(), index=list(table.features))
             aligned = loadings.reindex(mdata.mod[table.name].var_names)
             mdata.mod[table.name].varm[f"{key}_loadings"] = aligned.to_numpy(np.float32)
+        if network.likelihoods[s].takes_coverage and table.name in mdata.mod:
+            typical = pd.Series(
+                network.likelihoods[s].get_buffer("typical_coverage").cpu().numpy(), list(table.features)
+            )
+            aligned = typical.reindex(mdata.mod[table.name].var_names)
+            mdata.mod[table.name].var[f"{key}_coverage"] = aligned.to_numpy(np.float32)
     mdata.uns[key] = _record(network, data, config, plan, history)
 
 
@@ -139,7 +145,11 @@ def _forget(mdata: mudata.MuData, key: str) -> None:
         if name in mdata.obs:
             del mdata.obs[name]
     for adata in mdata.mod.values():
-        for axis, name in ((adata.obsm, f"X_{key}_private"), (adata.varm, f"{key}_loadings")):
+        for axis, name in (
+            (adata.obsm, f"X_{key}_private"),
+            (adata.varm, f"{key}_loadings"),
+            (adata.var, f"{key}_coverage"),
+        ):
             if name in axis:
                 del axis[name]
 

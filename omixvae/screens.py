@@ -47,7 +47,7 @@ def summarise_results(model: OmixVAE, mdata: mudata.MuData, output: Path) -> dic
     prefixes = (f"X_{key}", f"{key}_")
     keys = [f'{axis}["{n}"]' for axis in ("obsm", "obs") for n in getattr(mdata, axis) if n.startswith(prefixes)]
     for mod, adata in mdata.mod.items():
-        for axis in ("obsm", "varm"):
+        for axis in ("obsm", "varm", "var"):
             keys += [f'["{mod}"].{axis}["{n}"]' for n in getattr(adata, axis) if n.startswith(prefixes)]
     return {"observations": int(mdata.n_obs), "keys": [*keys, f'uns["{key}"]'], "output": str(output)}
 

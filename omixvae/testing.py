@@ -42,7 +42,7 @@ def check_likelihood(
         Makes the likelihood from a number of features.
     support
         Where its values lie. Discrete values: every row that can occur, shape (rows, g), up to where hardly any
-        probability is left (library sizes here are below 10). Continuous values: the limits of one entry.
+        probability is left (library sizes and coverages here are below 10). Continuous values: the limits of one entry.
     seed
         Of all random numbers.
 
@@ -65,35 +65,37 @@ def check_likelihood(
             # A little below the start values, where dispersions are so small that moments of samples settle.
             parameter.copy_(0.3 * _normal(parameter.shape, generator) - 0.7)
     decoded = 0.5 * _normal((len(LIBRARIES), likelihood.n_decoded * n_features), generator)
-    library = torch.tensor(LIBRARIES, dtype=torch.float64)
-    for one, total in zip(decoded, library, strict=True):
+    exposure = torch.tensor(LIBRARIES, dtype=torch.float64).unsqueeze(-1)
+    if likelihood.takes_coverage:
+        exposure = torch.stack([exposure[:, 0].roll(j) for j in range(n_features)], dim=-1)
+    for one, total in zip(decoded, exposure, strict=True):
         _check_normalised(likelihood, one, total, support)
         _check_moments(likelihood, one, total, generator)
-    _check_gradients(likelihood, decoded, library, generator)
-    _check_masked(likelihood, decoded, library, generator)
-    _check_values(likelihood, decoded, library, support)
+    _check_gradients(likelihood, decoded, exposure, generator)
+    _check_masked(likelihood, decoded, exposure, generator)
+    _check_values(likelihood, decoded, exposure, support)
 
 
 def _normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     return torch.randn(tuple(shape), generator=generator, dtype=torch.float64)
 
 
-def _repeated(likelihood: Likelihood, one: Tensor, library: Tensor, n: int) -> DataDistribution:
+def _repeated(likelihood: Likelihood, one: Tensor, exposure: Tensor, n: int) -> DataDistribution:
     """Make the distribution of one observation, n times over."""
-    p: DataDistribution = likelihood(one.expand(n, -1), library.expand(n))
+    p: DataDistribution = likelihood(one.expand(n, -1), exposure.expand(n, -1))
     return p
 
 
 @torch.no_grad()
 def _check_normalised(
-    likelihood: Likelihood, one: Tensor, library: Tensor, support: Tensor | tuple[float, float]
+    likelihood: Likelihood, one: Tensor, exposure: Tensor, support: Tensor | tuple[float, float]
 ) -> None:
     if isinstance(support, Tensor):
-        total = _repeated(likelihood, one, library, len(support)).log_prob(support.double()).sum(-1).exp().sum()
+        total = _repeated(likelihood, one, exposure, len(support)).log_prob(support.double()).sum(-1).exp().sum()
     else:
-        p = _repeated(likelihood, one, library, 1)
+        p = _repeated(likelihood, one, exposure, 1)
         x, weight = _quadrature(p.mean[0], p.variance[0].sqrt(), *support)
-        total = (_repeated(likelihood, one, library, len(x)).log_prob(x).exp() * weight).sum(0)
+        total = (_repeated(likelihood, one, exposure, len(x)).log_prob(x).exp() * weight).sum(0)
     worst = float((total - 1).abs().max())
     assert worst < 1e-6, f"The probabilities of all values sum to something that differs from one by {worst:.2g}."
 
@@ -114,9 +116,9 @@ def _quadrature(mean: Tensor, scale: Tensor, low: float, high: float) -> tuple[T
 
 
 @torch.no_grad()
-def _check_moments(likelihood: Likelihood, one: Tensor, library: Tensor, generator: torch.Generator) -> None:
-    p = _repeated(likelihood, one, library, 1)
-    x = _repeated(likelihood, one, library, N_SAMPLES).sample(generator)
+def _check_moments(likelihood: Likelihood, one: Tensor, exposure: Tensor, generator: torch.Generator) -> None:
+    p = _repeated(likelihood, one, exposure, 1)
+    x = _repeated(likelihood, one, exposure, N_SAMPLES).sample(generator)
     _compare_moments(x, p.mean[0], p.variance[0])
 
 
@@ -132,12 +134,12 @@ def _compare_moments(x: Tensor, mean: Tensor, variance: Tensor) -> None:
         )
 
 
-def _check_gradients(likelihood: Likelihood, decoded: Tensor, library: Tensor, generator: torch.Generator) -> None:
+def _check_gradients(likelihood: Likelihood, decoded: Tensor, exposure: Tensor, generator: torch.Generator) -> None:
     names = [name for name, _ in likelihood.named_parameters()]
-    x = likelihood(decoded, library).sample(generator).detach()
+    x = likelihood(decoded, exposure).sample(generator).detach()
 
     def log_prob(decoded: Tensor, *values: Tensor) -> Tensor:
-        p: DataDistribution = functional_call(likelihood, dict(zip(names, values, strict=True)), (decoded, library))
+        p: DataDistribution = functional_call(likelihood, dict(zip(names, values, strict=True)), (decoded, exposure))
         return p.log_prob(x)
 
     inputs = tuple(t.detach().clone().requires_grad_() for t in (decoded, *likelihood.parameters()))
@@ -150,16 +152,16 @@ def _check_gradients(likelihood: Likelihood, decoded: Tensor, library: Tensor, g
     )
 
 
-def _check_masked(likelihood: Likelihood, decoded: Tensor, library: Tensor, generator: torch.Generator) -> None:
-    x = likelihood(decoded, library).sample(generator).detach()
+def _check_masked(likelihood: Likelihood, decoded: Tensor, exposure: Tensor, generator: torch.Generator) -> None:
+    x = likelihood(decoded, exposure).sample(generator).detach()
     observed = torch.ones_like(x, dtype=torch.bool)
     observed[0, 0] = observed[-1, -1] = False
     present = torch.ones(len(x), dtype=torch.bool)
-    poisoned = ModalityBatch(torch.where(observed, x, torch.nan), present, observed, library)
+    poisoned = ModalityBatch(torch.where(observed, x, torch.nan), present, observed, torch.ones(len(x)))
 
     def evaluate(log_prob: Callable[[DataDistribution], Tensor]) -> tuple[Tensor, ...]:
         inputs = (decoded.clone().requires_grad_(), *likelihood.parameters())
-        entries = log_prob(likelihood(inputs[0], library))
+        entries = log_prob(likelihood(inputs[0], exposure))
         return entries.detach(), *torch.autograd.grad(entries.sum(), inputs)
 
     masked = evaluate(lambda p: poisoned.only_measured(p.log_prob(poisoned.filled), 0.0))
@@ -168,15 +170,14 @@ def _check_masked(likelihood: Likelihood, decoded: Tensor, library: Tensor, gene
         assert torch.allclose(got, expected, rtol=0, atol=ROUNDING), (
             "A missing entry changes the log-probability, or the gradient, of the measured ones."
         )
-    seen = likelihood.encoder_input(poisoned.filled, library)
+    seen = likelihood.encoder_input(poisoned.filled, exposure)
     assert bool(torch.isfinite(seen).all()), "The encoder's input is not finite where an entry is missing."
 
 
 @torch.no_grad()
 def _check_values(
-    likelihood: Likelihood, decoded: Tensor, library: Tensor, support: Tensor | tuple[float, float]
+    likelihood: Likelihood, decoded: Tensor, exposure: Tensor, support: Tensor | tuple[float, float]
 ) -> None:
-    p = likelihood(decoded[:1], library[:1])
     for value in (np.nan, np.inf, -np.inf, -1e6, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 1e6):
         accepted = bool(likelihood.check(np.array([value]))[0])
         possible = value in support if isinstance(support, Tensor) else support[0] <= value <= support[1]
@@ -184,6 +185,8 @@ def _check_values(
             possible = possible or float(support.max()) > 1  # counts have no upper limit
         assert possible or not accepted, f"check takes {value}, which the distribution cannot give."
         if accepted:
+            # No count is above its coverage, and whoever reads the data sees to it.
+            p = likelihood(decoded[:1], exposure[:1].clamp(min=value) if likelihood.takes_coverage else exposure[:1])
             finite = bool(torch.isfinite(p.log_prob(torch.full_like(p.mean, value))).all())
             assert finite, f"check takes {value}, but its log-probability is not finite."
     if isinstance(support, Tensor):

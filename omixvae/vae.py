@@ -99,7 +99,7 @@ class MultimodalVAE(nn.Module):
         """
         h = []
         for modality, likelihood, encoder in zip(batch.modalities, self.likelihoods, self.encoders, strict=True):
-            x = likelihood.encoder_input(modality.filled, modality.library)
+            x = likelihood.encoder_input(modality.filled, modality.exposure)
             h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality), 0.0))
         return torch.stack(h, dim=1)
 
@@ -183,7 +183,7 @@ class MultimodalVAE(nn.Module):
         z, w
             Shape (..., n, d) and (..., n, p): latents of the observations of `batch`.
         batch
-            Gives covariates and library sizes.
+            Gives covariates, library sizes and coverages.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class MultimodalVAE(nn.Module):
         """
         shape = z.shape[:-1]
         decoded = self.decoders[s](z, w, batch.covariates.expand(*shape, -1))
-        p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].library.expand(shape))
+        p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].exposure.expand(*shape, -1))
         return p
 
     def log_prob(

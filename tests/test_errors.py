@@ -257,7 +257,7 @@ def test_wrong_values(change, options, message):
             "  3. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
             "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'student_t', "
             "'laplace', 'log_normal', 'poisson', 'negative_binomial', 'zero_inflated_negative_binomial', "
-            "'protein_mixture', 'bernoulli', 'beta', 'categorical'.\n"
+            "'protein_mixture', 'bernoulli', 'beta', 'binomial', 'categorical'.\n"
             "  4. Option beta cannot be nan. Where: option beta (--beta). "
             "How to mend it: Give a number from 0 to 1000.",
             id="values of options",

@@ -110,8 +110,8 @@ class Poisson(NegativeBinomial):
 
     needs = "counts"
 
-    def forward(self, decoded, library):
-        log_mu = torch.log_softmax(decoded, -1) + library.log().unsqueeze(-1)
+    def forward(self, decoded, exposure):
+        log_mu = torch.log_softmax(decoded, -1) + exposure.log()
         return NegativeBinomialCounts(log_mu, torch.full_like(self.log_theta, 12.0))
 
 

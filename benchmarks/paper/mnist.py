@@ -352,8 +352,8 @@ class Letters(Indicators):
 class Text(Categorical):
     """Letters that are independent of each other given the latents, each with probabilities softmax(decoded)."""
 
-    def forward(self, decoded: Tensor, library: Tensor) -> Letters:
-        """Make the distribution of the letters; the library size plays no part."""
+    def forward(self, decoded: Tensor, exposure: Tensor) -> Letters:
+        """Make the distribution of the letters; the exposure plays no part."""
         return Letters(decoded)
 
 

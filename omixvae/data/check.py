@@ -1,6 +1,6 @@
 """What is wrong with an input, in a biologist's words: the same findings for `fit` and for `omixvae inspect`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import mudata
 import numpy as np
@@ -84,7 +84,11 @@ def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     >>> [str(e) for e in check_options(simulate(n_obs=50), DataConfig(modalities=("rna", "atac")))]
     ["There is no modality 'atac'. Where: option modalities. How to mend it: Choose from 'rna', 'protein'."]
     """
-    asked = {"modalities": config.modalities or (), "layers": tuple(config.layers)}
+    asked = {
+        "modalities": config.modalities or (),
+        "layers": tuple(config.layers),
+        "coverage_layers": tuple(config.coverage_layers),
+    }
     return [
         InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, mdata.mod))
         for option, names in asked.items()
@@ -93,8 +97,10 @@ def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     ]
 
 
-def check_modality(mdata: mudata.MuData, name: str, layer: str | None) -> list[InputError]:
-    """Find what is wrong with the names, the shape and the layer of one modality, before any value is read.
+def check_modality(
+    mdata: mudata.MuData, name: str, layer: str | None, coverage_layer: str | None = None
+) -> list[InputError]:
+    """Find what is wrong with the names, the shape and the layers of one modality, before any value is read.
 
     Parameters
     ----------
@@ -104,6 +110,8 @@ def check_modality(mdata: mudata.MuData, name: str, layer: str | None) -> list[I
         The modality.
     layer
         The layer that is asked for; None for X.
+    coverage_layer
+        The layer with the number that each count is out of, if one is asked for.
 
     Returns
     -------
@@ -116,7 +124,8 @@ def check_modality(mdata: mudata.MuData, name: str, layer: str | None) -> list[I
     >>> [e.problem for e in check_modality(simulate(n_obs=50), "rna", "counts")]
     ["Modality 'rna' has no layer 'counts'."]
     """
-    return _check_names(mdata, name) + _check_layer(mdata, name, layer)
+    asked = {"layers": layer, "coverage_layers": coverage_layer}
+    return _check_names(mdata, name) + _check_layers(mdata, name, asked)
 
 
 def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
@@ -161,25 +170,27 @@ def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
     return errors
 
 
-def _check_layer(mdata: mudata.MuData, name: str, layer: str | None) -> list[InputError]:
+def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | None]) -> list[InputError]:
+    """Find the layers that are asked for, by option, and not there."""
     adata = mdata.mod[name]
-    if layer is not None and layer not in adata.layers:
-        return [
-            InputError(
-                f"Modality {name!r} has no layer {layer!r}.",
-                f"option layers, mdata[{name!r}].layers",
-                nearest(layer, adata.layers),
-            )
-        ]
-    if layer is None and adata.X is None:
-        return [
+    errors = [
+        InputError(
+            f"Modality {name!r} has no layer {layer!r}.",
+            f"option {option}, mdata[{name!r}].layers",
+            nearest(layer, adata.layers),
+        )
+        for option, layer in asked.items()
+        if layer is not None and layer not in adata.layers
+    ]
+    if asked["layers"] is None and adata.X is None:
+        errors.append(
             InputError(
                 f"Modality {name!r} has no X.",
                 f"mdata[{name!r}].X",
                 f"Say which layer holds its values: layers={{{name!r}: ...}}.",
             )
-        ]
-    return []
+        )
+    return errors
 
 
 def check_values(

@@ -7,6 +7,7 @@ import mudata
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 
 from omixvae.config import DataConfig
 from omixvae.data.check import (
@@ -18,6 +19,7 @@ from omixvae.data.check import (
     check_values,
 )
 from omixvae.data.columns import find_column
+from omixvae.data.coverage import check_coverage
 from omixvae.data.masked import Covariate, MaskedModalities, Matrix, ModalityTable, Schema
 from omixvae.errors import InputError, nearest, raise_together
 
@@ -68,7 +70,7 @@ def from_mudata(
     tables, covariates = [], [np.zeros((mdata.n_obs, 0), np.float32)]
     for name in [name for name in features if name != labels_key]:
         try:
-            tables.append(_table(mdata, name, features[name], config.layers.get(name), batch, new=schema is not None))
+            tables.append(_table(mdata, name, features[name], config, batch, new=schema is not None))
         except InputError as error:
             errors.append(error)
     raise_together(errors)
@@ -105,6 +107,7 @@ def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> Data
     return DataConfig(
         modalities=modalities,
         layers={m: layer for m, layer in config.layers.items() if m in modalities},
+        coverage_layers={m: layer for m, layer in config.coverage_layers.items() if m in modalities},
         batch_key=schema.batch_key if schema.batch_key in keys else None,
         covariate_keys=tuple(k for k in keys if k != schema.batch_key),
     )
@@ -202,7 +205,7 @@ def _table(
     mdata: mudata.MuData,
     name: str,
     features: Sequence[str],
-    layer: str | None,
+    config: DataConfig,
     batch: np.ndarray | None,
     *,
     new: bool,
@@ -212,19 +215,34 @@ def _table(
         nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
         row = np.full(mdata.n_obs, -1)
         return ModalityTable(name, tuple(features), nothing, row, None, _library(nothing, row, batch))
-    raise_together(check_modality(mdata, name, layer))
+    layer, coverage_layer = config.layers.get(name), config.coverage_layers.get(name)
+    raise_together(check_modality(mdata, name, layer, coverage_layer))
     adata = mdata.mod[name]
-    values = _as_matrix(adata.X if layer is None else adata.layers[layer], name)
-    names = adata.var_names.astype(str)
-    if tuple(names) != tuple(features):
-        values = values[:, _positions(names, features, name)]
-    values, missing = _split_missing(values)
+    matrix, coverage = _read(adata, layer, features, name), None
+    if coverage_layer is not None:
+        # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
+        matrix, coverage = _dense(matrix), _dense(_read(adata, coverage_layer, features, name))
+        coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
+        raise_together(check_coverage(name, matrix, coverage, features, may_be_empty=new))
+        matrix = np.where(coverage > 0, matrix, np.float32(np.nan))
+    values, missing = _split_missing(matrix)
     raise_together(check_values(name, values, missing, features, may_be_empty=new))
     row = adata.obs_names.get_indexer(mdata.obs_names)
     if missing is not None:
         nothing_measured = np.asarray(missing.sum(1)).ravel() == len(features)
         row = np.where(nothing_measured[row], -1, row)
-    return ModalityTable(name, tuple(features), values, row, missing, _library(values, row, batch))
+    return ModalityTable(name, tuple(features), values, row, missing, _library(values, row, batch), coverage=coverage)
+
+
+def _read(adata: AnnData, layer: str | None, features: Sequence[str], name: str) -> Matrix:
+    """Read X or a layer with the features in the order asked for."""
+    matrix = _as_matrix(adata.X if layer is None else adata.layers[layer], name)
+    names = adata.var_names.astype(str)
+    return matrix if tuple(names) == tuple(features) else matrix[:, _positions(names, features, name)]
+
+
+def _dense(matrix: Matrix) -> np.ndarray:
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
 
 
 def _positions(names: pd.Index, features: Sequence[str], name: str) -> np.ndarray:

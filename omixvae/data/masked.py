@@ -118,6 +118,9 @@ class ModalityTable:
         modality has the median of the totals (of its batch, if one is given); NaN if no observation has it.
     is_label
         Whether this is a column of labels (indicator columns) and not a modality of the MuData.
+    coverage
+        Shape of `values`, then dense: the number that each count is out of, 0 where nothing was looked at (such an
+        entry is missing). None where values are no counts out of a coverage.
     """
 
     name: str
@@ -127,6 +130,7 @@ class ModalityTable:
     missing: Matrix | None
     library: np.ndarray
     is_label: bool = False
+    coverage: np.ndarray | None = None
 
     @property
     def present(self) -> np.ndarray:
@@ -202,7 +206,10 @@ class ModalityTable:
         present = torch.from_numpy(row >= 0).to(device)
         library = torch.from_numpy(self.library[index]).to(device, dtype)
         complete = missing is None and len(here) == len(index)
-        return ModalityBatch(values, present, missing, library, complete)
+        coverage = None
+        if self.coverage is not None:
+            coverage = _scatter(self.coverage, row[here], here, len(index), device, dtype)
+        return ModalityBatch(values, present, missing, library, complete, coverage)
 
 
 def _scatter(
@@ -239,6 +246,8 @@ class ModalityBatch:
         Shape (n,), the observation's total (see `ModalityTable`).
     complete
         Set by whoever knows that every observation is present and every entry measured: saves looking at the mask.
+    coverage
+        Shape (n, g), the number that each count is out of (see `ModalityTable`); None where there is no such thing.
     """
 
     values: Float[Tensor, "n g"]
@@ -246,6 +255,12 @@ class ModalityBatch:
     observed: Bool[Tensor, "n g"] | None
     library: Float[Tensor, " n"]
     complete: bool = False
+    coverage: Float[Tensor, "n g"] | None = None
+
+    @property
+    def exposure(self) -> Float[Tensor, "n g_or_1"]:
+        """How much was looked at: the coverage of each entry, or else the total of each observation."""
+        return self.library.unsqueeze(-1) if self.coverage is None else self.coverage
 
     @property
     def mask(self) -> Bool[Tensor, "n g_or_1"]:

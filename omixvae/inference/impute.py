@@ -42,7 +42,8 @@ def predict(
     -----
     With z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O) (the prior where the modality is absent), the law of total variance
     gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. An observation that lacks the modality gets the
-    median library size of those that have it (of its own batch, if that has any).
+    median library size of those that have it (of its own batch, if that has any), an entry without coverage the median
+    coverage of its feature in the training data.
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     for encoded in encode(network, source):

@@ -83,7 +83,7 @@ def _explained(
         for k, keep in enumerate(kept.to(x.device)):
             used = torch.where(keep, latents, average)
             expected = network.decode(s, used[:, :d], used[:, d:], encoded.batch).mean
-            predicted = network.likelihoods[s].encoder_input(expected, modality.library)
+            predicted = network.likelihoods[s].encoder_input(expected, modality.exposure)
             errors[k] += float(modality.only_measured((x - predicted) ** 2, 0.0).double().sum())
     return 1 - errors / total if total else np.full(len(kept), np.nan)
 
@@ -96,4 +96,4 @@ def _latents(network: MultimodalVAE, encoded: Encoded) -> Tensor:
 
 
 def _seen(likelihood: Likelihood, modality: ModalityBatch) -> Tensor:
-    return likelihood.encoder_input(modality.filled, modality.library)
+    return likelihood.encoder_input(modality.filled, modality.exposure)

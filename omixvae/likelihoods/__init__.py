@@ -3,7 +3,7 @@
 from omixvae.likelihoods.categorical import Categorical
 from omixvae.likelihoods.continuous import Gaussian, Laplace, LogNormal, StudentT
 from omixvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
-from omixvae.likelihoods.fractions import Bernoulli, Beta
+from omixvae.likelihoods.fractions import Bernoulli, Beta, Binomial
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
 from omixvae.likelihoods.protein import ProteinMixture
 
@@ -20,5 +20,6 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "protein_mixture": ProteinMixture,
     "bernoulli": Bernoulli,
     "beta": Beta,
+    "binomial": Binomial,
     "categorical": Categorical,
 }

@@ -50,14 +50,14 @@ class Categorical(Likelihood):
 
     Examples
     --------
-    >>> Categorical(4)(torch.zeros(1, 4), torch.ones(1)).mean.tolist()
+    >>> Categorical(4)(torch.zeros(1, 4), torch.ones(1, 1)).mean.tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
 
     needs: ClassVar[str] = "indicator columns of zeros and ones"
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> Indicators:
-        """Make the distribution of the label; the library size plays no part."""
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> Indicators:
+        """Make the distribution of the label; the exposure plays no part."""
         return Indicators(decoded)
 
     @staticmethod
@@ -65,7 +65,7 @@ class Categorical(Likelihood):
         """Take zeros and ones."""
         return (values == 0) | (values == 1)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Give the indicators as they are."""
         return values
 

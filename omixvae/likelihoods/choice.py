@@ -39,6 +39,8 @@ def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
     whole = bool(np.all(values == np.round(values)))
     if table.is_label:
         return "categorical", "it is a column of labels"
+    if table.coverage is not None and whole and low >= 0:
+        return "binomial", "coverage_layers says what each count is out of"
     if whole and low >= 0 and high <= 1:
         return "bernoulli", "all values are 0 or 1"
     if whole and low >= 0:

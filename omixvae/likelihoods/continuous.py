@@ -182,14 +182,14 @@ class Gaussian(_Standardised):
 
     Examples
     --------
-    >>> Gaussian(3)(torch.zeros(2, 3), torch.ones(2)).mean.shape
+    >>> Gaussian(3)(torch.zeros(2, 3), torch.ones(2, 1)).mean.shape
     torch.Size([2, 3])
     """
 
     needs: ClassVar[str] = "any finite numbers"
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> Normal:
-        """Make the distribution of each entry; the library size plays no part."""
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> Normal:
+        """Make the distribution of each entry; the exposure plays no part."""
         return Normal(*self._location_and_scale(decoded))
 
     @staticmethod
@@ -197,7 +197,7 @@ class Gaussian(_Standardised):
         """Take any finite number."""
         return np.isfinite(values)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise each feature."""
         return (values - self.center) / self.unit
 
@@ -216,14 +216,14 @@ class Laplace(_Standardised):
 
     Examples
     --------
-    >>> Laplace(3)(torch.zeros(2, 3), torch.ones(2)).mean.shape
+    >>> Laplace(3)(torch.zeros(2, 3), torch.ones(2, 1)).mean.shape
     torch.Size([2, 3])
     """
 
     needs: ClassVar[str] = "any finite numbers"
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> DoubleExponential:
-        """Make the distribution of each entry; the library size plays no part."""
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> DoubleExponential:
+        """Make the distribution of each entry; the exposure plays no part."""
         return DoubleExponential(*self._location_and_scale(decoded))
 
     @staticmethod
@@ -231,7 +231,7 @@ class Laplace(_Standardised):
         """Take any finite number."""
         return np.isfinite(values)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise each feature."""
         return (values - self.center) / self.unit
 
@@ -251,7 +251,7 @@ class StudentT(_Standardised):
 
     Examples
     --------
-    >>> StudentT(3)(torch.zeros(2, 3), torch.ones(2)).mean.shape
+    >>> StudentT(3)(torch.zeros(2, 3), torch.ones(2, 1)).mean.shape
     torch.Size([2, 3])
     """
 
@@ -261,8 +261,8 @@ class StudentT(_Standardised):
         super().__init__(n_features, noise)
         self.log_dof = nn.Parameter(torch.zeros(()))
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> StudentsT:
-        """Make the distribution of each entry; the library size plays no part."""
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> StudentsT:
+        """Make the distribution of each entry; the exposure plays no part."""
         return StudentsT(*self._location_and_scale(decoded), 2 + 8 * self.log_dof.clamp(max=6.0).exp())
 
     @staticmethod
@@ -270,7 +270,7 @@ class StudentT(_Standardised):
         """Take any finite number."""
         return np.isfinite(values)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise each feature, and pull outliers in."""
         return torch.asinh((values - self.center) / self.unit)
 
@@ -290,14 +290,14 @@ class LogNormal(_Standardised):
 
     Examples
     --------
-    >>> LogNormal(3)(torch.zeros(2, 3), torch.ones(2)).log_prob(torch.zeros(2, 3)).shape
+    >>> LogNormal(3)(torch.zeros(2, 3), torch.ones(2, 1)).log_prob(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
 
     needs: ClassVar[str] = "numbers not below zero"
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> ShiftedLogNormal:
-        """Make the distribution of each entry; the library size plays no part."""
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> ShiftedLogNormal:
+        """Make the distribution of each entry; the exposure plays no part."""
         return ShiftedLogNormal(*self._location_and_scale(decoded))
 
     @staticmethod
@@ -305,7 +305,7 @@ class LogNormal(_Standardised):
         """Take finite numbers that are not negative."""
         return np.isfinite(values) & (values >= 0)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise log(1 + x) of each feature."""
         return (torch.log1p(values) - self.center) / self.unit
 

@@ -221,20 +221,20 @@ class _Composition(Likelihood):
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
 
-    def _log_mean(self, decoded: Tensor, library: Tensor) -> Tensor:
-        """Give log(library × softmax(center + unit × decoded))."""
+    def _log_mean(self, decoded: Tensor, exposure: Tensor) -> Tensor:
+        """Give log(total × softmax(center + unit × decoded))."""
         # NaN: no observation of these data has the modality. Then the typical total of the training data is expected.
-        library = torch.where(library.isnan(), self.typical_library, library)
-        return functional.log_softmax(self.center + self.unit * decoded, dim=-1) + library.log().unsqueeze(-1)
+        total = torch.where(exposure.isnan(), self.typical_library, exposure)
+        return functional.log_softmax(self.center + self.unit * decoded, dim=-1) + total.log()
 
     @staticmethod
     def check(values: np.ndarray) -> np.ndarray:
         """Take whole numbers that are not negative."""
         return is_count(values)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Scale each observation to the typical total, then log(1 + x)."""
-        return torch.log1p(values * (self.typical_library / library).unsqueeze(-1))
+        return torch.log1p(values * (self.typical_library / exposure))
 
     def _start_at_composition(self, mean: Tensor, sample: ModalityBatch) -> Tensor:
         """Start at the mean composition; a feature without any count at a tenth of the rarest."""
@@ -248,7 +248,7 @@ class _Composition(Likelihood):
     def _log_deviation(self, sample: ModalityBatch) -> Tensor:
         """Estimate the standard deviation of the log of each feature's fraction, from the moments of the fractions."""
         mask = sample.mask.expand_as(sample.filled)
-        factor = (self.typical_library / sample.library).unsqueeze(-1)
+        factor = self.typical_library / sample.exposure
         counts = torch.where(mask, sample.filled * factor, 0.0)
         n = mask.sum(0).clamp(min=1)
         mean = counts.sum(0) / n
@@ -265,13 +265,13 @@ class Poisson(_Composition):
 
     Examples
     --------
-    >>> Poisson(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0])).mean[:, 0].round().tolist()
+    >>> Poisson(4)(torch.zeros(2, 4), torch.tensor([[100.0], [200.0]])).mean[:, 0].round().tolist()
     [25.0, 50.0]
     """
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> PoissonCounts:
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> PoissonCounts:
         """Make the distribution of each count."""
-        return PoissonCounts(self._log_mean(decoded, library))
+        return PoissonCounts(self._log_mean(decoded, exposure))
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
@@ -289,7 +289,7 @@ class NegativeBinomial(_Composition):
 
     Examples
     --------
-    >>> NegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0])).mean[:, 0].round().tolist()
+    >>> NegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([[100.0], [200.0]])).mean[:, 0].round().tolist()
     [25.0, 50.0]
     """
 
@@ -297,9 +297,9 @@ class NegativeBinomial(_Composition):
         super().__init__(n_features, noise)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> NegativeBinomialCounts:
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> NegativeBinomialCounts:
         """Make the distribution of each count."""
-        return NegativeBinomialCounts(self._log_mean(decoded, library), self.log_theta.clamp(*LOG_THETA_LIMITS))
+        return NegativeBinomialCounts(self._log_mean(decoded, exposure), self.log_theta.clamp(*LOG_THETA_LIMITS))
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
@@ -320,7 +320,7 @@ class ZeroInflatedNegativeBinomial(_Composition):
 
     Examples
     --------
-    >>> p = ZeroInflatedNegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([100.0, 200.0]))
+    >>> p = ZeroInflatedNegativeBinomial(4)(torch.zeros(2, 4), torch.tensor([[100.0], [200.0]]))
     >>> p.mean[:, 0].round().tolist()
     [23.0, 45.0]
     """
@@ -330,9 +330,9 @@ class ZeroInflatedNegativeBinomial(_Composition):
         self.log_theta = nn.Parameter(torch.zeros(n_features))
         self.logit = nn.Parameter(torch.full((n_features,), START_LOGIT))
 
-    def forward(self, decoded: Float[Tensor, "*n g"], library: Float[Tensor, "*n"]) -> ZeroInflatedCounts:
+    def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> ZeroInflatedCounts:
         """Make the distribution of each count."""
-        log_mu = self._log_mean(decoded, library)
+        log_mu = self._log_mean(decoded, exposure)
         return ZeroInflatedCounts(NegativeBinomialCounts(log_mu, self.log_theta.clamp(*LOG_THETA_LIMITS)), self.logit)
 
     @torch.no_grad()

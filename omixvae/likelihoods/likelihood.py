@@ -53,6 +53,10 @@ class Likelihood(nn.Module, ABC):
 
     takes_noise: ClassVar[bool] = False
 
+    takes_coverage: ClassVar[bool] = False
+    """Whether each value is out of a number of its own, from the option `coverage_layers`. Its buffer
+    `typical_coverage`, shape (g,), then says what is expected where nothing was looked at."""
+
     n_decoded: ClassVar[int] = 1
     """How many numbers r of each feature the decoder gives. The first g of its r g outputs are those that the loadings
     belong to: they say where the mean is."""
@@ -62,15 +66,17 @@ class Likelihood(nn.Module, ABC):
         self.n_features, self.noise = n_features, noise
 
     @abstractmethod
-    def forward(self, decoded: Float[Tensor, "*n rg"], library: Float[Tensor, "*n"]) -> DataDistribution:
+    def forward(self, decoded: Float[Tensor, "*n rg"], exposure: Float[Tensor, "*n g_or_1"]) -> DataDistribution:
         """Make the distribution of each entry.
 
         Parameters
         ----------
         decoded
             What the decoder gives, shape (..., r g), unbounded: `n_decoded` blocks of g numbers.
-        library
-            Total of each observation, shape (...).
+        exposure
+            How much was looked at: the total of each observation, shape (..., 1); or the coverage of each entry, shape
+            (..., g), 0 where nothing was (see `takes_coverage`). NaN where no observation of these data has the
+            modality.
 
         Returns
         -------
@@ -84,7 +90,7 @@ class Likelihood(nn.Module, ABC):
         """Tell for each value whether `log_prob` can take it."""
 
     @abstractmethod
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n g_or_1"]) -> Float[Tensor, "n g"]:
         """Bring values into a range that a network likes, about centred and of unit size."""
 
     @abstractmethod

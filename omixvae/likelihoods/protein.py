@@ -83,7 +83,7 @@ class ProteinMixture(Likelihood):
 
     Examples
     --------
-    >>> ProteinMixture(3)(torch.zeros(2, 6), torch.ones(2)).mean.shape
+    >>> ProteinMixture(3)(torch.zeros(2, 6), torch.ones(2, 1)).mean.shape
     torch.Size([2, 3])
     """
 
@@ -99,8 +99,8 @@ class ProteinMixture(Likelihood):
         self.log_background = nn.Parameter(torch.zeros(n_features))
         self.log_theta = nn.Parameter(torch.zeros(2, n_features))
 
-    def forward(self, decoded: Float[Tensor, "*n two_g"], library: Float[Tensor, "*n"]) -> TwoComponents:
-        """Make the distribution of each count; the library size plays no part."""
+    def forward(self, decoded: Float[Tensor, "*n two_g"], exposure: Float[Tensor, "*n 1"]) -> TwoComponents:
+        """Make the distribution of each count; the exposure plays no part."""
         above, logit = decoded.chunk(2, dim=-1)
         background = self.log_background.expand_as(above)
         foreground = background + functional.softplus(self.center + self.unit * above)
@@ -114,7 +114,7 @@ class ProteinMixture(Likelihood):
         """Take whole numbers that are not negative."""
         return is_count(values)
 
-    def encoder_input(self, values: Float[Tensor, "n g"], library: Float[Tensor, " n"]) -> Float[Tensor, "n g"]:
+    def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Take log(1 + x)."""
         return torch.log1p(values)
 

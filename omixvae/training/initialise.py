@@ -44,7 +44,7 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
         rows = np.sort(rng.permutation(present)[:most])
         sample = table.at(rows, weight.device, weight.dtype)
         start = network.likelihoods[s].initialise(table.moments, sample)
-        inputs = network.likelihoods[s].encoder_input(sample.filled, sample.library)
+        inputs = network.likelihoods[s].encoder_input(sample.filled, sample.exposure)
         network.encoders[s].initialise(inputs, sample)
         known = known_levels(data.schema, data.covariates[present])
         network.decoders[s].initialise(start, torch.from_numpy(known).to(weight))

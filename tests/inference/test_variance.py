@@ -32,7 +32,7 @@ def test_variance_explained_equals_its_definition(sparse):
             h = network.features(batch)
             z = network.posterior(h, batch.presence).mean
             latents = torch.cat([z, network.private_posterior(h, batch.presence, z).mean[:, s]], dim=1)
-            seen = likelihood.encoder_input(modality.filled, modality.library).numpy()
+            seen = likelihood.encoder_input(modality.filled, modality.exposure).numpy()
         mask = np.broadcast_to(modality.mask.numpy(), seen.shape)
         average = latents[modality.present].mean(0)
         mean = np.array([seen[mask[:, j], j].mean() for j in range(seen.shape[1])])
@@ -44,7 +44,7 @@ def test_variance_explained_equals_its_definition(sparse):
                 one = data.rows(np.array([i]), torch.device("cpu"), torch.float64)
                 with torch.no_grad():
                     p = network.decode(s, used[None, :2], used[None, 2:], one)
-                    predicted = likelihood.encoder_input(p.mean, one.modalities[s].library)[0].numpy()
+                    predicted = likelihood.encoder_input(p.mean, one.modalities[s].exposure)[0].numpy()
                 error += ((seen[i] - predicted) ** 2)[mask[i]].sum()
                 total += ((seen[i] - mean) ** 2)[mask[i]].sum()
             exists = row in ("all", "shared") or min(dimensions) < 2 + N_PRIVATE[s]

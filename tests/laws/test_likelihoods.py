@@ -33,6 +33,7 @@ SUPPORTS = {
     "protein_mixture": torch.cartesian_prod(COUNTS, COUNTS),
     "bernoulli": torch.cartesian_prod(BITS, BITS, BITS),
     "beta": (0.0, 1.0),
+    "binomial": torch.cartesian_prod(torch.arange(10.0), torch.arange(10.0)),
     "categorical": torch.eye(4),
 }
 
@@ -46,8 +47,8 @@ def test_laws(word):
 class UnnormalisedGaussian(Gaussian):
     """Breaks a law: its scale is forgotten in the density."""
 
-    def forward(self, decoded, library):
-        p = super().forward(decoded, library)
+    def forward(self, decoded, exposure):
+        p = super().forward(decoded, exposure)
         p.log_prob = lambda x: -0.5 * ((x - p.loc) / p.scale) ** 2
         return p
 
@@ -87,7 +88,7 @@ def test_gaussian_equals_scipy(generator, float64):
     likelihood, scale = standardised(Gaussian, generator, float64)
     decoded, x = torch.randn(2, 7, 5, generator=generator, dtype=float64)
     expected = stats.norm(likelihood.center + likelihood.unit * decoded, scale)
-    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    p = likelihood(decoded, torch.ones(7, 1, dtype=float64))
     np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-10)
     np.testing.assert_allclose(p.mean, expected.mean())
     np.testing.assert_allclose(p.variance.detach(), expected.var())
@@ -101,7 +102,7 @@ def test_student_t_equals_scipy(generator, float64):
     decoded, x = 3 * torch.randn(2, 7, 5, generator=generator, dtype=float64)
     scale = deviation * np.sqrt((dof - 2) / dof)
     expected = stats.t(dof, likelihood.center + likelihood.unit * decoded, scale)
-    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    p = likelihood(decoded, torch.ones(7, 1, dtype=float64))
     np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-10)
     np.testing.assert_allclose(p.mean, expected.mean())
     np.testing.assert_allclose(p.variance.detach(), expected.var())
@@ -113,7 +114,7 @@ def test_log_normal_equals_scipy(generator, float64):
     x = 1000 * torch.rand(7, 5, generator=generator, dtype=float64) ** 4
     x[0] = 0
     expected = stats.lognorm(scale, loc=-1, scale=(likelihood.center + likelihood.unit * decoded).exp().numpy())
-    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    p = likelihood(decoded, torch.ones(7, 1, dtype=float64))
     np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-9)
     np.testing.assert_allclose(p.mean.detach(), expected.mean())
     np.testing.assert_allclose(p.variance.detach(), expected.var())
@@ -123,7 +124,7 @@ def test_bernoulli_equals_scipy(generator, float64):
     decoded = 5 * torch.randn(7, 5, generator=generator, dtype=float64)
     x = torch.bernoulli(torch.full((7, 5), 0.5, dtype=float64), generator=generator)
     expected = stats.bernoulli(1 / (1 + np.exp(-decoded.numpy())))
-    p = Bernoulli(5)(decoded, torch.ones(7, dtype=float64))
+    p = Bernoulli(5)(decoded, torch.ones(7, 1, dtype=float64))
     np.testing.assert_allclose(p.log_prob(x), expected.logpmf(x), rtol=1e-9)
     np.testing.assert_allclose(p.mean, expected.mean())
     np.testing.assert_allclose(p.variance, expected.var())
@@ -137,7 +138,7 @@ def test_beta_equals_scipy(generator, float64):
     x = torch.rand(7, 5, generator=generator, dtype=float64)
     mean, c = 1 / (1 + np.exp(-decoded.numpy())), 2 + likelihood.log_excess.detach().exp().numpy()
     expected = stats.beta(mean * c, (1 - mean) * c)
-    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    p = likelihood(decoded, torch.ones(7, 1, dtype=float64))
     np.testing.assert_allclose(p.log_prob(x).detach(), expected.logpdf(x), rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(p.mean, expected.mean())
     np.testing.assert_allclose(p.variance.detach(), expected.var())
@@ -150,7 +151,7 @@ def test_categorical_equals_scipy(generator, float64):
     decoded = 3 * torch.randn(4, generator=generator, dtype=float64)
     weights = np.exp(decoded.numpy()) / np.exp(decoded.numpy()).sum()
     x = torch.eye(4, dtype=float64)
-    p = Categorical(4)(decoded.expand(4, 4), torch.ones(4, dtype=float64))
+    p = Categorical(4)(decoded.expand(4, 4), torch.ones(4, 1, dtype=float64))
     np.testing.assert_allclose(p.log_prob(x).sum(-1), stats.multinomial(1, weights).logpmf(x.numpy()), rtol=1e-10)
 
 
@@ -205,10 +206,10 @@ def test_negative_binomial_of_huge_counts_in_float32(theta):
 def test_negative_binomial_takes_its_mean_from_the_library(generator, float64):
     likelihood = NegativeBinomial(5).to(float64)
     decoded = torch.randn(3, 5, generator=generator, dtype=float64)
-    library = torch.tensor([10.0, 1e4, 1e7], dtype=float64)
+    library = torch.tensor([[10.0], [1e4], [1e7]], dtype=float64)
     p = likelihood(decoded, library)
     composition = np.exp(decoded.numpy()) / np.exp(decoded.numpy()).sum(-1, keepdims=True)
-    np.testing.assert_allclose(p.mean, library.numpy()[:, None] * composition)
+    np.testing.assert_allclose(p.mean, library.numpy() * composition)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 1.0])

@@ -23,7 +23,7 @@ def test_it_equals_a_mixture_written_out_in_scipy(generator, float64):
         likelihood.unit.copy_(torch.rand(5, generator=generator) + 0.5)
     decoded = torch.randn(7, 10, generator=generator, dtype=float64)
     x = torch.randint(30, (7, 5), generator=generator).to(float64)
-    p = likelihood(decoded, torch.ones(7, dtype=float64))
+    p = likelihood(decoded, torch.ones(7, 1, dtype=float64))
     background, theta = likelihood.log_background.detach().exp().numpy(), likelihood.log_theta.detach().exp().numpy()
     above = (likelihood.center + likelihood.unit * decoded[:, :5]).numpy()
     means = [np.broadcast_to(background, (7, 5)), background * (1 + np.exp(above))]

@@ -24,7 +24,7 @@ def test_an_average_observation_has_the_mean_of_the_data():
         rows = table.values.toarray() if sp.issparse(table.values) else table.values
         measured = np.ma.masked_array(rows, table.missing)
         expected = measured.mean(axis=0, dtype=np.float64)
-        total = torch.full((1,), expected.sum(), dtype=torch.float64)
+        total = torch.full((1, 1), expected.sum(), dtype=torch.float64)
         decoded = network.decoders[s](nothing, nothing, nothing[:, :0])
         np.testing.assert_allclose(
             network.likelihoods[s](decoded, total).mean[0].detach(), expected, rtol=1e-5, err_msg=table.name
