@@ -11,6 +11,9 @@ from omixvae.own_modules import own_copy
 
 __all__ = ["Decoder"]
 
+TAILS = 4.0
+"""Degrees of freedom of the doubt about what was not measured."""
+
 
 class Decoder(nn.Module):
     """Decode one modality.
@@ -36,6 +39,10 @@ class Decoder(nn.Module):
     weights. `known` maps such a level to the average of those that the modality does know, and leaves the others as
     they are: a prediction for that batch is the prediction for the known batches.
 
+    What is found out about the decoder after the training is kept here too: `spread`, the deviation of the noise that
+    `doubt` gives, and `skill`, of shape (2, g): R² of each feature when it is predicted from the other modalities, and
+    the standard error of that; NaN where it is not known (see `omixvae.training.calibrate`).
+
     Examples
     --------
     >>> decoder = Decoder("linear", n_latent=2, n_private=1, n_covariates=0, n_features=4, hidden_size=8)
@@ -44,6 +51,8 @@ class Decoder(nn.Module):
     """
 
     known: Tensor
+    spread: Tensor
+    skill: Tensor
 
     def __init__(
         self,
@@ -61,6 +70,8 @@ class Decoder(nn.Module):
         self.n_features, n_out = n_features, n_decoded * n_features
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
+        self.register_buffer("spread", torch.zeros(()))
+        self.register_buffer("skill", torch.full((2, n_features), torch.nan))
         n_in = n_latent + n_private + n_covariates
         self.linear = nn.Linear(n_in, n_out) if own is None else None
         self.own_offset = nn.Parameter(torch.zeros(n_out)) if self.linear is None else None
@@ -95,6 +106,17 @@ class Decoder(nn.Module):
         if self.bent is not None:
             decoded = decoded + self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
         return decoded
+
+    def doubt(self, n: int, generator: torch.Generator) -> Float[Tensor, "n rg"]:
+        """Draw noise to add to what is decoded for n observations in which the modality was not measured.
+
+        Student's t with `TAILS` degrees of freedom, times `spread`: how far a prediction misses differs between
+        observations, which no one deviation can say.
+        """
+        shape = (n, len(self.offset))
+        noise = torch.randn(shape, generator=generator, device=self.spread.device, dtype=self.spread.dtype)
+        half = torch.full_like(noise, 0.5 * TAILS)
+        return self.spread * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
 
     @property
     def offset(self) -> Float[Tensor, " rg"]:

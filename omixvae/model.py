@@ -372,6 +372,41 @@ class OmixVAE:
             drawn[:, rows] = draws
         return drawn
 
+    def imputation_skill(self, mod: str) -> pd.DataFrame:
+        """Say how well each feature of a modality is predicted from the other modalities.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per feature: ``r2``, the part of its variance that predictions explain, in observations that the
+            model was not trained on; ``se``, the standard error of that; ``imputable``, whether `r2` is above zero by
+            more than it: a feature of which this is false is predicted no better than by its mean, as far as can be
+            told. NaN and false where there were too few such observations.
+
+        Raises
+        ------
+        InputError
+            If the modality is not known.
+
+        Notes
+        -----
+        `omixvae.training.calibrate`. On the scale that the encoder sees: standard units, or logged counts.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> model = omixvae.OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60))
+        >>> list(model.imputation_skill("protein"))
+        ['r2', 'se', 'imputable']
+        """
+        r2, error = self.network.decoders[self._position(mod)].skill.cpu().double().numpy()
+        return pd.DataFrame({"r2": r2, "se": error, "imputable": r2 > error}, list(self.schema.features[mod]))
+
     def information(self, mdata: mudata.MuData) -> pd.DataFrame:
         """Tabulate what each set of modalities tells about the latent.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import anndata
 import mudata
 import numpy as np
 import pandas as pd
@@ -75,17 +76,8 @@ def annotate(
     for s, table in enumerate(data.tables):
         if table.name in imputed:
             _write_imputed(mdata, network, data, s, key, plan.seed)
-        weights = network.decoders[s].loadings
-        if weights is not None and table.name in mdata.mod:
-            loadings = pd.DataFrame(weights.detach().cpu().numpy(), index=list(table.features))
-            aligned = loadings.reindex(mdata.mod[table.name].var_names)
-            mdata.mod[table.name].varm[f"{key}_loadings"] = aligned.to_numpy(np.float32)
-        if network.likelihoods[s].takes_coverage and table.name in mdata.mod:
-            typical = pd.Series(
-                network.likelihoods[s].get_buffer("typical_coverage").cpu().numpy(), list(table.features)
-            )
-            aligned = typical.reindex(mdata.mod[table.name].var_names)
-            mdata.mod[table.name].var[f"{key}_coverage"] = aligned.to_numpy(np.float32)
+        if table.name in mdata.mod:
+            _write_features(mdata.mod[table.name], network, table, s, key)
     mdata.uns[key] = _record(network, data, config, plan, history)
 
 
@@ -149,6 +141,8 @@ def _forget(mdata: mudata.MuData, key: str) -> None:
             (adata.obsm, f"X_{key}_private"),
             (adata.varm, f"{key}_loadings"),
             (adata.var, f"{key}_coverage"),
+            (adata.var, f"{key}_imputation_r2"),
+            (adata.var, f"{key}_imputable"),
         ):
             if name in axis:
                 del axis[name]
@@ -160,6 +154,20 @@ def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedMod
             mean, _ = private_latent(network, data, s, modality.n_private, plan.seed)
             adata = mdata.mod[modality.name]
             adata.obsm[f"X_{key}_private"] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
+
+
+def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: ModalityTable, s: int, key: str) -> None:
+    """Write what is known of each feature of a modality."""
+    decoder, likelihood = network.decoders[s], network.likelihoods[s]
+    aligned = pd.Index(table.features).get_indexer(adata.var_names)
+    if decoder.loadings is not None:
+        adata.varm[f"{key}_loadings"] = decoder.loadings.detach().cpu().float().numpy()[aligned]
+    if likelihood.takes_coverage:
+        adata.var[f"{key}_coverage"] = likelihood.get_buffer("typical_coverage").cpu().float().numpy()[aligned]
+    r2, error = decoder.skill.cpu().float().numpy()[:, aligned]
+    if np.isfinite(r2).any():
+        adata.var[f"{key}_imputation_r2"] = r2
+        adata.var[f"{key}_imputable"] = r2 > error
 
 
 def _write_imputed(

@@ -172,7 +172,12 @@ class MultimodalVAE(nn.Module):
         return DiagonalGaussian(q.loc, q.scale, stopped)
 
     def decode(
-        self, s: int, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], batch: MaskedBatch
+        self,
+        s: int,
+        z: Float[Tensor, "*n d"],
+        w: Float[Tensor, "*n p"],
+        batch: MaskedBatch,
+        doubt: Float[Tensor, "*n rg"] | None = None,
     ) -> DataDistribution:
         """Give p(x_s | z, w_s) of one modality.
 
@@ -184,6 +189,8 @@ class MultimodalVAE(nn.Module):
             Shape (..., n, d) and (..., n, p): latents of the observations of `batch`.
         batch
             Gives covariates, library sizes and coverages.
+        doubt
+            Added on the scale of the decoder, if given.
 
         Returns
         -------
@@ -192,6 +199,7 @@ class MultimodalVAE(nn.Module):
         """
         shape = z.shape[:-1]
         decoded = self.decoders[s](z, w, batch.covariates.expand(*shape, -1))
+        decoded = decoded if doubt is None else decoded + doubt
         p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].exposure.expand(*shape, -1))
         return p
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from omixvae.data.masked import Source
-from omixvae.inference.posterior import encode
+from omixvae.inference.posterior import Encoded, encode
+from omixvae.likelihoods import DataDistribution
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["draw_predictions", "predict"]
@@ -41,16 +42,15 @@ def predict(
     Notes
     -----
     With z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O) (the prior where the modality is absent), the law of total variance
-    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. An observation that lacks the modality gets the
-    median library size of those that have it (of its own batch, if that has any), an entry without coverage the median
-    coverage of its feature in the training data.
+    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. Where the modality is absent, what is decoded
+    gets the doubt that held-out observations have shown (`omixvae.training.calibrate`). An observation that lacks the
+    modality gets the median library size of those that have it (of its own batch, if that has any), an entry without
+    coverage the median coverage of its feature in the training data.
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     for encoded in encode(network, source):
         first = mean = within = square = torch.zeros((), dtype=torch.float64)
-        for z in encoded.posterior.rsample(generator, n_samples):
-            w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
-            p = network.decode(s, z, w[:, s], encoded.batch)
+        for p in _decoded(network, encoded, s, n_samples, generator):
             expected = p.mean.double().cpu()
             # Shifting by the first draw keeps the digits of the variance where counts are large.
             first = expected if mean.ndim == 0 else first
@@ -92,14 +92,27 @@ def draw_predictions(
 
     Notes
     -----
-    x ~ p(x_s | z, w_s), with z ~ q(z | x_O), w_s ~ q(w_s | z, x_O) (the prior where the modality is absent).
+    x ~ p(x_s | z, w_s), with z ~ q(z | x_O), w_s ~ q(w_s | z, x_O) (the prior where the modality is absent, and doubt
+    about what is decoded, as in `predict`).
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     size = max(1, DRAWS_AT_ONCE // (n_samples * max(1, len(columns))))
     for start in range(0, source.n_obs, size):
         for encoded in encode(network, source, np.arange(start, min(start + size, source.n_obs))):
             draws = np.empty((n_samples, len(encoded.batch.index), len(columns)), np.float32)
-            for i, z in enumerate(encoded.posterior.rsample(generator, n_samples)):
-                w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
-                draws[i] = network.decode(s, z, w[:, s], encoded.batch).sample(generator).cpu().numpy()[:, columns]
+            for i, p in enumerate(_decoded(network, encoded, s, n_samples, generator)):
+                draws[i] = p.sample(generator).cpu().numpy()[:, columns]
             yield encoded.batch.index.cpu().numpy(), draws
+
+
+def _decoded(
+    network: MultimodalVAE, encoded: Encoded, s: int, n_samples: int, generator: torch.Generator
+) -> Iterator[DataDistribution]:
+    """Draw the latents, and the doubt about a modality that is absent, and decode."""
+    absent = ~encoded.batch.presence[:, s : s + 1]
+    doubt = torch.zeros(())
+    for i, z in enumerate(encoded.posterior.rsample(generator, n_samples)):
+        w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
+        # Each second draw mirrors the doubt of the one before, so that it does not move the average.
+        doubt = -doubt if i % 2 else network.decoders[s].doubt(len(z), generator)
+        yield network.decode(s, z, w[:, s], encoded.batch, torch.where(absent, doubt, 0.0))

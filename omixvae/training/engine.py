@@ -16,6 +16,7 @@ from omixvae.errors import InputError
 from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
+from omixvae.training.calibrate import calibrate
 from omixvae.training.initialise import group_latents
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
 from omixvae.vae import MultimodalVAE
@@ -70,7 +71,8 @@ def train(
     -----
     The first third of the epochs uses p(z) = N(0, I). Then the mixture starts from groups of the latents, and is
     trained with the rest; at the end the components that no observation uses are switched off. A bound in which the
-    prior has no part leaves the mixture where it started, so it starts again at the end.
+    prior has no part leaves the mixture where it started, so it starts again at the end. Last, predictions of the
+    held-out observations say how far those of what was not measured can be trusted (`calibrate`).
     """
     rng = np.random.default_rng(plan.seed)
     generator = torch.Generator(_device(network)).manual_seed(plan.seed)
@@ -116,6 +118,7 @@ def train(
     if not TRAINS_PRIOR[plan.objective]:
         _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
     _finish_prior(network, source, rows, plan)
+    calibrate(network, source, held_out, rows, plan.seed)
     return history
 
 

@@ -1,0 +1,146 @@
+"""How far can predictions of a modality that was not measured be trusted? Held-out observations tell."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omixvae.data.loader import load_batches
+from omixvae.data.masked import MaskedBatch, Source
+from omixvae.likelihoods import Likelihood
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["calibrate"]
+
+FEWEST_ROWS = 5
+"""Held-out observations below which nothing is concluded from them."""
+
+MOST_ROWS = 256
+DRAWS = 100
+DRAWS_FOR_SKILL = 32
+VALUES_AT_ONCE = 4_000_000
+"""Most drawn values of which the spread is found: a few hundred observations of a panel, some of a genome."""
+
+SPREADS = tuple(round(0.1 * i, 1) for i in range(16))
+"""On the scale of the decoder, on which features vary by about 1."""
+
+COVERAGE = 0.95
+
+
+@torch.no_grad()
+def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_rows: np.ndarray, seed: int) -> None:
+    """Predict each modality of held-out observations from their others, and keep in its decoder what is learned.
+
+    Parameters
+    ----------
+    network
+        Fitted; `spread` and `skill` of its decoders are set.
+    source
+        Where rows come from.
+    rows
+        Observations that the network was not trained on.
+    train_rows
+        Those that it was trained on: they say what the mean of a feature is.
+    seed
+        The same seed gives the same result.
+
+    Notes
+    -----
+    A model of few observations believes too much in what it has seen: of hidden values, less lie within the limits
+    than should. The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values;
+    values without limits to speak of (zeros and ones), or a spread that would make the held-out values less probable
+    than none, take the spread under which these are most probable.
+
+    The skill of a feature is R² = 1 - Σ (x - x̂)² / Σ (x - x̄)² over the held-out observations, x̄ the mean in the
+    training, on the scale that the encoder sees (standard units, or logged counts of an observation of typical depth),
+    with the standard error of a ratio of means. x̂ is the average of drawn values on that scale, since the logarithm of
+    an expected count is not the expected logarithm; what a finite number of draws adds to the error is taken off.
+    """
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator(next(network.parameters()).device)
+    presence = source.presence
+    for s, (decoder, likelihood) in enumerate(zip(network.decoders, network.likelihoods, strict=True)):
+        judges = rng.permutation(rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)])[:MOST_ROWS]
+        if len(judges) < FEWEST_ROWS:
+            continue
+        few = max(FEWEST_ROWS, VALUES_AT_ONCE // (DRAWS * likelihood.n_features))
+        batch = _load(network, source, judges[:few])
+        latents = _latents(network, batch, s, DRAWS, generator.manual_seed(seed))
+        found = []
+        for spread in SPREADS:
+            decoder.spread.fill_(spread)
+            found.append(_judge(network, batch, s, latents, generator.manual_seed(seed)))
+        decoder.spread.fill_(SPREADS[_chosen(found)])
+        known = train_rows[presence[train_rows, s]]
+        mean = _mean(likelihood, _load(network, source, rng.permutation(known)[:MOST_ROWS]), s)
+        decoder.skill.copy_(_skill(network, _load(network, source, judges), s, mean, generator.manual_seed(seed)))
+
+
+def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBatch:
+    parameter = next(network.parameters())
+    return next(load_batches(source, [np.sort(rows)], parameter.device, parameter.dtype))
+
+
+def _latents(
+    network: MultimodalVAE, batch: MaskedBatch, s: int, n_samples: int, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
+    """Draw z from the belief that all modalities but one give, and that one's w from its prior."""
+    others = batch.presence.clone()
+    others[:, s] = False
+    h = network.features(batch)
+    draws = network.posterior(h, others).rsample(generator, n_samples)
+    return [(z, network.private_posterior(h, others, z).rsample(generator)[:, s]) for z in draws]
+
+
+def _judge(
+    network: MultimodalVAE, batch: MaskedBatch, s: int, latents: list[tuple[Tensor, Tensor]], generator: torch.Generator
+) -> tuple[float, float]:
+    """Give the log-likelihood of each measured value by itself, and the share of them within their limits."""
+    modality, shape = batch.modalities[s], batch.modalities[s].values.shape
+    log_p, drawn = [], []
+    for z, w in latents:
+        p = network.decode(s, z, w, batch, network.decoders[s].doubt(len(z), generator))
+        log_p.append(p.log_prob(modality.filled))
+        drawn.append(p.sample(generator))
+    measured = modality.mask.expand(shape)
+    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[measured].double().mean()
+    tails = torch.tensor([0.5 - COVERAGE / 2, 0.5 + COVERAGE / 2]).to(modality.values)
+    low, high = torch.quantile(torch.stack(drawn), tails, dim=0)
+    x = modality.filled
+    # A limit that a discrete value equals counts as half: no limits of counts could hold exactly a given share.
+    within = 0.5 * (((low < x) & (x < high)).double() + ((low <= x) & (x <= high)).double())
+    return float(likelihood), float(within[measured].mean())
+
+
+def _chosen(found: list[tuple[float, float]]) -> int:
+    """Choose among spreads in rising order, the first of which is none."""
+    likelihoods = [likelihood for likelihood, _ in found]
+    wide = [i for i, (likelihood, cover) in enumerate(found) if cover >= COVERAGE and likelihood >= likelihoods[0]]
+    return wide[0] if wide else int(np.argmax(likelihoods))
+
+
+def _mean(likelihood: Likelihood, batch: MaskedBatch, s: int) -> Tensor:
+    """Give the mean of each feature on the scale that the encoder sees."""
+    modality = batch.modalities[s]
+    x = modality.only_measured(likelihood.encoder_input(modality.filled, modality.exposure), 0.0)
+    return x.sum(0) / modality.mask.expand_as(x).sum(0).clamp(min=1)
+
+
+def _skill(network: MultimodalVAE, batch: MaskedBatch, s: int, mean: Tensor, generator: torch.Generator) -> Tensor:
+    """Give R² of each feature and its standard error, shape (2, g)."""
+    modality, likelihood = batch.modalities[s], network.likelihoods[s]
+    drawn = torch.stack(
+        [
+            likelihood.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
+            for z, w in _latents(network, batch, s, DRAWS_FOR_SKILL, generator)
+        ]
+    )
+    x = likelihood.encoder_input(modality.filled, modality.exposure)
+    of_mean = modality.only_measured((x - mean) ** 2, 0.0)
+    of_prediction = (x - drawn.mean(0)) ** 2 - drawn.var(0) / DRAWS_FOR_SKILL
+    of_prediction = modality.only_measured(of_prediction, 0.0)
+    n = modality.mask.expand_as(x).sum(0)
+    r2 = 1 - of_prediction.sum(0) / of_mean.sum(0)
+    gain = modality.only_measured((1 - r2) * of_mean - of_prediction, 0.0)
+    error = gain.square().sum(0).sqrt() / of_mean.sum(0)
+    enough = (n >= FEWEST_ROWS) & (of_mean.sum(0) > 0)
+    return torch.where(enough, torch.stack([r2, error]), torch.nan)
