@@ -234,7 +234,9 @@ def annotate(
 @click.option("--n-folds", type=int, metavar="VALUE", help="Parts of the cross-validation [default: 5 if small].")
 @click.option("--held-out", type=float, metavar="VALUE", help="Part held out, instead [default: 0.2 if large].")
 @click.option("--n-seeds", default=1, show_default=True, metavar="VALUE", help="Times that all is repeated.")
-@click.option("--n-samples", type=int, metavar="VALUE", help="Importance samples of each log-likelihood.")
+@click.option(
+    "--n-samples", type=int, metavar="VALUE", help="Importance samples of each log-likelihood [default: 512]."
+)
 @click.option(
     "--config",
     "file",

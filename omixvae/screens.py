@@ -226,7 +226,7 @@ def summarise_selection(selection: Selection) -> dict[str, Any]:
             for row in rows.to_dict("records")
         ],
         "options": list(selection.options),
-        "best": selection.best,
+        "best": {name: value for name, value in selection.best.items() if name != "progress"},
         "reason": selection.reason,
     }
 

@@ -212,8 +212,8 @@ def select(
     of width one around it only where counts are large and the density is flat over that cell. `modalities`, `layers`
     and `labels_key` change what is explained, so they cannot be in the grid.
 
-    The estimate lies below the truth, and by more where there are more latents: with ten or more latents and hundreds of
-    features by several nats at 512 samples. Look at small differences in favour of few latents again with larger
+    The estimate lies below the truth, and by more where there are more latents: with ten or more, and hundreds of
+    features, by several nats at 512 samples. Look at small differences in favour of few latents again with larger
     `n_samples`.
 
     Examples
@@ -427,7 +427,7 @@ def _squares(
     sums = np.zeros(2)
     for index, predicted, _ in predict(network, others, s, IMPUTATION_SAMPLES, seed):
         batch = truth.tables[s].at(index, torch.device("cpu"), torch.float32)
-        x, predicted = (np.log1p(a) if abundant else a for a in (batch.filled.numpy(), predicted))
+        x, predicted = (np.log1p(np.maximum(a, 0)) if abundant else a for a in (batch.filled.numpy(), predicted))
         for i, guess in enumerate((predicted, moments.mean)):
             sums[i] += np.square((x - guess) / unit, where=batch.mask.numpy(), out=np.zeros(x.shape)).sum()
     return float(sums[0]), float(sums[1])
@@ -438,13 +438,13 @@ def _selection(
 ) -> Selection:
     """Put the verdicts together, and choose."""
     data = tried[0].data
-    total, times = np.zeros((data.n_obs, len(tried))), np.zeros((data.n_obs, 1))
+    total, times = np.zeros((data.n_obs, len(tried))), np.zeros((data.n_obs, len(tried)))
     for i, of_setting in enumerate(verdicts):
         for verdict in of_setting:
             total[verdict.held, i] += verdict.log_likelihood
-            times[verdict.held] += 1 / len(tried)
-    judged = times[:, 0] > 0
-    per_observation = pd.DataFrame(total[judged] / times[judged].round(), data.obs_names[judged])
+            times[verdict.held, i] += 1
+    judged = times[:, 0] > 0  # all settings are judged by the same observations
+    per_observation = pd.DataFrame(total[judged] / times[judged], data.obs_names[judged])
     mean = per_observation.mean(skipna=False)
     if mean.isna().all():
         fix = "Lower the learning_rate, or look for extreme values in the data."
