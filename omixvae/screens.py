@@ -248,7 +248,7 @@ def print_selection(summary: dict[str, Any]) -> None:
         )
         for setting in summary["settings"]
     ]
-    numbers = [*summary["options"], "log-likelihood", "difference", "± se", "seconds", ""]
+    numbers = [*summary["options"], "mean", "difference", "± se", "seconds", ""]
     console = Console()
     console.print("Held-out log-likelihood, in nats per observation", highlight=False)
     console.print(_table([], numbers, rows))

@@ -99,6 +99,7 @@ def test_within_one_standard_error_the_simplest_is_taken_and_the_order_of_the_gr
     assert found.best["n_components"] == 3
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_plain_calls():
     mdata = build_mdata(40)
     options = {
