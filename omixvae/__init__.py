@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from omixvae.config import Config
     from omixvae.errors import InputError
     from omixvae.model import OmixVAE, fit, load
+    from omixvae.selection import select
     from omixvae.simulation import simulate
 
-__all__ = ["Config", "InputError", "OmixVAE", "__version__", "data", "fit", "load", "simulate"]
+__all__ = ["Config", "InputError", "OmixVAE", "__version__", "data", "fit", "load", "select", "simulate"]
 
 __version__ = "0.1.0"
 
@@ -20,6 +21,7 @@ _HOMES = {
     "OmixVAE": "omixvae.model",
     "fit": "omixvae.model",
     "load": "omixvae.model",
+    "select": "omixvae.selection",
     "simulate": "omixvae.simulation",
 }
 

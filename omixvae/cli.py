@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ import click
 
 from omixvae import __version__
 from omixvae.config import Config
-from omixvae.errors import InputError, raise_together
+from omixvae.errors import InputError, nearest, raise_together
 from omixvae.files import check_folder, check_target, whole_file
-from omixvae.options import Flag
+from omixvae.options import Constraint, Flag, Names
 
 if TYPE_CHECKING:
     import mudata
@@ -30,6 +31,8 @@ __all__ = ["main"]
 EXAMPLE = "example:cite"
 TRUTH = "cluster"
 """Column of the simulated example that holds the true clusters."""
+
+PICTURES = (".png", ".svg", ".pdf")
 
 STOPPED = 128
 """Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
@@ -215,6 +218,128 @@ def annotate(
         screens.print_results(summary)
 
 
+@main.command(epilog="Example: omixvae select cohort.h5mu --grid n_latent=5,10,20 --grid n_clusters=2,4,8 -o table.csv")
+@click.argument("source", metavar="IN.h5mu")
+@click.option(
+    "--grid",
+    "grid",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE,…",
+    help="Option and the values to try; all combinations of several. Of an option that has one value per modality give "
+    "--grid once for each value: --grid likelihoods=mirna=log_normal --grid likelihoods=mirna=negative_binomial.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="TABLE.csv", help="Table to write.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture to write.")
+@click.option("--n-folds", type=int, metavar="VALUE", help="Parts of the cross-validation [default: 5 if small].")
+@click.option("--held-out", type=float, metavar="VALUE", help="Part held out, instead [default: 0.2 if large].")
+@click.option("--n-seeds", default=1, show_default=True, metavar="VALUE", help="Times that all is repeated.")
+@click.option(
+    "--n-samples", type=int, metavar="VALUE", help="Importance samples of each log-likelihood [default: 512]."
+)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="Options from a file; those given here win.",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+@config_options
+def select(
+    source: str,
+    grid: tuple[str, ...],
+    output: Path | None,
+    picture: Path | None,
+    n_folds: int | None,
+    held_out: float | None,
+    n_seeds: int,
+    n_samples: int | None,
+    file: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 (as in train)
+) -> None:
+    """Try several values of options on IN.h5mu, and judge each by observations that were held out.
+
+    Every setting is trained several times, always without a part of the observations. The higher the log-likelihood of
+    those, the better do the data support the setting; of those within one standard error of the best the simplest is
+    chosen.
+    """
+    values = _grid(grid)
+    config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
+    _check_outputs_of_select(source, output, picture)
+    mdata = _read(source)
+
+    from omixvae import screens  # here, as all below, so that --help needs no torch
+    from omixvae.selection import select as find
+
+    defaults = Config().to_options()
+    given = {name: value for name, value in config.to_options().items() if value != defaults[name]}
+    samples = {} if n_samples is None else {"n_samples": n_samples}
+    with _friendly_warnings():
+        found = find(mdata, values, n_folds=n_folds, held_out=held_out, n_seeds=n_seeds, **samples, **given)  # type: ignore[arg-type]
+    with ExitStack() as files:
+        if output is not None:
+            found.table.to_csv(files.enter_context(_whole(output)), index=False)
+        if picture is not None:
+            screens.draw_selection(found, files.enter_context(_whole(picture)))
+    summary = screens.summarise_selection(found)
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        screens.print_selection(summary)
+
+
+def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
+    """Read what --grid says: the values of each option."""
+    allowed: dict[str, Constraint] = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
+    grid: dict[str, list[object]] = {}
+    errors = []
+    for text in texts:
+        dashed, equals, values = text.partition("=")
+        name = dashed.strip().replace("-", "_")
+        if not equals:
+            fix = "Give an option and the values to try: --grid n_latent=5,10,20."
+            errors.append(InputError(f"The grid {text!r} holds no '='.", "option --grid", fix))
+        elif name not in allowed:
+            errors.append(InputError(f"There is no option {name!r}.", "option --grid", nearest(name, allowed)))
+        else:
+            # A comma inside of a value that names modalities or columns belongs to the value.
+            whole = "=" in values or isinstance(allowed[name], Names)
+            parts = [values] if whole else [v.strip() for v in values.split(",") if v.strip()]
+            grid.setdefault(name, []).extend(allowed[name].parse(part) for part in parts)
+    raise_together(errors)
+    return grid
+
+
+def _check_outputs_of_select(source: str, output: Path | None, picture: Path | None) -> None:
+    """Find everything that is wrong with the names of the files before any work."""
+    errors = []
+    checks: list[Callable[[], None]] = [lambda: _check_input(source)]
+    for path, name, endings in ((output, "--output", (".csv",)), (picture, "--plot", PICTURES)):
+        if path is not None:
+            checks.append(partial(_check_named, path, f"option {name}", endings))
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            errors.append(error)
+    raise_together(errors)
+
+
+def _check_named(path: Path, where: str, endings: Sequence[str]) -> None:
+    if path.suffix not in endings:
+        raise InputError(
+            f"The file {path.name!r} has no name that is known here.", where, f"End the name in {' or '.join(endings)}."
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder.", where, "Give the name of a file.")
+    check_target(path)
+
+
 @main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
@@ -328,12 +453,19 @@ def _read(source: str) -> "mudata.MuData":
 @contextmanager
 def _written_whole(mdata: "mudata.MuData", output: Path) -> Iterator[None]:
     """Write the output under a temporary name, let something else be done, then give it its own name."""
+    with _whole(output) as temporary:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # anndata's notes on its own format
+            mdata.write_h5mu(temporary)
+        yield
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[Path]:
+    """Give a temporary path that takes its own name when all went well, and say so in words where it cannot."""
     try:
         with whole_file(output) as temporary:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # anndata's notes on its own format
-                mdata.write_h5mu(temporary)
-            yield
+            yield temporary
     except OSError as error:
         raise InputError(
             f"The results could not be written: {str(error).splitlines()[0]}.",

@@ -15,15 +15,22 @@ from sklearn.metrics import adjusted_rand_score
 from omixvae.data import MaskedModalities
 from omixvae.model import OmixVAE
 from omixvae.plan import Plan
+from omixvae.selection import Selection, word
 
 __all__ = [
     "describe",
+    "draw_selection",
     "print_description",
     "print_results",
+    "print_selection",
     "print_training",
     "summarise_results",
+    "summarise_selection",
     "summarise_training",
 ]
+
+
+NATS = ("log_likelihood", "difference", "se")
 
 
 def summarise_results(model: OmixVAE, mdata: mudata.MuData, output: Path) -> dict[str, Any]:
@@ -197,6 +204,72 @@ def print_description(source: str, description: dict[str, Any]) -> None:
     console.print(_table(names, ["observations"], marks))
     for reason in description["choices"].values():
         console.print(f"  {reason}", highlight=False, soft_wrap=True)
+
+
+def summarise_selection(selection: Selection) -> dict[str, Any]:
+    """Say how the settings did, and which one was chosen.
+
+    Parameters
+    ----------
+    selection
+        What `omixvae.select` found.
+
+    Returns
+    -------
+    dict
+        Plain types, for JSON and for `print_selection`.
+    """
+    rows = selection.table.astype(object).where(selection.table.notna(), None)
+    return {
+        "settings": [
+            {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+            for row in rows.to_dict("records")
+        ],
+        "options": list(selection.options),
+        "best": {name: value for name, value in selection.best.items() if name != "progress"},
+        "reason": selection.reason,
+    }
+
+
+def print_selection(summary: dict[str, Any]) -> None:
+    """Print what `summarise_selection` gave.
+
+    Parameters
+    ----------
+    summary
+        The summary.
+    """
+    rows = [
+        (
+            *(word(setting[name]) for name in summary["options"]),
+            *("-" if value is None else f"{value:,.2f}" for value in (setting[name] for name in NATS)),
+            f"{setting['seconds']:,.0f}",
+            "chosen" if setting["chosen"] else "",
+        )
+        for setting in summary["settings"]
+    ]
+    numbers = [*summary["options"], "mean", "difference", "± se", "seconds", ""]
+    console = Console()
+    console.print("Held-out log-likelihood, in nats per observation", highlight=False)
+    console.print(_table([], numbers, rows))
+    console.print(summary["reason"], highlight=False, soft_wrap=True)
+
+
+def draw_selection(selection: Selection, path: Path) -> None:
+    """Write the picture of a selection.
+
+    Parameters
+    ----------
+    selection
+        What `omixvae.select` found.
+    path
+        A file whose name ends in .png, .svg or .pdf.
+    """
+    from matplotlib.figure import Figure  # only here: no other screen draws
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    selection.plot(figure.subplots())
+    figure.savefig(path, dpi=150)
 
 
 def _table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -182,6 +182,47 @@ class ModalityTable:
         variance = np.where(n > 0, np.maximum(variance, 0.0), 1.0)
         return Moments(mean, variance)
 
+    def take(self, index: np.ndarray) -> "ModalityTable":
+        """Give some observations alone: nothing of the others is left, so that no moment or count sees them.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+
+        Returns
+        -------
+        ModalityTable
+            In the order of `index`; values are copied.
+        """
+        row = self.row[index]
+        stored = row[row >= 0]
+        new = np.full(len(index), -1)
+        new[row >= 0] = np.arange(len(stored))
+        missing = None if self.missing is None else self.missing[stored]
+        return replace(self, values=self.values[stored], row=new, missing=missing, library=self.library[index])
+
+    def without(self, hidden: np.ndarray) -> "ModalityTable":
+        """Pretend that some features were measured nowhere.
+
+        Parameters
+        ----------
+        hidden
+            Shape (g,), true for these features.
+
+        Returns
+        -------
+        ModalityTable
+            The same features; totals (`library`) stay those of everything that was measured.
+        """
+        if isinstance(self.values, np.ndarray):
+            missing: Matrix = np.broadcast_to(hidden, self.values.shape)
+            values: Matrix = np.where(missing, np.float32(0), self.values)
+        else:
+            missing = sp.csr_matrix(np.broadcast_to(hidden, self.values.shape))
+            values = self.values @ sp.diags((~hidden).astype(np.float32), format="csr")
+        return replace(self, values=values, missing=missing if self.missing is None else self.missing + missing)
+
     def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> "ModalityBatch":
         """Take some observations as dense tensors.
 
@@ -387,6 +428,22 @@ class MaskedModalities(Source):
     def table(self, modality: str) -> ModalityTable:
         """Give the table of one modality by its name."""
         return self.tables[self.schema.modalities.index(modality)]
+
+    def take(self, index: np.ndarray) -> "MaskedModalities":
+        """Give some observations alone, as if there were no others.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+
+        Returns
+        -------
+        MaskedModalities
+            In the order of `index`, with the same features and the same way of encoding covariates.
+        """
+        tables = tuple(table.take(index) for table in self.tables)
+        return MaskedModalities(tables, self.obs_names[index], self.covariates[index], self.schema)
 
     def given(self, modalities: Sequence[str]) -> "MaskedModalities":
         """Pretend that only these modalities were measured.

@@ -1,6 +1,7 @@
-"""Progress of a training run: a bar with the bound and the time left on a terminal, plain lines in a log."""
+"""Progress of one training, or of many: a bar with the time left on a terminal, plain lines in a log."""
 
 import sys
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from omixvae.training.schedule import Epoch
 
-__all__ = ["TrainingProgress"]
+__all__ = ["SelectionProgress", "TrainingProgress"]
 
 LINES_IN_A_LOG = 10
 
@@ -64,6 +65,69 @@ class TrainingProgress:
             left = row.seconds / (row.epoch + 1) * (self.n_epochs - row.epoch - 1)
             self.console.print(
                 f"epoch {row.epoch + 1}/{self.n_epochs}  {bounds}  {row.seconds:.0f} s, at most {left:.0f} s left",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+class SelectionProgress:
+    """Show how a series of trainings goes, on standard error.
+
+    Parameters
+    ----------
+    n_fits
+        Number of trainings.
+    show
+        Show nothing at all if False.
+
+    Examples
+    --------
+    >>> with SelectionProgress(4, show=False) as progress:
+    ...     progress.working("n_latent=5", 0.5)
+    ...     progress.done("n_latent=5, part 1 of 2: -812.3 nats")
+    """
+
+    def __init__(self, n_fits: int, *, show: bool) -> None:
+        self.n_fits, self.n_done, self.began = n_fits, 0, time.perf_counter()
+        self.console = Console(file=sys.stderr, quiet=not show)
+        self.bar = Progress(
+            TextColumn("Selecting"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not (show and self.console.is_terminal),
+        )
+        self.task = self.bar.add_task("", total=n_fits)
+
+    def __enter__(self) -> "SelectionProgress":
+        """Start the bar."""
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bar as it stands."""
+        self.bar.stop()
+
+    def working(self, what: str, part: float) -> None:
+        """Say what is being trained, and which part of it is done."""
+        self.bar.update(
+            self.task, completed=self.n_done + part, description=f"fit {self.n_done + 1}/{self.n_fits}  {what}"
+        )
+
+    def done(self, outcome: str) -> None:
+        """Take note of a training that is over."""
+        self.n_done += 1
+        self.bar.update(self.task, completed=self.n_done)
+        if not self.console.is_terminal:
+            seconds = time.perf_counter() - self.began
+            left = seconds / self.n_done * (self.n_fits - self.n_done)
+            self.console.print(
+                f"fit {self.n_done}/{self.n_fits}  {outcome}  {seconds:.0f} s, about {left:.0f} s left",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -75,3 +75,33 @@ def test_filled_has_zeros_where_nothing_was_measured_whatever_is_stored():
     batch = ModalityBatch(values, torch.tensor([True, True, False]), observed, torch.ones(3))
     assert batch.filled.tolist() == [[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]]
     assert batch.only_measured(values, -1.0).tolist() == [[1.0, -1.0], [-1.0, 2.0], [-1.0, -1.0]]
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_observations_taken_alone_are_those_of_the_whole_and_their_moments_know_no_other(sparse):
+    mdata = build_mdata(20, sparse=sparse)
+    data, index = from_mudata(mdata), np.array([7, 3, 19, 0, 11])
+    taken = data.take(index)
+    some, whole = taken.rows(np.arange(5), CPU, torch.float32), data.rows(index, CPU, torch.float32)
+    for s, name in enumerate(data.schema.modalities):
+        assert torch.equal(some.modalities[s].filled, whole.modalities[s].filled)
+        assert torch.equal(some.modalities[s].present, whole.modalities[s].present)
+        assert torch.equal(some.modalities[s].library, whole.modalities[s].library)
+        inside = [n for n in mdata.obs_names[index] if n in mdata[name].obs_names]
+        values = mdata[name][inside].to_df().to_numpy(np.float64)
+        assert taken.tables[s].values.shape == values.shape
+        np.testing.assert_allclose(taken.tables[s].moments.mean, np.nanmean(values, axis=0), rtol=1e-6, atol=1e-7)
+    assert taken.obs_names.tolist() == mdata.obs_names[index].tolist()
+
+
+@pytest.mark.parametrize("modality", ["rna", "protein"])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_hidden_features_are_missing_and_the_others_stay(modality, sparse):
+    table = from_mudata(build_mdata(20, sparse=sparse)).table(modality)
+    hidden = np.zeros(table.n_features, bool)
+    hidden[[0, 2]] = True
+    before, after = (t.at(np.arange(20), CPU, torch.float32) for t in (table, table.without(hidden)))
+    mask = before.mask.expand_as(before.filled) & ~torch.from_numpy(hidden)
+    assert torch.equal(after.mask.expand_as(after.filled), mask)
+    assert torch.equal(after.filled, torch.where(mask, before.filled, 0.0))
+    assert torch.equal(after.library, before.library)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from omixvae.data.sampler import epoch_batches, held_out_split
+from omixvae.data.sampler import epoch_batches, folds, held_out_split
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
@@ -31,6 +31,20 @@ def test_the_split_depends_on_the_random_numbers_alone():
     presence = np.random.default_rng(1).random((40, 3)) < 0.7
     splits = [held_out_split(presence, 0.2, np.random.default_rng(seed))[1].tolist() for seed in (0, 0, 1)]
     assert splits[0] == splits[1] != splits[2]
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 7])
+def test_folds_hold_each_observation_out_once_and_each_pattern_has_its_share(n_folds):
+    rng = np.random.default_rng(0)
+    presence = np.repeat([[True, True], [True, False], [False, False]], [50, 21, 6], axis=0)[rng.permutation(77)]
+    parts = folds(presence, n_folds, rng)
+    usable = np.flatnonzero(presence.any(axis=1)).tolist()
+    assert sorted(np.concatenate([held_out for _, held_out in parts])) == usable
+    for train, held_out in parts:
+        assert sorted([*train, *held_out]) == usable
+        assert abs(len(held_out) - 71 / n_folds) < 1
+        for pattern, n in (([True, True], 50), ([True, False], 21)):
+            assert abs((presence[held_out] == pattern).all(1).sum() - n / n_folds) <= 1
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 1), (10, 4), (10, 100), (7, 7), (9, 2)])
