@@ -27,6 +27,9 @@ def run(
     measured = mdata.obs_names.isin(mdata["protein"].obs_names)
     cells = padded(mdata)
     cells.obs[PANEL] = np.where(measured, "with protein", "without protein")
+    if batch is not None:
+        # a number would be taken for the position of a batch
+        cells.obs[batch] = cells.obs[batch].astype(str)
     scvi.model.TOTALVI.setup_mudata(
         cells, batch_key=batch, panel_key=PANEL, modalities={"rna_layer": "rna", "protein_layer": "protein"}
     )
@@ -35,7 +38,7 @@ def run(
     values = {}
     if "protein" in wanted:
         _, draws = model.get_normalized_expression(
-            transform_batch=None if batch is None else sorted(mdata.obs[batch][measured].astype(str).unique()),
+            transform_batch=None if batch is None else sorted(cells.obs[batch][measured].unique()),
             n_samples=DRAWS,
             include_protein_background=True,
             return_mean=False,
