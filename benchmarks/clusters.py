@@ -31,9 +31,7 @@ def main(data: Path, seeds: int, output: Path | None) -> None:
     warnings.simplefilter("ignore")
     mdata = mudata.read_h5mu(data / FILE)
     labels = mdata.obs[LABELS]
-    rows = [
-        {"latent": "50 PCs of RNA", "seed": "", **_best_leiden(_principal_components(mdata), labels), "seconds": ""}
-    ]
+    rows = [{"latent": "50 PCs of RNA", "seed": "", **best_leiden(_principal_components(mdata), labels), "seconds": ""}]
     for seed in range(seeds):
         began = time.perf_counter()
         model = omixvae.OmixVAE(seed=seed, batch_key=BATCH).fit(mdata)
@@ -42,8 +40,8 @@ def main(data: Path, seeds: int, output: Path | None) -> None:
         name = f"omixvae, {len(model.history)} epochs"
         latent, _ = model.latent(mdata)
         rows += [
-            {"latent": name, "seed": seed, **_best_leiden(latent, labels), "seconds": seconds},
-            {"latent": name, "seed": seed, **_scores("mixture prior", assigned, labels), "seconds": seconds},
+            {"latent": name, "seed": seed, **best_leiden(latent, labels), "seconds": seconds},
+            {"latent": name, "seed": seed, **_row("mixture prior", assigned, labels), "seconds": seconds},
         ]
     show(f"{FILE}: clusters against {LABELS}", rows, output)
 
@@ -58,23 +56,26 @@ def _principal_components(mdata: mudata.MuData) -> np.ndarray:
     return rna.obsm["X_pca"]
 
 
-def _best_leiden(latent: np.ndarray, labels: pd.Series) -> dict[str, object]:
+def best_leiden(latent: np.ndarray, labels: pd.Series) -> dict[str, object]:
     """Give the scores of the Leiden resolution that agrees best: what a user who knows the answer could reach."""
     cells = anndata.AnnData(latent, obs=pd.DataFrame(index=labels.index))
     sc.pp.neighbors(cells, use_rep="X", random_state=0)
     found = []
     for resolution in RESOLUTIONS:
         sc.tl.leiden(cells, resolution, flavor="igraph", n_iterations=2, directed=False, random_state=0)
-        found.append(_scores(f"best Leiden, resolution {resolution}", cells.obs["leiden"], labels))
+        found.append(_row(f"best Leiden, resolution {resolution}", cells.obs["leiden"], labels))
     return max(found, key=lambda row: float(row["ARI"]))
 
 
-def _scores(name: str, clusters: pd.Series, labels: pd.Series) -> dict[str, object]:
+def _row(name: str, clusters: pd.Series, labels: pd.Series) -> dict[str, object]:
+    return {"clusters": name, "K": int(clusters.nunique()), **agreement(clusters, labels)}
+
+
+def agreement(clusters: pd.Series, labels: pd.Series) -> dict[str, float]:
+    """Give ARI and NMI of clusters against labels, over the labelled observations."""
     known = labels.notna().to_numpy()
     truth, found = labels[known].astype(str), clusters[known].astype(str)
     return {
-        "clusters": name,
-        "K": int(clusters.nunique()),
         "ARI": float(adjusted_rand_score(truth, found)),
         "NMI": float(normalized_mutual_info_score(truth, found)),
     }

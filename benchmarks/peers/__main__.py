@@ -1,8 +1,11 @@
 """Hide values, let each method predict them, and compare.
 
 python -m benchmarks.peers --data FOLDER brca coread --seeds 5 [--methods omixvae,ridge] [-o peers.json]
+python -m benchmarks.peers --data FOLDER pbmc --tasks donor,types --seeds 3
 
-Peers get an environment of their own, made when it is first needed.
+Tasks: whole (nothing is hidden), modalities (one from each of some observations), entries, donor (half of the cells are
+a batch of their own, without what is scored), types (some cell types lack what is scored), halves (half of the complete
+cells lose a modality). Peers get an environment of their own, made when it is first needed.
 """
 
 import json
@@ -18,36 +21,79 @@ from pathlib import Path
 import click
 import mudata
 import numpy as np
+import pandas as pd
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from benchmarks.peers.scores import coverage_scores, prediction_scores
-from benchmarks.peers.sets import SETS, DataSet, Hidden, hide_entries, hide_modalities, on_scale, values_of
+from benchmarks.clusters import agreement, best_leiden
+from benchmarks.peers.scores import FOLDS, batch_mixing, coverage_scores, prediction_scores, presence_auc
+from benchmarks.peers.sets import (
+    SETS,
+    DataSet,
+    Hidden,
+    hide_donor,
+    hide_entries,
+    hide_halves,
+    hide_modalities,
+    hide_nothing,
+    hide_types,
+    on_scale,
+    values_of,
+)
 from benchmarks.tables import data_option
 from omixvae.files import whole_file
 
 ROOT = Path(__file__).parents[2]
 TASKS: dict[str, Callable[[mudata.MuData, DataSet, int], Hidden]] = {
+    "whole": hide_nothing,
     "modalities": hide_modalities,
     "entries": hide_entries,
+    "donor": hide_donor,
+    "types": hide_types,
+    "halves": hide_halves,
 }
+PREDICTION = tuple(task for task in TASKS if task != "whole")
+NO_RNA_HIDDEN = ("whole", "donor", "types")
+NO_ENTRIES_HIDDEN = tuple(task for task in TASKS if task != "entries")
 
 
 @dataclass(frozen=True)
 class Method:
-    """Where a method's function is, and the environment that it needs."""
+    """Where a method's function is, the environment that it needs, and what it can be asked.
+
+    Parameters
+    ----------
+    module, function
+        `benchmarks.peers.MODULE`, and what is called in it.
+    environment
+        Name of the file with its requirements; our own environment when not given.
+    tasks
+        What may be hidden from it; all when empty.
+    takes
+        The sets of modalities that it was made for; any when empty.
+    """
 
     module: str
     function: str = "run"
     environment: str | None = None
+    tasks: tuple[str, ...] = ()
+    takes: tuple[frozenset[str], ...] = ()
+
+    def applies(self, mdata: mudata.MuData, task: str) -> bool:
+        """Say whether the method is asked; it is left out where not."""
+        return (not self.tasks or task in self.tasks) and (not self.takes or set(mdata.mod) in self.takes)
 
 
+CITE, MULTIOME = frozenset({"rna", "protein"}), frozenset({"rna", "atac"})
 METHODS = {
     "omixvae": Method("ours"),
-    "mean": Method("baselines", "mean"),
-    "kNN": Method("baselines", "knn"),
-    "ridge": Method("baselines", "ridge"),
+    "mean": Method("baselines", "mean", tasks=PREDICTION),
+    "kNN": Method("baselines", "knn", tasks=PREDICTION),
+    "ridge": Method("baselines", "ridge", tasks=PREDICTION),
+    "50 PCs": Method("baselines", "components"),
     "MOFA+": Method("mofa", environment="mofa"),
+    "totalVI": Method("totalvi", environment="scvi", tasks=NO_RNA_HIDDEN, takes=(CITE,)),
+    "MultiVI": Method("multivi", environment="scvi", tasks=NO_ENTRIES_HIDDEN, takes=(MULTIOME,)),
+    "MIDAS": Method("midas", environment="midas", tasks=NO_ENTRIES_HIDDEN, takes=(CITE, MULTIOME)),
 }
 
 
@@ -55,27 +101,39 @@ METHODS = {
 @click.argument("names", nargs=-1, metavar="[SET]...", type=click.Choice(list(SETS)))
 @data_option
 @click.option("--methods", default=",".join(METHODS), show_default=True, help="Separated by commas.")
-@click.option("--tasks", default=",".join(TASKS), show_default=True, help="What is hidden.")
+@click.option("--tasks", help="What is hidden: whole, modalities, … [default: all that the set takes]")
 @click.option("--seeds", default=5, show_default=True, help="Each hides other values.")
 @click.option(
     "--environments",
     type=click.Path(path_type=Path, file_okay=False),
+    envvar="OMIXVAE_PEERS",
     default=ROOT / ".cache" / "peers",
-    help="Folder for the peers' environments.",
+    help="Folder for the peers' environments [default: the variable OMIXVAE_PEERS, or .cache/peers].",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="JSON file; what is in it is not run again.")
 def main(
-    names: tuple[str, ...], data: Path, methods: str, tasks: str, seeds: int, environments: Path, out: Path | None
+    names: tuple[str, ...],
+    data: Path,
+    methods: str,
+    tasks: str | None,
+    seeds: int,
+    environments: Path,
+    out: Path | None,
 ) -> None:
-    """Compare omixvae with baselines and peers on each SET; all cohorts when none is named."""
+    """Compare omixvae with baselines and peers on each SET; all that are not single cells when none is named.
+
+    A method that was not made for a set, or cannot lack what is hidden, is left out.
+    """
     done: dict[str, dict[str, float]] = json.loads(out.read_text()) if out is not None and out.exists() else {}
     for name in names or [name for name, data_set in SETS.items() if not data_set.cells]:
         mdata = mudata.read_h5mu(data / SETS[name].file)
-        for task in tasks.split(","):
+        for task in SETS[name].tasks if tasks is None else tasks.split(","):
+            if task not in SETS[name].tasks:
+                raise click.UsageError(f"{name} does not take {task}: it takes {', '.join(SETS[name].tasks)}.")
             for seed in range(seeds):
                 hidden = None
                 for method in methods.split(","):
-                    if f"{name}|{task}|{method}|{seed}" in done:
+                    if f"{name}|{task}|{method}|{seed}" in done or not METHODS[method].applies(mdata, task):
                         continue
                     hidden = hidden or TASKS[task](mdata, SETS[name], seed)
                     figures = _run(METHODS[method], hidden, SETS[name], mdata, seed, environments)
@@ -95,7 +153,8 @@ def _run(
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "seen.h5mu", Path(folder) / "outcome.npz"
         hidden.seen.write(source)
-        arguments = json.dumps({"seed": seed, "batch": data_set.batch})
+        wanted = [name for name, entries in hidden.entries.items() if entries.any()]
+        arguments = json.dumps({"seed": seed, "batch": hidden.batch, "wanted": wanted})
         subprocess.run(
             [python, "-m", "benchmarks.peers.worker", method.module, method.function, source, out, arguments],
             check=True,
@@ -122,31 +181,46 @@ def _scores(
 ) -> dict[str, float]:
     rows = mdata.obs_names.get_indexer(hidden.seen.obs_names)
     figures = {"seconds": float(given["seconds"]), "megabytes": float(given["megabytes"])}
-    for name, entries in hidden.entries.items():
-        if not entries.any():
-            continue
+    for name in [name for name in mdata.mod if f"value:{name}" in given]:
+        entries = hidden.entries[name][rows]
         values = values_of(mdata, name)
         truth = on_scale(values, values)[rows]
-        seen = np.where(entries[rows], np.nan, truth)
-        found = prediction_scores(truth, given[f"value:{name}"], entries[rows], seen)
+        found = prediction_scores(truth, given[f"value:{name}"], entries, np.where(entries, np.nan, truth))
         if f"limits:{name}" in given:
-            found |= coverage_scores(truth, given[f"limits:{name}"], entries[rows])
+            found |= coverage_scores(truth, given[f"limits:{name}"], entries)
         figures |= {f"{name}:{score}": value for score, value in found.items()}
     for column in data_set.labels:
         labels = hidden.seen.obs[column]
-        known = labels.notna().to_numpy()
-        truth = labels[known].astype(str)
-        groups = {"own": given["clusters"]} if "clusters" in given else {}
+        found = {"own": agreement(pd.Series(given["clusters"], labels.index), labels)} if "clusters" in given else {}
         if "latent" in given:
-            groups["k-means"] = KMeans(truth.nunique(), n_init=10, random_state=seed).fit_predict(given["latent"])
-        for kind, group in groups.items():
-            figures[f"{column}:{kind} ARI"] = float(adjusted_rand_score(truth, group[known]))
-            figures[f"{column}:{kind} NMI"] = float(normalized_mutual_info_score(truth, group[known]))
+            means = KMeans(labels.nunique(), n_init=10, random_state=seed).fit_predict(given["latent"])
+            found["k-means"] = agreement(pd.Series(means, labels.index), labels)
+            found["best Leiden"] = best_leiden(given["latent"], labels)
+        for kind, scores in found.items():
+            figures |= {f"{column}, {kind}:{score}": float(scores[score]) for score in ("ARI", "NMI")}
+    if "latent" in given:
+        figures |= _latent_scores(given["latent"], hidden, data_set, mdata, seed)
+    return figures
+
+
+def _latent_scores(
+    latent: np.ndarray, hidden: Hidden, data_set: DataSet, mdata: mudata.MuData, seed: int
+) -> dict[str, float]:
+    """Score what the latent should not tell: the batch, and which modalities chance took away."""
+    seen, figures = hidden.seen.obs_names, {}
+    if data_set.batch is not None:
+        # the batches that were measured: those that a task makes are alike by construction
+        figures[f"{data_set.batch}:mixing"] = batch_mixing(latent, mdata.obs.loc[seen, data_set.batch].to_numpy())
+    complete = np.all([seen.isin(table.obs_names) for table in mdata.mod.values()], axis=0)
+    for name in mdata.mod if hidden.at_random else ():
+        present = seen.isin(hidden.seen[name].obs_names)[complete]
+        if min(present.sum(), (~present).sum()) >= FOLDS:
+            figures[f"{name}:presence AUC"] = presence_auc(latent[complete], present, seed)
     return figures
 
 
 def _table(done: Mapping[str, Mapping[str, float]]) -> str:
-    """Give a table for each score: a row for each set, task and modality; a column for each method."""
+    """Give a table for each score: a row for each set, task and what is scored; a column for each method."""
     cells: dict[str, dict[tuple[str, ...], dict[str, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -158,17 +232,23 @@ def _table(done: Mapping[str, Mapping[str, float]]) -> str:
     tables = []
     for score, rows in cells.items():
         methods = [method for method in METHODS if any(method in row for row in rows.values())]
-        lines = [
-            f"**{score}**",
-            "",
-            "| set | hidden | of | " + " | ".join(methods) + " |",
-            "|---" * (3 + len(methods)) + "|",
-        ]
-        for where, row in rows.items():
-            columns = [f"{np.mean(row[m]):.3f} ({np.std(row[m]):.3f})" if m in row else "" for m in methods]
-            lines.append("| " + " | ".join([*where, *columns]) + " |")
-        tables.append("\n".join(lines))
+        of = any(what for *_, what in rows)
+        lines = [["set", "hidden", *(["of"] if of else []), *methods]]
+        lines += [[*where[: 3 if of else 2], *(_cell(row.get(m, [])) for m in methods)] for where, row in rows.items()]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        lines.insert(1, ["-" * width for width in widths])
+        body = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
+        tables.append("\n".join([f"**{score}**", "", *body]))
     return "\n\n".join(tables)
+
+
+def _cell(values: list[float]) -> str:
+    """Give mean and standard deviation over seeds, seconds and megabytes without needless digits."""
+    if not values:
+        return ""
+    digits = 3 if abs(np.mean(values)) < 10 else 1
+    spread = f" ({np.std(values):.{digits}f})" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
 
 
 if __name__ == "__main__":

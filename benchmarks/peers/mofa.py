@@ -1,5 +1,6 @@
 """MOFA+ (Argelaguet et al. 2020) with the default options of mofapy2; runs in an environment of its own."""
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import mudata
@@ -12,7 +13,7 @@ from benchmarks.peers.sets import on_scale, values_of
 __all__ = ["run"]
 
 
-def run(mdata: mudata.MuData, seed: int, batch: str | None = None) -> Outcome:
+def run(mdata: mudata.MuData, seed: int, batch: str | None, wanted: Sequence[str]) -> Outcome:
     """Train on what is seen; features are standardised, abundances as log(1 + x), zeros and ones as they are.
 
     A feature that does not vary among what is seen is left out, as MOFA+ asks for, and predicted by its mean.
@@ -37,6 +38,8 @@ def run(mdata: mudata.MuData, seed: int, batch: str | None = None) -> Outcome:
     noise = mofa.model.nodes["Tau"].getExpectations()
     values, limits = {}, {}
     for s, (name, w) in enumerate(zip(tables, mofa.model.nodes["W"].getExpectations(), strict=True)):
+        if name not in wanted:
+            continue
         mean = factors["E"] @ w["E"].T
         values[name] = np.repeat(np.nanmean(tables[name], axis=0, keepdims=True), len(mean), axis=0)
         if binary[name]:

@@ -1,13 +1,24 @@
-"""How good is a prediction of hidden values, and how honest is its doubt?"""
+"""How good is a prediction of hidden values, how honest is its doubt, and does a latent tell too much?"""
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmarks.peers.outcome import COVERAGES
 
-__all__ = ["coverage_scores", "prediction_scores"]
+__all__ = ["FOLDS", "batch_mixing", "coverage_scores", "prediction_scores", "presence_auc"]
 
 FEWEST = 5
 """Hidden values of a feature below which no correlation is taken."""
+
+NEIGHBOURS = 50
+
+FOLDS = 5
+"""Of each class there must be as many."""
 
 
 def prediction_scores(
@@ -63,6 +74,55 @@ def coverage_scores(truth: np.ndarray, limits: np.ndarray, hidden: np.ndarray) -
         within = 0.5 * (((t > low) & (t < high)).astype(float) + ((t >= low) & (t <= high)))
         found[f"cover{100 * c:.0f}"] = float(within.mean())
     return found
+
+
+def batch_mixing(latent: np.ndarray, batch: np.ndarray) -> float:
+    """Give the share of neighbours that come from another batch, over its expectation.
+
+    Parameters
+    ----------
+    latent
+        Shape (n, d).
+    batch
+        Shape (n,).
+
+    Returns
+    -------
+    float
+        Mean over observations of the share among the 50 nearest others, over the mean of (n - n_b) / (n - 1), where the
+        own batch has n_b observations: 1 when batches lie as if given out by chance, 0 when they lie apart.
+    """
+    _, which, sizes = np.unique(batch, return_inverse=True, return_counts=True)
+    # without points of its own, the search leaves out each point itself
+    near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(latent) - 1)).fit(latent).kneighbors(return_distance=False)
+    expected = (len(latent) - sizes[which]) / (len(latent) - 1)
+    return float(np.mean(which[near] != which[:, None]) / np.mean(expected))
+
+
+def presence_auc(latent: np.ndarray, present: np.ndarray, seed: int) -> float:
+    """Say how well a classifier tells from the latent whether a modality was there.
+
+    Parameters
+    ----------
+    latent
+        Shape (n, d), of observations for which chance said whether they have the modality.
+    present
+        Shape (n,), whether they have it.
+    seed
+        How the folds are drawn.
+
+    Returns
+    -------
+    float
+        Area under the ROC curve, mean over 5 folds, of the better of logistic regression and boosted trees: 0.5 when
+        nothing can be told, 1 when all can.
+    """
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    classifiers = (
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        HistGradientBoostingClassifier(random_state=seed),
+    )
+    return max(float(cross_val_score(c, latent, present, cv=folds, scoring="roc_auc").mean()) for c in classifiers)
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -6,14 +6,30 @@ from dataclasses import dataclass
 import anndata
 import mudata
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
-__all__ = ["SETS", "DataSet", "Hidden", "hide_entries", "hide_modalities", "on_scale", "values_of"]
+__all__ = [
+    "SETS",
+    "DataSet",
+    "Hidden",
+    "hide_donor",
+    "hide_entries",
+    "hide_halves",
+    "hide_modalities",
+    "hide_nothing",
+    "hide_types",
+    "on_scale",
+    "padded",
+    "values_of",
+]
 
 LARGEST_LOGGED = 50.0
 """Values that are never negative and go beyond this are abundances, and are compared as log(1 + x)."""
 
-SHARE_OF_OBSERVATIONS, SHARE_OF_ENTRIES = 0.2, 0.1
+SHARE_OF_OBSERVATIONS, SHARE_OF_ENTRIES, TYPES = 0.2, 0.1, 2
+
+COHORT = ("modalities", "entries")
 
 
 @dataclass(frozen=True)
@@ -27,9 +43,11 @@ class DataSet:
     batch
         Column of `obs` with the batch, where there is one.
     scored
-        Modalities that are hidden and scored; all when empty.
+        Modalities that are predicted and scored; all when empty.
     cells
         Whether observations are single cells; such a set is taken only when it is named.
+    tasks
+        What is hidden, of the tasks of `benchmarks.peers`.
     """
 
     file: str
@@ -37,6 +55,7 @@ class DataSet:
     batch: str | None = None
     scored: tuple[str, ...] = ()
     cells: bool = False
+    tasks: tuple[str, ...] = COHORT
 
 
 SETS = {
@@ -47,8 +66,26 @@ SETS = {
     "lgg": DataSet("tcga_lgg_brain.h5mu"),
     "nci60": DataSet("nci60_multidrug.h5mu", ("tissue",)),
     "mesc": DataSet("mesc_scmt.h5mu", ("culture",)),
-    "pbmc": DataSet("pbmc_citeseq_10k_5k.h5mu", ("cell_type",), "batch", scored=("protein",), cells=True),
-    "digits": DataSet("uci_multiple_features.h5mu", ("digit",)),
+    "digits": DataSet("uci_multiple_features.h5mu", ("digit",), tasks=("whole", *COHORT)),
+    "pbmc": DataSet(
+        "pbmc_citeseq_10k_5k.h5mu",
+        ("cell_type",),
+        "batch",
+        scored=("protein",),
+        cells=True,
+        tasks=("whole", "donor", "types", "halves"),
+    ),
+    "eccite": DataSet(
+        "pbmc_eccite_control.h5mu",
+        ("cluster_citefuse",),
+        scored=("protein",),
+        cells=True,
+        tasks=("whole", "donor", "halves"),
+    ),
+    "a549": DataSet(
+        "a549_scicar.h5mu", ("treatment_hours",), scored=("rna",), cells=True, tasks=("whole", "donor", "halves")
+    ),
+    "multiome": DataSet("pbmc_multiome_mini.h5mu", cells=True, tasks=("modalities", "halves")),
 }
 
 
@@ -61,11 +98,18 @@ class Hidden:
     seen
         The observations with values hidden.
     entries
-        For each modality, shape (n, features) in the order of the whole data: true where a measured value was hidden.
+        For each modality, shape (n, features) in the order of the whole data: true where a measured value was hidden
+        and is to be predicted.
+    batch
+        Column of `seen.obs` with the batch, where there is one.
+    at_random
+        Whether chance alone said which observations lost a modality.
     """
 
     seen: mudata.MuData
     entries: Mapping[str, np.ndarray]
+    batch: str | None = None
+    at_random: bool = True
 
 
 def values_of(mdata: mudata.MuData, name: str) -> np.ndarray:
@@ -84,26 +128,72 @@ def on_scale(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     return values
 
 
+def padded(mdata: mudata.MuData) -> mudata.MuData:
+    """Give every modality to every observation, zeros where nothing was measured, as scvi-tools wants it."""
+    tables = {}
+    for name in mdata.mod:
+        x = np.nan_to_num(values_of(mdata, name))
+        # empirical priors of totalVI read the proteins densely
+        x = sparse.csr_matrix(x) if name != "protein" else x
+        tables[name] = anndata.AnnData(x, mdata.obs[[]].copy(), mdata[name].var[[]].copy())
+    made = mudata.MuData(tables)
+    made.obs = mdata.obs.copy()
+    return made
+
+
+def hide_nothing(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
+    """Let everything be seen."""
+    return _without(mdata, data_set, {})
+
+
 def hide_modalities(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
     """Take one whole modality away from some observations: from a fifth of those that have it, for each modality.
 
     An observation loses one modality at most, and keeps another one.
     """
     rng = np.random.default_rng(seed)
-    present = np.stack([mdata.obs_names.isin(table.obs_names) for table in mdata.mod.values()], axis=1)
-    entries = {name: ~np.isnan(values_of(mdata, name)) for name in mdata.mod}
+    present = _present(mdata)
     free = present.sum(axis=1) > 1
+    lost = {}
     for s in rng.permutation(present.shape[1]):
         name = list(mdata.mod)[s]
-        lost = np.zeros(mdata.n_obs, bool)
         if name in (data_set.scored or mdata.mod):
             rows = rng.permutation(np.flatnonzero(free & present[:, s]))
-            lost[rows[: round(SHARE_OF_OBSERVATIONS * present[:, s].sum())]] = True
-        free &= ~lost
-        present[:, s] &= ~lost
-        entries[name] &= lost[:, None]
-    kept = {name: mdata[name][mdata.obs_names[here]].copy() for name, here in zip(mdata.mod, present.T, strict=True)}
-    return Hidden(_together(kept, mdata), entries)
+            lost[name] = np.isin(np.arange(mdata.n_obs), rows[: round(SHARE_OF_OBSERVATIONS * present[:, s].sum())])
+            free &= ~lost[name]
+    return _without(mdata, data_set, lost)
+
+
+def hide_halves(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
+    """Let half of the observations that have all modalities lose one, each modality as often as the others."""
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(np.flatnonzero(_present(mdata).all(axis=1)))
+    parts = np.array_split(rows[: round(len(rows) / 2)], len(mdata.mod))
+    lost = {name: np.isin(np.arange(mdata.n_obs), part) for name, part in zip(mdata.mod, parts, strict=True)}
+    return _without(mdata, data_set, lost)
+
+
+def hide_donor(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
+    """Make half of the observations that have what is scored a batch of their own without it.
+
+    Chance says which half: a second donor with the biology of the first.
+    """
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(_have_scored(mdata, data_set)))
+    lost = np.isin(np.arange(mdata.n_obs), rows[: round(len(rows) / 2)])
+    column = data_set.batch or "donor"
+    batches = mdata.obs[column].astype(str) if data_set.batch else pd.Series("first", mdata.obs_names)
+    batches = batches.where(~lost, batches + ", second")
+    hidden = _without(mdata, data_set, dict.fromkeys(data_set.scored, lost), batch=column)
+    hidden.seen.obs[column] = batches[hidden.seen.obs_names].astype("category")
+    return hidden
+
+
+def hide_types(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
+    """Take what is scored away from all observations of some of the labelled types, in the batch that they are in."""
+    labels = mdata.obs[data_set.labels[0]].where(_have_scored(mdata, data_set))
+    types = np.random.default_rng(seed).choice(sorted(labels.dropna().unique()), TYPES, replace=False)
+    lost = labels.isin(types).to_numpy()
+    return _without(mdata, data_set, dict.fromkeys(data_set.scored, lost), at_random=False)
 
 
 def hide_entries(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
@@ -118,7 +208,38 @@ def hide_entries(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:
         if entries[name].any():
             rows = mdata.obs_names.get_indexer(table.obs_names)
             kept[name].X = np.where(entries[name], np.nan, values)[rows]
-    return Hidden(_together(kept, mdata), entries)
+    return Hidden(_together(kept, mdata), entries, data_set.batch)
+
+
+def _present(mdata: mudata.MuData) -> np.ndarray:
+    """Say which observation has which modality, shape (n, modalities)."""
+    return np.stack([mdata.obs_names.isin(table.obs_names) for table in mdata.mod.values()], axis=1)
+
+
+def _have_scored(mdata: mudata.MuData, data_set: DataSet) -> np.ndarray:
+    """Say which observations have all that is scored, and something else."""
+    scored = np.isin(list(mdata.mod), data_set.scored)
+    present = _present(mdata)
+    return present[:, scored].all(axis=1) & present[:, ~scored].any(axis=1)
+
+
+def _without(
+    mdata: mudata.MuData,
+    data_set: DataSet,
+    lost: Mapping[str, np.ndarray],
+    *,
+    batch: str | None = None,
+    at_random: bool = True,
+) -> Hidden:
+    """Take modalities away from the observations that lose them; `lost` gives these, shape (n,), by modality."""
+    kept, entries = {}, {}
+    for name, table in mdata.mod.items():
+        gone = lost.get(name, np.zeros(mdata.n_obs, bool))
+        kept[name] = table[mdata.obs_names[~gone & mdata.obs_names.isin(table.obs_names)]].copy()
+        entries[name] = np.zeros((mdata.n_obs, table.n_vars), bool)
+        if gone.any() and name in (data_set.scored or mdata.mod):
+            entries[name][gone] = ~np.isnan(values_of(mdata, name)[gone])
+    return Hidden(_together(kept, mdata), entries, batch or data_set.batch, at_random)
 
 
 def _together(tables: Mapping[str, anndata.AnnData], like: mudata.MuData) -> mudata.MuData:
