@@ -17,7 +17,7 @@ FEWEST_ROWS = 5
 MOST_ROWS = 256
 DRAWS = 100
 DRAWS_FOR_SKILL = 32
-VALUES_AT_ONCE = 4_000_000
+VALUES_AT_ONCE = 2_000_000
 """Most drawn values of which the spread is found: a few hundred observations of a panel, some of a genome."""
 
 SPREADS = tuple(round(0.1 * i, 1) for i in range(16))
@@ -65,11 +65,13 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
         few = max(FEWEST_ROWS, VALUES_AT_ONCE // (DRAWS * likelihood.n_features))
         batch = _load(network, source, judges[:few])
         latents = _latents(network, batch, s, DRAWS, generator.manual_seed(seed))
-        found = []
+        judged = []
         for spread in SPREADS:
             decoder.spread.fill_(spread)
-            found.append(_judge(network, batch, s, latents, generator.manual_seed(seed)))
-        decoder.spread.fill_(SPREADS[_chosen(found)])
+            judged.append(_judge(network, batch, s, latents, generator.manual_seed(seed)))
+            if _settled(judged):
+                break
+        decoder.spread.fill_(SPREADS[_chosen(judged)])
         known = train_rows[presence[train_rows, s]]
         mean = _mean(likelihood, _load(network, source, rng.permutation(known)[:MOST_ROWS]), s)
         decoder.skill.copy_(_skill(network, _load(network, source, judges), s, mean, generator.manual_seed(seed)))
@@ -111,11 +113,17 @@ def _judge(
     return float(likelihood), float(within[measured].mean())
 
 
-def _chosen(found: list[tuple[float, float]]) -> int:
-    """Choose among spreads in rising order, the first of which is none."""
-    likelihoods = [likelihood for likelihood, _ in found]
-    wide = [i for i, (likelihood, cover) in enumerate(found) if cover >= COVERAGE and likelihood >= likelihoods[0]]
-    return wide[0] if wide else int(np.argmax(likelihoods))
+def _settled(judged: list[tuple[float, float]]) -> bool:
+    """Say whether the last of several rising spreads, the first of them none, holds enough or is less probable."""
+    likelihood, cover = judged[-1]
+    return cover >= COVERAGE or likelihood < judged[0][0]
+
+
+def _chosen(judged: list[tuple[float, float]]) -> int:
+    """Choose the last spread if it holds enough and is as probable as none, else the most probable."""
+    likelihoods = [likelihood for likelihood, _ in judged]
+    enough = judged[-1][1] >= COVERAGE and likelihoods[-1] >= likelihoods[0]
+    return len(judged) - 1 if enough else int(np.argmax(likelihoods))
 
 
 def _mean(likelihood: Likelihood, batch: MaskedBatch, s: int) -> Tensor:
