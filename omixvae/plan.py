@@ -211,8 +211,8 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             model.n_clusters,
             max(2, min(25, round(math.sqrt(n / 3)))),
             {
-                "gaussian_mixture": f"the most that are allowed for {n:,} observations; the silhouette of the latents "
-                "decides",
+                "gaussian_mixture": f"the most that are allowed for {n:,} observations; taken are those that the graph "
+                "of neighbours leaves apart",
                 "standard_normal": "not used by this prior",
                 "vamp": f"pseudo-observations of the prior, for {n:,} observations",
             }[model.prior],
@@ -308,13 +308,14 @@ def _by_size(n: float, slope: float, intercept: float, low: int, high: int) -> i
 def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dict[str, str]) -> dict[str, int]:
     asked = config.model.n_private
     most = max(2, n_latent // 2)
-    chosen = {t.name: 0 if t.is_label or len(data.tables) == 1 else min(most, t.n_features // 2) for t in data.tables}
+    none = len(data.tables) == 1
+    chosen = {t.name: 0 if none or t.is_label else min(most, math.ceil(t.n_features / 10)) for t in data.tables}
     if isinstance(asked, Mapping):
         chosen |= dict(asked)
         reasons["n_private"] = f"n_private = {chosen}: as asked"
     elif asked == "auto":
         reasons["n_private"] = (
-            f"n_private = {chosen}: half of n_latent, no more than half of the features, none for a label"
+            f"n_private = {chosen}: half of n_latent, no more than a tenth of the features, none for a label"
         )
     else:
         chosen = {t.name: 0 if t.is_label else int(asked) for t in data.tables}

@@ -6,23 +6,23 @@ import numpy as np
 import scanpy as sc
 import torch
 from anndata import AnnData
+from scipy import sparse
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 from sklearn.neighbors import kneighbors_graph
 
 from omixvae.data.masked import MaskedModalities, Schema
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["group_latents", "initialise_network", "known_levels"]
+__all__ = ["group_latents", "initialise_network", "known_levels", "united"]
 
 SAMPLE_VALUES = 20_000_000
 """Most values of one modality that are looked at densely (80 MB in float32)."""
 
 NEIGHBOURS = 15
 RESOLUTIONS = tuple(np.geomspace(0.01, 1.0, 13))
-CLOSE_TO_BEST = 0.96
-ROWS_TO_SCORE = 5000
-"""Most observations whose silhouette is taken: its cost grows with their square."""
+APART = 0.2
+"""Groups of observations are different clusters if they have less than a fifth of the neighbours in one another that
+they would have by chance."""
 
 
 def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.random.Generator) -> None:
@@ -106,10 +106,9 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
 
     Notes
     -----
-    A given number of groups: k-means. Else: Leiden communities of the graph of nearest neighbours, at resolutions from
-    coarse to fine; taken are the fewest groups whose silhouette is within 4 % of the best. Communities need not be
-    round, so one cell type is not cut into several as by k-means; the silhouette says when a finer cut stops
-    separating anything. Where no cut has a positive silhouette there is one group.
+    A given number of groups: k-means. Else: Leiden communities of the graph of nearest neighbours, at the finest of
+    several resolutions that gives no more than are allowed, and then those together that the graph connects (`united`).
+    Communities need not be round, so one cell type is not cut into several as by k-means.
 
     Examples
     --------
@@ -122,29 +121,70 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
         k = min(n_clusters, len(np.unique(latent, axis=0)))
         groups: np.ndarray = KMeans(k, n_init=10, random_state=seed).fit_predict(latent)
         return groups
-    scored: list[tuple[float, np.ndarray]] = []
-    for found in _communities(latent, seed):
-        if 2 <= found.max() + 1 <= min(n_clusters, len(latent) - 1):
-            score = silhouette_score(latent, found, sample_size=min(len(latent), ROWS_TO_SCORE), random_state=seed)
-            scored.append((float(score), found))
-    best = max((score for score, _ in scored), default=0.0)
-    if best <= 0:
-        return np.zeros(len(latent), np.intp)
-    return min((found for score, found in scored if score >= CLOSE_TO_BEST * best), key=lambda found: found.max())
+    allowed = [found for found in _communities(latent, seed) if found.max() < n_clusters]
+    finest = max(allowed, key=lambda found: int(found.max()), default=np.zeros(len(latent), np.intp))
+    return united(latent, finest)[finest]
+
+
+def united(latent: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Say which groups of observations belong together: those that the graph of nearest neighbours connects.
+
+    Parameters
+    ----------
+    latent
+        Shape (n, d): posterior mean of each observation.
+    groups
+        Shape (n,): group of each observation, 0 to k - 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (k,): the cluster of each group, 0 for the largest.
+
+    Notes
+    -----
+    Between two groups there are e_ab of the edges of the graph; were edges drawn without regard to groups, there would
+    be e_a e_b, with e_a the part of all ends that a has. The pair with the largest ratio e_ab / (e_a e_b), the
+    connectivity of PAGA (Wolf et al., Genome Biology 2019), becomes one group, until all ratios are below `APART`.
+    """
+    members = np.eye(groups.max() + 1)[groups]
+    graph = _neighbour_graph(latent)
+    clusters = [np.array([group]) for group in range(members.shape[1])]
+    edges = np.asarray(members.T @ (graph @ members)) / graph.sum()
+    while len(clusters) > 1:
+        by_chance = np.outer(edges.sum(1), edges.sum(1))
+        ratio = np.triu(np.divide(edges, by_chance, out=np.zeros_like(edges), where=by_chance > 0), 1)
+        a, b = np.unravel_index(ratio.argmax(), ratio.shape)
+        if ratio[a, b] < APART:
+            break
+        edges[a] += edges[b]
+        edges[:, a] += edges[:, b]
+        edges = np.delete(np.delete(edges, b, 0), b, 1)
+        clusters[a] = np.concatenate([clusters[a], clusters.pop(b)])
+    cluster = np.empty(members.shape[1], np.intp)
+    for number, i in enumerate(sorted(range(len(clusters)), key=lambda i: -members[:, clusters[i]].sum())):
+        cluster[clusters[i]] = number
+    return cluster
 
 
 def _communities(latent: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """Give the Leiden communities of the nearest-neighbour graph, from coarse to fine."""
-    neighbours = kneighbors_graph(latent, min(NEIGHBOURS, len(latent) - 1))
+    graph = _neighbour_graph(latent)
     observations = AnnData(latent)
     for resolution in RESOLUTIONS:
         sc.tl.leiden(
             observations,
             resolution,
-            adjacency=neighbours.maximum(neighbours.T),
+            adjacency=graph,
             directed=False,
             flavor="igraph",
             n_iterations=2,
             random_state=seed,
         )
         yield observations.obs["leiden"].cat.codes.to_numpy(np.intp)
+
+
+def _neighbour_graph(latent: np.ndarray) -> sparse.csr_matrix:
+    """Connect each observation with its nearest, in both directions."""
+    neighbours = kneighbors_graph(latent, min(NEIGHBOURS, len(latent) - 1))
+    return neighbours.maximum(neighbours.T)

@@ -1,5 +1,7 @@
 """Where training begins: at the means and variances of the data."""
 
+import itertools
+
 import anndata
 import mudata
 import numpy as np
@@ -7,11 +9,10 @@ import pytest
 import scipy.sparse as sp
 import torch
 from builders import build_mdata, build_plan, plan_of
-from sklearn.metrics import silhouette_score
 
 from omixvae.data import from_mudata
 from omixvae.plan import ModalityPlan
-from omixvae.training.initialise import group_latents, initialise_network
+from omixvae.training.initialise import group_latents, initialise_network, united
 from omixvae.vae import MultimodalVAE
 
 
@@ -41,14 +42,31 @@ def test_the_unit_of_a_feature_far_from_zero_is_its_deviation(storage):
     np.testing.assert_allclose(network.likelihoods[0].unit, x.std(axis=0, dtype=np.float64), rtol=1e-4)
 
 
-def ring(n, radius):
-    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+def test_a_ball_is_one_group():
+    ball = np.random.default_rng(0).standard_normal((600, 3))
+    assert not group_latents(ball, 8, choose=True, seed=0).any()
+    assert len(np.unique(group_latents(ball, 8, choose=False, seed=0))) == 8, "what is asked for is done"
 
 
-def test_where_no_cut_separates_there_is_one_group():
-    """A ring around another: two communities, but most points are nearer to the other one than to their own."""
-    latent = np.concatenate([ring(100, 1), ring(600, 2)])
-    assert silhouette_score(latent, np.arange(700) < 100) < 0
-    assert not group_latents(latent, 2, choose=True, seed=0).any()
-    assert len(np.unique(group_latents(latent, 2, choose=False, seed=0))) == 2, "what is asked for is done"
+def test_groups_that_the_graph_connects_are_united_in_the_order_of_their_connectivity():
+    rng = np.random.default_rng(1)
+    latent = np.concatenate([rng.standard_normal((60, 2)), rng.standard_normal((93, 2)) + np.array([40, 0])])
+    groups = np.r_[rng.integers(0, 2, 60), rng.integers(2, 5, 93)]
+    assert united(latent, groups).tolist() == [1, 1, 0, 0, 0], "the larger is the first"
+    assert united(latent, np.zeros(153, int)).tolist() == [0]
+
+
+def test_connectivity_is_edges_over_those_expected_by_chance():
+    """Two balls that touch: the verdict is that of counting edges one by one."""
+    for seed, distance in itertools.product(range(4), (2.0, 3.5, 5.0)):
+        rng = np.random.default_rng(seed)
+        latent = np.concatenate([rng.standard_normal((80, 2)), rng.standard_normal((50, 2)) + np.array([distance, 0])])
+        groups = (np.arange(130) >= 80).astype(int)
+        far = np.linalg.norm(latent[:, None] - latent, axis=2)
+        near = far.argsort(axis=1)[:, 1:16]
+        edges = {(i, int(j)) for i in range(130) for j in near[i]}
+        edges |= {(j, i) for i, j in edges}
+        between = sum(groups[i] == 0 and groups[j] == 1 for i, j in edges)
+        ends = [sum(groups[i] == g for i, _ in edges) for g in (0, 1)]
+        apart = between / len(edges) / (ends[0] * ends[1] / len(edges) ** 2) < 0.2
+        assert (len(set(united(latent, groups))) == 2) == apart, f"distance {distance}"
