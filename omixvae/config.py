@@ -31,6 +31,7 @@ LikelihoodWord = Literal[
     "binomial",
     "categorical",
 ]
+SizeFactorWord = Literal["total", "none"]
 AggregationWord = Literal[
     "sum_pooling",
     "self_attention",
@@ -84,6 +85,12 @@ class ModelConfig:
         "auto",
         PerModality(Word(get_args(LikelihoodWord)), words=("auto",)),
         "Distribution of the values, per modality; chosen from the values where not given.",
+    )
+    size_factors: Literal["auto"] | Mapping[str, SizeFactorWord] = option(
+        "auto",
+        PerModality(Word(get_args(SizeFactorWord)), words=("auto",)),
+        "What expected counts are multiples of, per modality: the observation's total, or none; auto takes none for "
+        "panels, whose total depends on what the observation is.",
     )
     noise: Mapping[str, float] = option(
         {},

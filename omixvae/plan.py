@@ -23,6 +23,10 @@ __all__ = ["ModalityPlan", "Plan", "make_plan"]
 LINEAR_BELOW = 1000
 """Observations below which the decoder is linear: fewer cannot pay for the weights of a hidden layer."""
 
+PANEL = 300
+"""Features below which counts are those of a panel: its total is that of a few features which some cells carry and
+others do not, and no measure of depth."""
+
 EXPECTED_VARIANCE = 0.13
 """Part of a feature's variance that the prior of a linear decoder's loadings expects all latents together to explain.
 Small beside the half that they often do: noise that features share looks like signal in a hundred observations."""
@@ -42,6 +46,8 @@ class ModalityPlan:
         Word for its likelihood, a key of `LIKELIHOODS`; ``"own"`` for a class of the user's own.
     n_private
         Dimensions of its private latent.
+    by_total
+        Whether the total of an observation is its size factor (likelihoods of counts).
     noise
         Known standard deviation of the measurement; None where it is learned.
     weight
@@ -54,6 +60,7 @@ class ModalityPlan:
     n_features: int
     likelihood: LikelihoodWord | Literal["own"]
     n_private: int
+    by_total: bool = True
     noise: float | None = None
     weight: float = 1.0
     own_encoder: bool = False
@@ -246,6 +253,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
+    by_total = _by_total(config, data, likelihoods, reasons)
     shrinkage = decide(
         "shrinkage",
         model.shrinkage,
@@ -263,6 +271,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
                 t.n_features,
                 likelihoods[t.name],
                 private[t.name],
+                by_total=by_total[t.name],
                 noise=config.model.noise.get(t.name),
                 weight=float(config.model.weights.get(t.name, 1.0)),
                 own_encoder=t.name in own.encoders,
@@ -323,6 +332,27 @@ def _private(config: Config, data: MaskedModalities, n_latent: int, reasons: dic
     return chosen
 
 
+def _by_total(
+    config: Config,
+    data: MaskedModalities,
+    likelihoods: Mapping[str, LikelihoodWord | Literal["own"]],
+    reasons: dict[str, str],
+) -> dict[str, bool]:
+    asked = {} if config.model.size_factors == "auto" else config.model.size_factors
+    chosen = {}
+    for t in data.tables:
+        word = likelihoods[t.name]
+        takes = word != "own" and LIKELIHOODS[word].takes_total
+        chosen[t.name] = takes and asked.get(t.name, "none" if t.n_features < PANEL else "total") == "total"
+        if takes:
+            size = "a panel, whose total depends on what the observation is" if t.n_features < PANEL else "no panel"
+            reason = "as asked" if t.name in asked else f"{t.n_features:,} features are {size}"
+            reasons[f"size factor of {t.name}"] = (
+                f"size factor of {t.name} = {'total' if chosen[t.name] else 'none'}: {reason}"
+            )
+    return chosen
+
+
 def _likelihoods(
     config: Config, data: MaskedModalities, own: OwnModules, reasons: dict[str, str]
 ) -> dict[str, LikelihoodWord | Literal["own"]]:
@@ -357,6 +387,7 @@ def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -
         "encoders": own.encoders,
         "decoders": own.decoders,
         "likelihoods": [*own.likelihoods, *(() if config.model.likelihoods == "auto" else config.model.likelihoods)],
+        "size_factors": () if config.model.size_factors == "auto" else config.model.size_factors,
         "noise": config.model.noise,
         "weights": config.model.weights,
         "n_private": config.model.n_private,

@@ -62,6 +62,8 @@ class MultimodalVAE(nn.Module):
         self.likelihoods = _module_list(
             (own.likelihoods.get(m.name) or LIKELIHOODS[m.likelihood])(m.n_features, m.noise) for m in plan.modalities
         )
+        for likelihood, m in zip(self.likelihoods, plan.modalities, strict=True):
+            likelihood.by_total = likelihood.takes_total and m.by_total
         self.encoders = _module_list(
             FeatureEncoder(m.n_features, size, size, own.encoders.get(m.name)) for m in plan.modalities
         )

@@ -99,11 +99,24 @@ def test_what_is_asked_for_is_done_and_said():
 
 def test_every_decision_has_its_reason_in_one_line():
     plan = make_plan(Config(), from_mudata(build_mdata()))
-    decided = {f.name for _, f in Config.fields() if f.default == "auto"} - {"likelihoods", "device", "precision"}
-    assert decided | {f"likelihood of {m.name}" for m in plan.modalities} == set(plan.reasons)
+    decided = {f.name for _, f in Config.fields() if f.default == "auto"}
+    decided -= {"likelihoods", "size_factors", "device", "precision"}
+    decided |= {f"likelihood of {m.name}" for m in plan.modalities} | {"size factor of rna"}  # the only counts
+    assert decided == set(plan.reasons)
     for name, reason in plan.reasons.items():
         assert reason.startswith(f"{name} = ")
         assert "\n" not in reason
+
+
+@pytest.mark.parametrize(("n_features", "by_total"), [(299, False), (300, True)])
+def test_the_total_of_a_panel_is_no_measure_of_depth(n_features, by_total):
+    data = from_mudata(build_mdata(n_features=(n_features, 5, 4)))
+    assert make_plan(Config(), data).modalities[0].by_total == by_total
+    for word in ("total", "none"):
+        plan = make_plan(Config.from_options(size_factors={"rna": word}), data)
+        assert plan.modalities[0].by_total == (word == "total")
+        assert plan.reasons["size factor of rna"] == f"size factor of rna = {word}: as asked"
+    assert "size factor of protein" not in plan.reasons, "these are no counts"
 
 
 @pytest.mark.parametrize("n_latent", [5, 30])

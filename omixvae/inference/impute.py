@@ -109,10 +109,11 @@ def _decoded(
     network: MultimodalVAE, encoded: Encoded, s: int, n_samples: int, generator: torch.Generator
 ) -> Iterator[DataDistribution]:
     """Draw the latents, and the doubt about a modality that is absent, and decode."""
-    absent = ~encoded.batch.presence[:, s : s + 1]
+    absent, doubtful = ~encoded.batch.presence[:, s : s + 1], bool(network.decoders[s].spread)
     doubt = torch.zeros(())
     for i, z in enumerate(encoded.posterior.rsample(generator, n_samples)):
         w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
-        # Each second draw mirrors the doubt of the one before, so that it does not move the average.
-        doubt = -doubt if i % 2 else network.decoders[s].doubt(len(z), generator)
-        yield network.decode(s, z, w[:, s], encoded.batch, torch.where(absent, doubt, 0.0))
+        if doubtful:
+            # Each second draw mirrors the doubt of the one before, so that it does not move the average.
+            doubt = -doubt if i % 2 else torch.where(absent, network.decoders[s].doubt(len(z), generator), 0.0)
+        yield network.decode(s, z, w[:, s], encoded.batch, doubt if doubtful else None)

@@ -26,6 +26,10 @@ STIRLING_FROM = 64.0
 """Counts from which log Γ ratios are taken by Stirling's series: at 10⁶ counts log Γ(x) itself is about 10⁷, whose last
 float32 digit is a whole nat, while the series keeps the ratio's own digits (its error here is below 10⁻⁸)."""
 
+LARGEST_DEVIATION = 8.0
+"""Of a log count from its mean, where no total sets a limit: a factor of 3,000, which no cell needs, and beyond which
+one odd cell would be predicted counts without end."""
+
 LOG_THETA_LIMITS = (-7.0, 9.0)
 """Beyond these the distribution no longer changes (Poisson above), but lgamma loses its digits."""
 
@@ -207,9 +211,11 @@ class ZeroInflatedCounts(DataDistribution):
 class _Composition(Likelihood):
     """What these likelihoods share: the decoder says how the total of an observation is divided among the features.
 
-    It works in units of each feature: of the standard deviation of its log fraction beyond what counting brings.
+    Without a size factor it gives the logarithm of the expected counts themselves. It works in units of each feature:
+    of the standard deviation of its log fraction (or count) beyond what counting brings.
     """
 
+    takes_total: ClassVar[bool] = True
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     typical_library: Tensor
     center: Tensor
@@ -222,10 +228,13 @@ class _Composition(Likelihood):
         self.register_buffer("unit", torch.ones(n_features))
 
     def _log_mean(self, decoded: Tensor, exposure: Tensor) -> Tensor:
-        """Give log(total × softmax(center + unit × decoded))."""
+        """Give log(total × softmax(center + unit × decoded)); center + unit × decoded without a size factor."""
+        deviation = self.unit * decoded
+        if not self.by_total:
+            return self.center + deviation.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
         # NaN: no observation of these data has the modality. Then the typical total of the training data is expected.
         total = torch.where(exposure.isnan(), self.typical_library, exposure)
-        return functional.log_softmax(self.center + self.unit * decoded, dim=-1) + total.log()
+        return functional.log_softmax(self.center + deviation, dim=-1) + total.log()
 
     @staticmethod
     def check(values: np.ndarray) -> np.ndarray:
@@ -233,22 +242,25 @@ class _Composition(Likelihood):
         return is_count(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
-        """Scale each observation to the typical total, then log(1 + x)."""
-        return torch.log1p(values * (self.typical_library / exposure))
+        """Scale each observation to the typical total, if that is its size factor, then log(1 + x)."""
+        return torch.log1p(values * self._to_typical(exposure))
+
+    def _to_typical(self, exposure: Tensor) -> Tensor:
+        return self.typical_library / exposure if self.by_total else torch.ones_like(exposure)
 
     def _start_at_composition(self, mean: Tensor, sample: ModalityBatch) -> Tensor:
         """Start at the mean composition; a feature without any count at a tenth of the rarest."""
         self.typical_library.copy_(sample.library.median())
         floor = 0.1 * mean[mean > 0].min() if (mean > 0).any() else torch.tensor(1.0, dtype=mean.dtype)
         fraction = mean.clamp(min=float(floor))
-        self.center.copy_((fraction / fraction.sum()).log())
+        self.center.copy_((fraction / fraction.sum() if self.by_total else fraction).log())
         self.unit.copy_(self._log_deviation(sample))
         return torch.zeros_like(self.center)
 
     def _log_deviation(self, sample: ModalityBatch) -> Tensor:
         """Estimate the standard deviation of the log of each feature's fraction, from the moments of the fractions."""
         mask = sample.mask.expand_as(sample.filled)
-        factor = self.typical_library / sample.exposure
+        factor = self._to_typical(sample.exposure)
         counts = torch.where(mask, sample.filled * factor, 0.0)
         n = mask.sum(0).clamp(min=1)
         mean = counts.sum(0) / n
@@ -285,7 +297,8 @@ class NegativeBinomial(_Composition):
     Notes
     -----
     Section 4 of the method page. The library is the observation's own total, so that the latent describes composition
-    and not depth. θ is learned for each feature.
+    and not depth. The total of a small panel says what the observation is rather than how deeply it was read; without
+    it as size factor x_g ~ NB(exp(decoded)_g, θ_g). θ is learned for each feature.
 
     Examples
     --------

@@ -61,9 +61,14 @@ class Likelihood(nn.Module, ABC):
     """How many numbers r of each feature the decoder gives. The first g of its r g outputs are those that the loadings
     belong to: they say where the mean is."""
 
+    takes_total: ClassVar[bool] = False
+    """Whether the total of an observation can be its size factor (option `size_factors`)."""
+
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__()
         self.n_features, self.noise = n_features, noise
+        self.by_total = self.takes_total
+        """Whether the total is the size factor; set by whoever makes the likelihood, before it is initialised."""
 
     @abstractmethod
     def forward(self, decoded: Float[Tensor, "*n rg"], exposure: Float[Tensor, "*n g_or_1"]) -> DataDistribution:

@@ -1,5 +1,6 @@
 """Where training begins: at the means and variances of the data."""
 
+import dataclasses
 import itertools
 
 import anndata
@@ -32,6 +33,24 @@ def test_an_average_observation_has_the_mean_of_the_data():
         )
 
 
+@pytest.mark.parametrize("word", ["poisson", "negative_binomial"])
+def test_counts_without_a_size_factor_start_at_their_mean_whatever_the_total(word):
+    data = from_mudata(build_mdata(400))
+    rna = data.table("rna")
+    counts, *others = plan_of(data).modalities
+    plan = build_plan([dataclasses.replace(counts, likelihood=word, by_total=False), *others])
+    network = MultimodalVAE(plan).double()
+    initialise_network(network, data, np.random.default_rng(0))
+    nothing, s = torch.zeros(1, 2, dtype=torch.float64), 0
+    decoded = network.decoders[s](nothing, nothing, nothing[:, :0])
+    for total in (10.0, 1000.0):
+        exposure = torch.full((1, 1), total, dtype=torch.float64)
+        mean = network.likelihoods[s](decoded, exposure).mean[0].detach()
+        np.testing.assert_allclose(mean, np.asarray(rna.values.mean(axis=0)).ravel(), rtol=1e-5)
+        x = torch.tensor([[0.0, 3.0] * 4], dtype=torch.float64)
+        np.testing.assert_allclose(network.likelihoods[s].encoder_input(x, exposure), torch.log1p(x), rtol=1e-6)
+
+
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_matrix])
 def test_the_unit_of_a_feature_far_from_zero_is_its_deviation(storage):
     rng = np.random.default_rng(0)
@@ -43,7 +62,7 @@ def test_the_unit_of_a_feature_far_from_zero_is_its_deviation(storage):
 
 
 def test_a_ball_is_one_group():
-    ball = np.random.default_rng(0).standard_normal((600, 3))
+    ball = np.random.default_rng(0).standard_normal((600, 6))
     assert not group_latents(ball, 8, choose=True, seed=0).any()
     assert len(np.unique(group_latents(ball, 8, choose=False, seed=0))) == 8, "what is asked for is done"
 
