@@ -41,6 +41,7 @@ class DivergedError(InputError):
     """The loss is no longer a finite number; says at which step, and which term."""
 
 
+@torch.enable_grad()
 def train(
     network: MultimodalVAE, source: Source, plan: Plan, *, on_epoch: Callable[[Epoch], None] | None = None
 ) -> History:

@@ -93,6 +93,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_does_not():
     assert not torch.equal(weights[0]["decoders.0.linear.weight"], weights[2]["decoders.0.linear.weight"])
 
 
+def test_training_does_not_mind_that_the_caller_switched_gradients_off():
+    data, plan = small_case()
+    network = new_network(plan, data)
+    before = network.decoders[0].linear.weight.clone()
+    with torch.no_grad():
+        train(network, data, plan)
+        assert not torch.is_grad_enabled()
+    assert not torch.equal(network.decoders[0].linear.weight, before)
+
+
 def test_training_leaves_the_global_random_numbers_alone():
     data, plan = small_case()
     network = new_network(plan, data)
