@@ -101,8 +101,12 @@ def test_what_train_prints(folder):
         '  obs["omixvae_cluster_entropy"]',
         '  ["rna"].obsm["X_omixvae_private"]',
         '  ["rna"].varm["omixvae_loadings"]',
+        '  ["rna"].var["omixvae_imputation_r2"]',
+        '  ["rna"].var["omixvae_imputable"]',
         '  ["protein"].obsm["X_omixvae_private"]',
         '  ["protein"].varm["omixvae_loadings"]',
+        '  ["protein"].var["omixvae_imputation_r2"]',
+        '  ["protein"].var["omixvae_imputable"]',
         '  uns["omixvae"]',
     ]
     progress = (folder / "stderr").read_text().splitlines()
