@@ -53,7 +53,9 @@ def test_every_likelihood_from_data_to_imputed_values_in_the_units_of_the_data(w
         "beta": counts / counts.max(),
     }
     mdata["rna"].X = values.get(word, counts)
-    model = omixvae.fit(mdata, likelihoods={"rna": word}, max_epochs=3, progress=False)
+    mdata["rna"].layers["reads"] = counts + 5
+    out_of = {"coverage_layers": {"rna": "reads"}} if word == "binomial" else {}
+    model = omixvae.fit(mdata, likelihoods={"rna": word}, max_epochs=3, progress=False, **out_of)
     assert all(np.isfinite(row.bound) for row in model.history)
     assert np.isfinite(model.log_likelihood(mdata, of=["rna"], given=["protein"], n_samples=5)).all()
     mean, sd = model.impute(mdata, "rna", given=["protein"])
