@@ -385,8 +385,8 @@ class OmixVAE:
         pandas.DataFrame
             One row per feature: ``r2``, the part of its variance that predictions explain, in observations that the
             model was not trained on; ``se``, the standard error of that; ``imputable``, whether `r2` is above zero by
-            more than it: a feature of which this is false is predicted no better than by its mean, as far as can be
-            told. NaN and false where there were too few such observations.
+            more than twice that: a feature of which this is false is predicted no better than by its mean, as far as
+            can be told. NaN and false where there were too few such observations.
 
         Raises
         ------
@@ -405,7 +405,7 @@ class OmixVAE:
         ['r2', 'se', 'imputable']
         """
         r2, error = self.network.decoders[self._position(mod)].skill.cpu().double().numpy()
-        return pd.DataFrame({"r2": r2, "se": error, "imputable": r2 > error}, list(self.schema.features[mod]))
+        return pd.DataFrame({"r2": r2, "se": error, "imputable": r2 > 2 * error}, list(self.schema.features[mod]))
 
     def information(self, mdata: mudata.MuData) -> pd.DataFrame:
         """Tabulate what each set of modalities tells about the latent.

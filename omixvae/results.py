@@ -167,7 +167,7 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Modal
     r2, error = decoder.skill.cpu().float().numpy()[:, aligned]
     if np.isfinite(r2).any():
         adata.var[f"{key}_imputation_r2"] = r2
-        adata.var[f"{key}_imputable"] = r2 > error
+        adata.var[f"{key}_imputable"] = r2 > 2 * error
 
 
 def _write_imputed(

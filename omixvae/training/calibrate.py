@@ -20,6 +20,9 @@ DRAWS_FOR_SKILL = 32
 VALUES_AT_ONCE = 2_000_000
 """Most drawn values of which the spread is found: a few hundred observations of a panel, some of a genome."""
 
+VALUES_FOR_SKILL = 4_000_000
+"""Most measured values of which the skill is found."""
+
 SPREADS = tuple(round(0.1 * i, 1) for i in range(16))
 """On the scale of the decoder, on which features vary by about 1."""
 
@@ -53,7 +56,8 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
     The skill of a feature is R² = 1 - Σ (x - x̂)² / Σ (x - x̄)² over the held-out observations, x̄ the mean in the
     training, on the scale that the encoder sees (standard units, or logged counts of an observation of typical depth),
     with the standard error of a ratio of means. x̂ is the average of drawn values on that scale, since the logarithm of
-    an expected count is not the expected logarithm; what a finite number of draws adds to the error is taken off.
+    an expected count is not the expected logarithm; what a finite number of draws adds to the error is taken off. It is
+    not known of a feature whose variance lies in fewer than five observations.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator(next(network.parameters()).device)
@@ -62,7 +66,7 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
         judges = rng.permutation(rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)])[:MOST_ROWS]
         if len(judges) < FEWEST_ROWS:
             continue
-        few = max(FEWEST_ROWS, VALUES_AT_ONCE // (DRAWS * likelihood.n_features))
+        few = max(2, VALUES_AT_ONCE // (DRAWS * likelihood.n_features))
         batch = _load(network, source, judges[:few])
         latents = _latents(network, batch, s, DRAWS, generator.manual_seed(seed))
         judged = []
@@ -74,7 +78,9 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
         decoder.spread.fill_(SPREADS[_chosen(judged)])
         known = train_rows[presence[train_rows, s]]
         mean = _mean(likelihood, _load(network, source, rng.permutation(known)[:MOST_ROWS]), s)
-        decoder.skill.copy_(_skill(network, _load(network, source, judges), s, mean, generator.manual_seed(seed)))
+        many = max(FEWEST_ROWS, VALUES_FOR_SKILL // likelihood.n_features)
+        batch = _load(network, source, judges[:many])
+        decoder.skill.copy_(_skill(network, batch, s, mean, generator.manual_seed(seed)))
 
 
 def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBatch:
@@ -136,19 +142,23 @@ def _mean(likelihood: Likelihood, batch: MaskedBatch, s: int) -> Tensor:
 def _skill(network: MultimodalVAE, batch: MaskedBatch, s: int, mean: Tensor, generator: torch.Generator) -> Tensor:
     """Give R² of each feature and its standard error, shape (2, g)."""
     modality, likelihood = batch.modalities[s], network.likelihoods[s]
-    drawn = torch.stack(
-        [
-            likelihood.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
-            for z, w in _latents(network, batch, s, DRAWS_FOR_SKILL, generator)
-        ]
-    )
+    mean_drawn = squares = torch.zeros_like(modality.values)
+    for i, (z, w) in enumerate(_latents(network, batch, s, DRAWS_FOR_SKILL, generator), 1):
+        drawn = likelihood.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
+        before = drawn - mean_drawn
+        mean_drawn = mean_drawn + before / i
+        squares = squares + before * (drawn - mean_drawn)
+    variance = squares / (DRAWS_FOR_SKILL - 1)
     x = likelihood.encoder_input(modality.filled, modality.exposure)
     of_mean = modality.only_measured((x - mean) ** 2, 0.0)
-    of_prediction = (x - drawn.mean(0)) ** 2 - drawn.var(0) / DRAWS_FOR_SKILL
+    of_prediction = (x - mean_drawn) ** 2 - variance / DRAWS_FOR_SKILL
     of_prediction = modality.only_measured(of_prediction, 0.0)
     n = modality.mask.expand_as(x).sum(0)
     r2 = 1 - of_prediction.sum(0) / of_mean.sum(0)
     gain = modality.only_measured((1 - r2) * of_mean - of_prediction, 0.0)
     error = gain.square().sum(0).sqrt() / of_mean.sum(0)
-    enough = (n >= FEWEST_ROWS) & (of_mean.sum(0) > 0)
+    # Kish's number: of a peak that one cell in a hundred has, hardly more cells can say anything than have it.
+    effective = of_mean.sum(0) ** 2 / of_mean.square().sum(0)
+    varies = modality.only_measured((x - modality.only_measured(x, 0.0).sum(0) / n) ** 2, 0.0).sum(0) > 1e-6 * n
+    enough = varies & (effective >= FEWEST_ROWS)
     return torch.where(enough, torch.stack([r2, error]), torch.nan)

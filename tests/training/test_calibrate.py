@@ -119,23 +119,34 @@ def test_nothing_is_said_from_fewer_than_five_observations_nor_of_a_feature_that
     assert network.decoders[1].skill.isnan().any(0).tolist() == [False, True, False]
 
 
+def test_nothing_is_said_of_a_feature_that_few_observations_have():
+    rng = np.random.default_rng(7)
+    y = np.zeros((300, 3))
+    y[:20, 0], y[:2, 1] = 1.0, 1.0  # the third: no held-out observation at all
+    y[250:, 2] = 1.0
+    data = two_tables(rng.standard_normal((300, 2)), y)
+    network = ignorant()
+    calibrate(network, data, np.arange(200), np.arange(200, 300), seed=0)
+    assert network.decoders[1].skill.isnan().any(0).tolist() == [False, True, True]
+
+
 @pytest.mark.slow
 def test_a_cohort_is_told_which_features_can_be_imputed_and_how_surely(tmp_path):
     """Half of the features of one modality follow the other one, half are noise; few patients, many features."""
     rng = np.random.default_rng(6)
-    z = rng.standard_normal((120, 3))
-    x = z @ rng.standard_normal((3, 150)) + 2.0 * rng.standard_normal((120, 150))
-    y = np.c_[z @ rng.standard_normal((3, 20)), np.zeros((120, 20))] + rng.standard_normal((120, 40))
-    mdata = mudata.MuData({"x": table("x", x), "y": table("y", y[:90])})
+    z = rng.standard_normal((240, 3))
+    x = z @ rng.standard_normal((3, 150)) + 2.0 * rng.standard_normal((240, 150))
+    y = np.c_[z @ rng.standard_normal((3, 20)), np.zeros((240, 20))] + rng.standard_normal((240, 40))
+    mdata = mudata.MuData({"x": table("x", x), "y": table("y", y[:180])})
     model = omixvae.fit(mdata, progress=False)
     skill = model.imputation_skill("y")
-    assert skill["imputable"][:20].mean() >= 0.7
-    assert skill["imputable"][20:].mean() <= 0.4
+    assert skill["imputable"][:20].mean() >= 0.6
+    assert skill["imputable"][20:].mean() <= 0.2
     var = mdata["y"].var
     np.testing.assert_allclose(var["omixvae_imputation_r2"], skill["r2"], rtol=1e-5)
     assert var["omixvae_imputable"].tolist() == skill["imputable"].tolist()
     low, high = model.impute_interval(mdata, "y")
-    hidden = slice(90, 120)
+    hidden = slice(180, 240)
     covered = ((low.to_numpy() < y) & (y < high.to_numpy()))[hidden].mean()
     assert 0.92 <= covered <= 0.99
     model.save(tmp_path / "model")
