@@ -100,21 +100,25 @@ def _config(file: Path | None, given: dict[str, Any]) -> Config:
     return Config.from_file(file, **options) if file else Config.from_options(**options)
 
 
-@main.command(epilog="Example: omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model")
-@click.argument("source", metavar="IN.h5mu")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
-)
-@click.option("--model", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder to save the model in.")
-@click.option(
+config_file = click.option(
     "--config",
     "file",
     type=click.Path(path_type=Path),
     metavar="FILE.yaml",
     help="Options from a file; those given here win.",
 )
+quietly = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+@main.command(epilog="Example: omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model")
+@click.argument("source", metavar="IN.h5mu")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
+)
+@click.option("--model", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder to save the model in.")
+@config_file
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @config_options
 def train(
@@ -157,13 +161,7 @@ def train(
 
 @main.command(epilog="Example: omixvae inspect cohort.h5mu")
 @click.argument("source", metavar="IN.h5mu")
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE.yaml",
-    help="Options from a file; those given here win.",
-)
+@config_file
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @config_options
 def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (as in train)
@@ -194,7 +192,7 @@ def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) ->
 )
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
 @click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def annotate(
     source: str, folder: Path, output: Path, *, in_place: bool, device: str, quiet: bool, as_json: bool
@@ -237,14 +235,8 @@ def annotate(
 @click.option(
     "--n-samples", type=int, metavar="VALUE", help="Importance samples of each log-likelihood [default: 512]."
 )
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE.yaml",
-    help="Options from a file; those given here win.",
-)
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@config_file
+@quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @config_options
 def select(

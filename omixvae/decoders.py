@@ -3,7 +3,7 @@
 from typing import Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from omixvae.errors import InputError
@@ -117,6 +117,11 @@ class Decoder(nn.Module):
         noise = torch.randn(shape, generator=generator, device=self.spread.device, dtype=self.spread.dtype)
         half = torch.full_like(noise, 0.5 * TAILS)
         return self.spread * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
+
+    @property
+    def imputable(self) -> Bool[Tensor, " g"]:
+        """True for the features whose R² is above zero by two standard errors; false where it is not known."""
+        return self.skill[0] > 2 * self.skill[1]
 
     @property
     def offset(self) -> Float[Tensor, " rg"]:

@@ -404,8 +404,10 @@ class OmixVAE:
         >>> list(model.imputation_skill("protein"))
         ['r2', 'se', 'imputable']
         """
-        r2, error = self.network.decoders[self._position(mod)].skill.cpu().double().numpy()
-        return pd.DataFrame({"r2": r2, "se": error, "imputable": r2 > 2 * error}, list(self.schema.features[mod]))
+        decoder = self.network.decoders[self._position(mod)]
+        r2, error = decoder.skill.cpu().double().numpy()
+        imputable = decoder.imputable.cpu().numpy()
+        return pd.DataFrame({"r2": r2, "se": error, "imputable": imputable}, list(self.schema.features[mod]))
 
     def information(self, mdata: mudata.MuData) -> pd.DataFrame:
         """Tabulate what each set of modalities tells about the latent.

@@ -164,10 +164,10 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Modal
         adata.varm[f"{key}_loadings"] = decoder.loadings.detach().cpu().float().numpy()[aligned]
     if likelihood.takes_coverage:
         adata.var[f"{key}_coverage"] = likelihood.get_buffer("typical_coverage").cpu().float().numpy()[aligned]
-    r2, error = decoder.skill.cpu().float().numpy()[:, aligned]
+    r2 = decoder.skill[0].cpu().float().numpy()[aligned]
     if np.isfinite(r2).any():
         adata.var[f"{key}_imputation_r2"] = r2
-        adata.var[f"{key}_imputable"] = r2 > 2 * error
+        adata.var[f"{key}_imputable"] = decoder.imputable.cpu().numpy()[aligned]
 
 
 def _write_imputed(

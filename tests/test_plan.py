@@ -74,6 +74,13 @@ def test_a_single_modality_has_no_private_latent():
     assert make_plan(Config(), from_mudata(one_modality(values_of("counts")))).modalities[0].n_private == 0
 
 
+def test_private_latents_are_few_where_features_are_few():
+    """So that a small panel has to say through the shared latent what it tells of the cell type."""
+    plan = make_plan(Config(), from_mudata(build_mdata(200)))
+    for m in plan.modalities:
+        assert m.n_private == min(plan.n_latent // 2, -(-m.n_features // 10))
+
+
 def test_what_is_asked_for_is_done_and_said():
     asked = {
         "n_latent": 3,

@@ -85,10 +85,11 @@ def test_a_prior_that_the_bound_would_not_train_is_refused():
 
 def test_the_mixture_is_fitted_to_the_final_latents_where_the_bound_does_not_train_it():
     mdata = build_mdata(150)
-    model = OmixVAE(objective="total_correlation", n_clusters=3, max_epochs=30, progress=False).fit(mdata)
+    model = OmixVAE(
+        objective="total_correlation", n_clusters=3, max_epochs=30, early_stopping=False, progress=False
+    ).fit(mdata)
     p = model.network.prior()
     used = np.isfinite(p.log_weights.detach().numpy())
     mean, _ = model.latent(mdata)
     share = np.exp(p.log_weights.detach().numpy()[used])
-    difference = share @ p.loc.detach().numpy()[used] / share.sum() - mean.mean(0)
-    assert np.sqrt(np.mean((difference / mean.std(0)) ** 2)) < 0.25
+    np.testing.assert_allclose(share @ p.loc.detach().numpy()[used] / share.sum(), mean.mean(0), atol=0.35)

@@ -200,7 +200,10 @@ class ModalityTable:
         new = np.full(len(index), -1)
         new[row >= 0] = np.arange(len(stored))
         missing = None if self.missing is None else self.missing[stored]
-        return replace(self, values=self.values[stored], row=new, missing=missing, library=self.library[index])
+        coverage = None if self.coverage is None else self.coverage[stored]
+        return replace(
+            self, values=self.values[stored], row=new, missing=missing, library=self.library[index], coverage=coverage
+        )
 
     def without(self, hidden: np.ndarray) -> "ModalityTable":
         """Pretend that some features were measured nowhere.

@@ -3,6 +3,7 @@
 import sys
 import time
 from types import TracebackType
+from typing import ClassVar, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,38 +15,28 @@ __all__ = ["SelectionProgress", "TrainingProgress"]
 LINES_IN_A_LOG = 10
 
 
-class TrainingProgress:
-    """Show how training goes, on standard error.
+class _Bar:
+    """A bar on standard error, which says nothing where nobody looks."""
 
-    Parameters
-    ----------
-    n_epochs
-        Most epochs.
-    show
-        Show nothing at all if False.
+    title: ClassVar[str]
+    state: ClassVar[str]
 
-    Examples
-    --------
-    >>> with TrainingProgress(10, show=False) as progress:
-    ...     progress(Epoch(0, -5.0, -6.0, -4.0, 0.5, 0.5, 0.1))
-    """
-
-    def __init__(self, n_epochs: int, *, show: bool) -> None:
-        self.n_epochs = n_epochs
+    def __init__(self, total: int, *, show: bool) -> None:
+        self.total, self.n_done, self.began = total, 0, time.perf_counter()
         self.console = Console(file=sys.stderr, quiet=not show)
         self.bar = Progress(
-            TextColumn("Training"),
+            TextColumn(self.title),
             BarColumn(),
-            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}  {task.description}"),
+            TextColumn(self.state),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self.console,
             disable=not (show and self.console.is_terminal),
         )
-        self.task = self.bar.add_task("", total=n_epochs)
+        self.task = self.bar.add_task("", total=total)
 
-    def __enter__(self) -> "TrainingProgress":
+    def __enter__(self) -> Self:
         """Start the bar."""
         self.bar.start()
         return self
@@ -56,26 +47,47 @@ class TrainingProgress:
         """Leave the bar as it stands."""
         self.bar.stop()
 
+    def _log(self, line: str) -> None:
+        """Print a line where there is no terminal to draw a bar on."""
+        if not self.console.is_terminal:
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+
+class TrainingProgress(_Bar):
+    """Show how training goes, on standard error.
+
+    Parameters
+    ----------
+    total
+        Most epochs.
+    show
+        Show nothing at all if False.
+
+    Examples
+    --------
+    >>> with TrainingProgress(10, show=False) as progress:
+    ...     progress(Epoch(0, -5.0, -6.0, -4.0, 0.5, 0.5, 0.1))
+    """
+
+    title = "Training"
+    state = "epoch {task.completed:.0f}/{task.total:.0f}  {task.description}"
+
     def __call__(self, row: Epoch) -> None:
         """Take note of an epoch."""
         bounds = f"bound {row.bound:,.1f}, held out {row.held_out_bound:,.1f}"
-        self.bar.update(self.task, completed=row.epoch + 1, description=bounds)
-        every = max(1, self.n_epochs // LINES_IN_A_LOG)
-        if not self.console.is_terminal and (row.epoch + 1) % every == 0:
-            left = row.seconds / (row.epoch + 1) * (self.n_epochs - row.epoch - 1)
-            self.console.print(
-                f"epoch {row.epoch + 1}/{self.n_epochs}  {bounds}  {row.seconds:.0f} s, at most {left:.0f} s left",
-                highlight=False,
-                soft_wrap=True,
-            )
+        self.n_done = row.epoch + 1
+        self.bar.update(self.task, completed=self.n_done, description=bounds)
+        if self.n_done % max(1, self.total // LINES_IN_A_LOG) == 0:
+            left = row.seconds / self.n_done * (self.total - self.n_done)
+            self._log(f"epoch {self.n_done}/{self.total}  {bounds}  {row.seconds:.0f} s, at most {left:.0f} s left")
 
 
-class SelectionProgress:
+class SelectionProgress(_Bar):
     """Show how a series of trainings goes, on standard error.
 
     Parameters
     ----------
-    n_fits
+    total
         Number of trainings.
     show
         Show nothing at all if False.
@@ -87,47 +99,19 @@ class SelectionProgress:
     ...     progress.done("n_latent=5, part 1 of 2: -812.3 nats")
     """
 
-    def __init__(self, n_fits: int, *, show: bool) -> None:
-        self.n_fits, self.n_done, self.began = n_fits, 0, time.perf_counter()
-        self.console = Console(file=sys.stderr, quiet=not show)
-        self.bar = Progress(
-            TextColumn("Selecting"),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not (show and self.console.is_terminal),
-        )
-        self.task = self.bar.add_task("", total=n_fits)
-
-    def __enter__(self) -> "SelectionProgress":
-        """Start the bar."""
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the bar as it stands."""
-        self.bar.stop()
+    title = "Selecting"
+    state = "{task.description}"
 
     def working(self, what: str, part: float) -> None:
         """Say what is being trained, and which part of it is done."""
         self.bar.update(
-            self.task, completed=self.n_done + part, description=f"fit {self.n_done + 1}/{self.n_fits}  {what}"
+            self.task, completed=self.n_done + part, description=f"fit {self.n_done + 1}/{self.total}  {what}"
         )
 
     def done(self, outcome: str) -> None:
         """Take note of a training that is over."""
         self.n_done += 1
         self.bar.update(self.task, completed=self.n_done)
-        if not self.console.is_terminal:
-            seconds = time.perf_counter() - self.began
-            left = seconds / self.n_done * (self.n_fits - self.n_done)
-            self.console.print(
-                f"fit {self.n_done}/{self.n_fits}  {outcome}  {seconds:.0f} s, about {left:.0f} s left",
-                highlight=False,
-                soft_wrap=True,
-            )
+        seconds = time.perf_counter() - self.began
+        left = seconds / self.n_done * (self.total - self.n_done)
+        self._log(f"fit {self.n_done}/{self.total}  {outcome}  {seconds:.0f} s, about {left:.0f} s left")

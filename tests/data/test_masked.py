@@ -94,6 +94,16 @@ def test_observations_taken_alone_are_those_of_the_whole_and_their_moments_know_
     assert taken.obs_names.tolist() == mdata.obs_names[index].tolist()
 
 
+def test_observations_taken_alone_keep_their_coverage():
+    mdata = build_mdata(20)
+    mdata["rna"].layers["reads"] = np.asarray(mdata["rna"].X.todense()) + np.arange(mdata["rna"].n_obs)[:, None]
+    data, index = from_mudata(mdata, DataConfig(coverage_layers={"rna": "reads"})), np.array([7, 3, 19, 0, 11])
+    some = data.take(index).rows(np.arange(5), CPU, torch.float32).modalities[0]
+    whole = data.rows(index, CPU, torch.float32).modalities[0]
+    assert torch.equal(some.exposure, whole.exposure)
+    assert torch.equal(some.mask, whole.mask)
+
+
 @pytest.mark.parametrize("modality", ["rna", "protein"])
 @pytest.mark.parametrize("sparse", [True, False])
 def test_hidden_features_are_missing_and_the_others_stay(modality, sparse):

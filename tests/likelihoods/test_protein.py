@@ -81,7 +81,7 @@ def test_loadings_are_those_of_the_foreground_and_shrinkage_holds_for_all_weight
     rows = mdata["rna"].var_names.get_indexer(model.loadings("rna").index)
     np.testing.assert_array_equal(mdata["rna"].varm["omixvae_loadings"][rows], weights[:8].detach())
     largest = [
-        OmixVAE(shrinkage=shrinkage, learning_rate=0.05, **QUICK | {"max_epochs": 40, "early_stopping": False})
+        OmixVAE(shrinkage=shrinkage, learning_rate=0.05, **QUICK | {"max_epochs": 120, "early_stopping": False})
         .fit(mdata)
         .network.decoders[0]
         .weights[8:]
@@ -89,7 +89,7 @@ def test_loadings_are_those_of_the_foreground_and_shrinkage_holds_for_all_weight
         .max()
         for shrinkage in (0.0, 1e6)
     ]
-    assert largest[1] < 0.05 * largest[0]
+    assert largest[1] < 0.01 * largest[0]
     model.save(tmp_path / "model")
     loaded = omixvae.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.impute(mdata, "rna")[0], model.impute(mdata, "rna")[0])
