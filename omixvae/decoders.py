@@ -39,8 +39,9 @@ class Decoder(nn.Module):
     weights. `known` maps such a level to the average of those that the modality does know, and leaves the others as
     they are: a prediction for that batch is the prediction for the known batches.
 
-    What is found out about the decoder after the training is kept here too: `spread`, the deviation of the noise that
-    `doubt` gives, and `skill`, of shape (2, g): R² of each feature when it is predicted from the other modalities, and
+    What is found out about the decoder after the training is kept here too: `slope`, by how much predictions of what
+    was not measured must be drawn in (see `MultimodalVAE.trusted`); `spread`, the deviation of the noise that `doubt`
+    gives; and `skill`, of shape (2, g): R² of each feature when it is predicted from the other modalities, and
     the standard error of that; NaN where it is not known (see `omixvae.training.calibrate`).
 
     Examples
@@ -51,6 +52,7 @@ class Decoder(nn.Module):
     """
 
     known: Tensor
+    slope: Tensor
     spread: Tensor
     skill: Tensor
 
@@ -70,6 +72,7 @@ class Decoder(nn.Module):
         self.n_features, n_out = n_features, n_decoded * n_features
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
+        self.register_buffer("slope", torch.ones(()))
         self.register_buffer("spread", torch.zeros(()))
         self.register_buffer("skill", torch.full((2, n_features), torch.nan))
         n_in = n_latent + n_private + n_covariates

@@ -173,6 +173,23 @@ class MultimodalVAE(nn.Module):
         q: DiagonalGaussian = encoder(h, present, z)
         return DiagonalGaussian(q.loc, q.scale, stopped)
 
+    def trusted(self, s: int, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """Draw latents in towards the average, as far as predictions of a modality from the others go too far.
+
+        Parameters
+        ----------
+        s
+            Position of the modality, which the belief behind `z` does not know.
+        z
+            Shape (..., d).
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (..., d); `z` itself where the decoder's `slope` is 1.
+        """
+        return torch.lerp(self.prior().mean, z, self.decoders[s].slope)
+
     def decode(
         self,
         s: int,

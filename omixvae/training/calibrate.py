@@ -36,7 +36,7 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
     Parameters
     ----------
     network
-        Fitted; `spread` and `skill` of its decoders are set.
+        Fitted; `slope`, `spread` and `skill` of its decoders are set.
     source
         Where rows come from.
     rows
@@ -48,8 +48,14 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
 
     Notes
     -----
-    A model of few observations believes too much in what it has seen: of hidden values, less lie within the limits
-    than should. The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values;
+    A model of few observations believes too much in what it has seen: its predictions go too far, and of hidden
+    values, less lie within the limits than should. The slope of a decoder is that of held-out values over their
+    predictions, both as deviations from the mean (Σ x x̂ / Σ x̂², the calibration slope of Cox 1958), less one standard
+    error, from 0 to 1; predictions are drawn in towards the mean by it, as van Houwelingen and le Cessie (1990) do. It
+    is found for linear decoders only: with hidden layers, latents halfway to the average are no half prediction, and
+    where observations are so many, slopes are near 1.
+
+    The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values;
     values without limits to speak of (zeros and ones), or a spread that would make the held-out values less probable
     than none, take the spread under which these are most probable.
 
@@ -66,6 +72,11 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
         judges = rng.permutation(rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)])[:MOST_ROWS]
         if len(judges) < FEWEST_ROWS:
             continue
+        known = train_rows[presence[train_rows, s]]
+        mean = _mean(likelihood, _load(network, source, rng.permutation(known)[:MOST_ROWS]), s)
+        many = _load(network, source, judges[: max(FEWEST_ROWS, VALUES_FOR_SKILL // likelihood.n_features)])
+        if decoder.weights is not None:
+            decoder.slope.copy_(_slope(network, many, s, mean, generator.manual_seed(seed)))
         few = max(2, VALUES_AT_ONCE // (DRAWS * likelihood.n_features))
         batch = _load(network, source, judges[:few])
         latents = _latents(network, batch, s, DRAWS, generator.manual_seed(seed))
@@ -76,11 +87,7 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
             if _settled(judged):
                 break
         decoder.spread.fill_(SPREADS[_chosen(judged)])
-        known = train_rows[presence[train_rows, s]]
-        mean = _mean(likelihood, _load(network, source, rng.permutation(known)[:MOST_ROWS]), s)
-        many = max(FEWEST_ROWS, VALUES_FOR_SKILL // likelihood.n_features)
-        batch = _load(network, source, judges[:many])
-        decoder.skill.copy_(_skill(network, batch, s, mean, generator.manual_seed(seed)))
+        decoder.skill.copy_(_skill(network, many, s, mean, generator.manual_seed(seed)))
 
 
 def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBatch:
@@ -91,12 +98,12 @@ def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBat
 def _latents(
     network: MultimodalVAE, batch: MaskedBatch, s: int, n_samples: int, generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor]]:
-    """Draw z from the belief that all modalities but one give, and that one's w from its prior."""
+    """Draw z as it predicts one modality, from the belief that all others give, and that one's w from its prior."""
     others = batch.presence.clone()
     others[:, s] = False
     h = network.features(batch)
     draws = network.posterior(h, others).rsample(generator, n_samples)
-    return [(z, network.private_posterior(h, others, z).rsample(generator)[:, s]) for z in draws]
+    return [(network.trusted(s, z), network.private_posterior(h, others, z).rsample(generator)[:, s]) for z in draws]
 
 
 def _judge(
@@ -139,20 +146,41 @@ def _mean(likelihood: Likelihood, batch: MaskedBatch, s: int) -> Tensor:
     return x.sum(0) / modality.mask.expand_as(x).sum(0).clamp(min=1)
 
 
+def _predicted(
+    network: MultimodalVAE, batch: MaskedBatch, s: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Average drawn values on the scale that the encoder sees, and give the variance of that average."""
+    modality, likelihood = batch.modalities[s], network.likelihoods[s]
+    mean = squares = torch.zeros_like(modality.values)
+    for i, (z, w) in enumerate(_latents(network, batch, s, DRAWS_FOR_SKILL, generator), 1):
+        drawn = likelihood.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
+        before = drawn - mean
+        mean = mean + before / i
+        squares = squares + before * (drawn - mean)
+    return mean, squares / (DRAWS_FOR_SKILL - 1) / DRAWS_FOR_SKILL
+
+
+def _slope(network: MultimodalVAE, batch: MaskedBatch, s: int, mean: Tensor, generator: torch.Generator) -> Tensor:
+    """Give the slope of values over predictions, less its standard error, from 0 to 1."""
+    modality = batch.modalities[s]
+    predicted, noise = _predicted(network, batch, s, generator)
+    x = network.likelihoods[s].encoder_input(modality.filled, modality.exposure) - mean
+    predicted = predicted - mean
+    along = modality.only_measured(x * predicted, 0.0).sum(-1)
+    square = modality.only_measured(predicted**2 - noise, 0.0).sum(-1)
+    slope = along.sum() / square.sum()
+    # Values of one observation go wrong together: the error is that of a ratio of sums over observations.
+    error = (along - slope * square).square().sum().sqrt() / square.sum()
+    return torch.where(square.sum() > 0, slope - error, 0.0).clamp(0, 1)
+
+
 def _skill(network: MultimodalVAE, batch: MaskedBatch, s: int, mean: Tensor, generator: torch.Generator) -> Tensor:
     """Give R² of each feature and its standard error, shape (2, g)."""
     modality, likelihood = batch.modalities[s], network.likelihoods[s]
-    mean_drawn = squares = torch.zeros_like(modality.values)
-    for i, (z, w) in enumerate(_latents(network, batch, s, DRAWS_FOR_SKILL, generator), 1):
-        drawn = likelihood.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
-        before = drawn - mean_drawn
-        mean_drawn = mean_drawn + before / i
-        squares = squares + before * (drawn - mean_drawn)
-    variance = squares / (DRAWS_FOR_SKILL - 1)
+    predicted, noise = _predicted(network, batch, s, generator)
     x = likelihood.encoder_input(modality.filled, modality.exposure)
     of_mean = modality.only_measured((x - mean) ** 2, 0.0)
-    of_prediction = (x - mean_drawn) ** 2 - variance / DRAWS_FOR_SKILL
-    of_prediction = modality.only_measured(of_prediction, 0.0)
+    of_prediction = modality.only_measured((x - predicted) ** 2 - noise, 0.0)
     n = modality.mask.expand_as(x).sum(0)
     r2 = 1 - of_prediction.sum(0) / of_mean.sum(0)
     gain = modality.only_measured((1 - r2) * of_mean - of_prediction, 0.0)

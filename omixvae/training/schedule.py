@@ -62,8 +62,8 @@ def warm_up(epoch: float, n_epochs: float, start: float = 0.0) -> float:
     return start ** (1 - progress) if start else progress
 
 
-def learning_rate_factor(step: int, n_steps: int, n_warm_up: int = 20) -> float:
-    """Part of the learning rate to use: a short rise, then down to zero along a cosine.
+def learning_rate_factor(step: int, n_steps: int) -> float:
+    """Part of the learning rate to use: it rises in the first tenth of the steps, then goes down along a cosine.
 
     Parameters
     ----------
@@ -71,22 +71,25 @@ def learning_rate_factor(step: int, n_steps: int, n_warm_up: int = 20) -> float:
         Steps done.
     n_steps
         Steps in all.
-    n_warm_up
-        Steps of the rise.
 
     Returns
     -------
     float
         From 0 to 1.
 
+    Notes
+    -----
+    Full steps from the start can throw wide networks where their latents tell nothing, from where they do not return.
+
     Examples
     --------
-    >>> learning_rate_factor(100, 100), learning_rate_factor(20, 100)
-    (0.0, 1.0)
+    >>> learning_rate_factor(0, 100), learning_rate_factor(10, 100), learning_rate_factor(100, 100)
+    (0.1, 1.0, 0.0)
     """
-    if step < n_warm_up:
-        return (step + 1) / n_warm_up
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - n_warm_up) / max(1, n_steps - n_warm_up))))
+    rise = n_steps // 10
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, n_steps - rise))))
 
 
 def best_epoch(history: History, since: int) -> int:

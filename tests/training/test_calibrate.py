@@ -10,7 +10,7 @@ from scipy import stats
 
 import omixvae
 from omixvae.data import from_mudata
-from omixvae.inference import predict
+from omixvae.inference import predict, shared_latent
 from omixvae.plan import ModalityPlan
 from omixvae.training.calibrate import SPREADS, calibrate
 from omixvae.vae import MultimodalVAE
@@ -74,6 +74,43 @@ def test_predictions_are_as_doubtful_as_was_found_where_the_modality_is_absent_a
     # t with 4 degrees of freedom has variance 2
     assert np.sqrt((sd[~present] ** 2).mean()) == pytest.approx(np.sqrt(NOISE**2 + 2.0), rel=0.05)
     np.testing.assert_allclose(mean, 0.0, atol=1e-6)  # doubt is mirrored, so it does not move the average
+
+
+@pytest.mark.parametrize(("true", "low", "high"), [(0.5, 0.42, 0.5), (2.0, 1.0, 1.0), (-0.5, 0.0, 0.0)])
+def test_predictions_that_go_too_far_are_drawn_in_by_the_slope_less_its_error(true, low, high):
+    rng = np.random.default_rng(8)
+    torch.manual_seed(8)
+    plan = build_plan([ModalityPlan("x", 2, "gaussian", 0), ModalityPlan("y", 20, "gaussian", 0, noise=NOISE)])
+    network = MultimodalVAE(plan).eval()
+    torch.nn.init.zeros_(network.decoders[1].linear.bias)
+    torch.nn.init.normal_(network.decoders[1].linear.weight)
+    x = 2 * rng.standard_normal((400, 2))
+    lacking = two_tables(np.r_[x, x], np.zeros((400, 20)))  # the second 400 lack y
+    with torch.no_grad():
+        for parameter in network.aggregation.parameters():
+            parameter.mul_(2.0)  # so that beliefs differ between observations
+        rho = network.aggregation.rho
+        rho.last.weight[2:], rho.shortcut.weight[2:], rho.last.bias[2:] = 0.0, 0.0, -1.0  # are equally sure
+        loc, _ = shared_latent(network, lacking)
+        rho.last.bias[:2] -= torch.from_numpy(loc[400:].mean(axis=0))  # and are zero on average
+
+    def predicted():
+        return np.concatenate([mean for _, mean, _ in predict(network, lacking, 1, 1000, 0)])[400:]
+
+    before = predicted()
+    assert before.std() > 0.3, "there is something to draw in"
+    y = true * before + 0.5 * rng.standard_normal((400, 20))
+    calibrate(network, two_tables(x, y), np.arange(300), np.arange(300, 400), seed=0)
+    slope = float(network.decoders[1].slope)
+    assert low <= slope <= high
+    known, told = y[:300] - y[300:].mean(axis=0), before[:300] - y[300:].mean(axis=0)
+    per_row, square = (known * told).sum(axis=1), (told**2).sum(axis=1)
+    ratio = per_row.sum() / square.sum()
+    error = np.sqrt(((per_row - ratio * square) ** 2).sum()) / square.sum()
+    assert slope == pytest.approx(np.clip(ratio - error, 0, 1), abs=0.02)
+    network.decoders[1].spread.zero_()
+    # with N(0, I) as prior and no offset, the average is zero
+    np.testing.assert_allclose(predicted(), slope * before, atol=1e-4)
 
 
 def test_zeros_and_ones_that_are_predicted_right_get_no_doubt():

@@ -39,8 +39,8 @@ def test_warm_up_rises_evenly_to_one_and_stays():
     assert warm_up(0, 0) == 1, "without a warm-up the weight is one from the start"
 
 
-def test_the_learning_rate_rises_shortly_and_falls_to_zero():
-    factors = [learning_rate_factor(step, 100, n_warm_up=10) for step in range(101)]
+def test_the_learning_rate_rises_in_the_first_tenth_and_falls_to_zero():
+    factors = [learning_rate_factor(step, 100) for step in range(101)]
     assert factors[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert factors[10] == 1
     assert factors[55] == pytest.approx(0.5), "half-way down the cosine"
