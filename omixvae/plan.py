@@ -32,6 +32,12 @@ EXPECTED_VARIANCE = 0.13
 Small beside the half that they often do: noise that features share looks like signal in a hundred observations."""
 
 
+STEPS = 1500
+"""Steps that a training on cells takes, if they are not so many that 20 epochs are more. The steps grow small towards
+the end, and the encoder begins to learn 10,000 cells by heart after about 1,500: a longer training stops before its
+steps are small, with decoders that have not settled."""
+
+
 @dataclass(frozen=True)
 class ModalityPlan:
     """What is done with one modality.
@@ -241,14 +247,15 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         ),
     )
     steps_per_epoch = max(1, math.ceil(0.9 * n / batch_size))
-    steps = 500 if n < LINEAR_BELOW else 3000
     max_epochs = cast(
         "int",
         decide(
             "max_epochs",
             training.max_epochs,
-            max(20, math.ceil(steps / steps_per_epoch)),
-            f"about {steps:,} steps of {batch_size} observations, at least 20 epochs",
+            160 if n < LINEAR_BELOW else max(20, math.ceil(STEPS / steps_per_epoch)),
+            "for a cohort"
+            if n < LINEAR_BELOW
+            else f"about {STEPS:,} steps of {batch_size} observations, at least 20 epochs",
         ),
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")

@@ -34,6 +34,8 @@ def values_of(kind):
         "fractions": [0.5, 0.125, 1.0, 0.0, 0.75, 0.25, 0.625],
         "logged": [0.0, 0.6931, 1.0986, 2.5, 0.0, 1.7918, 1.0986],
         "intensities": [0.5, 1e5, 20.0, 3000.0, 0.0, 7.5, 100.0],
+        "reads of tissues": [0, 40, 2e5, 300, 12, 7000, 1],
+        "reads, mostly none": [0, 0, 2e5, 300, 0, 7000, 1],
         "negative whole numbers": [-3, 0, 1, 12, 0, 5, 2],
         "counts with gaps": [3, np.nan, 1, 12, 0, 5, 2],
     }
@@ -53,6 +55,8 @@ def values_of(kind):
         ("fractions", "gaussian", "values are fractions from 0 to 1"),
         ("logged", "gaussian", "values are continuous from 0 to 2.5"),
         ("intensities", "log_normal", "values are not negative and reach 1e+05, more than logged values do"),
+        ("reads of tissues", "log_normal", "counts reach 200,000 with a median of 40, as of whole tissues"),
+        ("reads, mostly none", "negative_binomial", "all values are whole numbers from 0 to 200,000"),
         ("negative whole numbers", "gaussian", "values are continuous from -3 to 12"),
     ],
 )

@@ -13,6 +13,9 @@ __all__ = ["refusal", "suitable"]
 TYPICAL_LOG_LIMIT = 50.0
 """Largest value that log-transformed data reach (2⁵⁰ is no abundance): above it, positive values are not logged."""
 
+LARGEST_UMI_COUNT, TYPICAL_BULK_COUNT = 100_000, 10
+"""Beyond these, counts are reads of whole samples: what sampling adds to their noise is nothing beside biology."""
+
 
 def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
     """Choose a likelihood from the values.
@@ -43,6 +46,8 @@ def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
         return "binomial", "coverage_layers says what each count is out of"
     if whole and low >= 0 and high <= 1:
         return "bernoulli", "all values are 0 or 1"
+    if whole and low >= 0 and high > LARGEST_UMI_COUNT and np.median(values) >= TYPICAL_BULK_COUNT:
+        return "log_normal", f"counts reach {high:,.0f} with a median of {np.median(values):,.0f}, as of whole tissues"
     if whole and low >= 0:
         return "negative_binomial", f"all values are whole numbers from 0 to {high:,.0f}"
     if low >= 0 and high > TYPICAL_LOG_LIMIT:
