@@ -42,10 +42,10 @@ def predict(
     Notes
     -----
     With z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O) (the prior where the modality is absent), the law of total variance
-    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. Where the modality is absent, z is drawn in,
-    and what is decoded gets the doubt, as held-out observations have shown to be right (`omixvae.training.calibrate`). An observation that lacks the
-    modality gets the median library size of those that have it (of its own batch, if that has any), an entry without
-    coverage the median coverage of its feature in the training data.
+    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. Where the modality is absent, z is drawn in, and
+    what is decoded gets the doubt, as held-out observations have shown to be right (`omixvae.training.calibrate`). An
+    observation that lacks the modality gets the median library size of those that have it (of its own batch, if that
+    has any), an entry without coverage the median coverage of its feature in the training data.
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     for encoded in encode(network, source):

@@ -146,9 +146,7 @@ def _mean(likelihood: Likelihood, batch: MaskedBatch, s: int) -> Tensor:
     return x.sum(0) / modality.mask.expand_as(x).sum(0).clamp(min=1)
 
 
-def _predicted(
-    network: MultimodalVAE, batch: MaskedBatch, s: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _predicted(network: MultimodalVAE, batch: MaskedBatch, s: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Average drawn values on the scale that the encoder sees, and give the variance of that average."""
     modality, likelihood = batch.modalities[s], network.likelihoods[s]
     mean = squares = torch.zeros_like(modality.values)
