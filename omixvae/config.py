@@ -109,6 +109,12 @@ class ModelConfig:
         PerModality(Number(int, 0, 512), words=("auto",), single=True),
         "Dimensions of each modality's private latent; 0 switches it off.",
     )
+    private_dropout: float | Literal["auto"] = option(
+        "auto",
+        Number(float, 0.0, 1.0, ("auto",)),
+        "Probability, in training, that a modality is predicted from the others without its private latent, as where it "
+        "is missing.",
+    )
     n_clusters: int | Literal["auto"] = option(
         "auto",
         Number(int, 1, 1000, ("auto",)),

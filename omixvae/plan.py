@@ -100,6 +100,7 @@ class Plan:
     modalities: tuple[ModalityPlan, ...]
     n_covariates: int
     n_latent: int
+    private_dropout: float
     n_clusters: int
     choose_clusters: bool
     aggregation: AggregationWord
@@ -260,6 +261,14 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
+    private_dropout = decide(
+        "private_dropout",
+        model.private_dropout,
+        0.0 if linear else 0.5,
+        "a cohort needs all that it has"
+        if linear
+        else "the shared latent must predict each modality without its private one, too",
+    )
     by_total = _by_total(config, data, likelihoods, reasons)
     shrinkage = decide(
         "shrinkage",
@@ -288,6 +297,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         ),
         n_covariates=data.covariates.shape[1],
         n_latent=n_latent,
+        private_dropout=float(private_dropout),
         n_clusters=n_clusters,
         choose_clusters=model.n_clusters == "auto",
         aggregation=model.aggregation,

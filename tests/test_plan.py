@@ -143,6 +143,14 @@ def test_the_decoder_bends_only_where_there_are_observations_for_it(n_obs, decod
     assert f"{n_obs:,} observations are" in plan.reasons["decoder"]
 
 
+@pytest.mark.parametrize(("n_obs", "dropout"), [(900, 0.0), (1100, 0.5)])
+def test_private_latents_are_dropped_in_the_training_on_cells(n_obs, dropout):
+    data = from_mudata(build_mdata(n_obs))
+    assert make_plan(Config(), data).private_dropout == dropout
+    asked = Config.from_options(private_dropout=0.2)
+    assert make_plan(asked, data).private_dropout == 0.2
+
+
 def test_small_data_get_a_small_latent():
     plan = make_plan(Config(), from_mudata(one_modality(values_of("counts")[:, :3])))
     assert plan.n_latent == 2

@@ -29,6 +29,7 @@ class Objective(Protocol):
         *,
         beta: float = 1.0,
         kl: KLWord = "stl",
+        private: Tensor | None = None,
     ) -> Terms:
         """Evaluate the bound with one sample."""
 

@@ -21,6 +21,7 @@ def masked_bound(
     *,
     beta: float = 1.0,
     kl: KLWord = "stl",
+    private: Bool[Tensor, "n m"] | None = None,
 ) -> Terms:
     r"""Evaluate the masked bound with one sample.
 
@@ -38,6 +39,10 @@ def masked_bound(
         Weight of the latents' cost; 1 is the bound.
     kl
         How the latents' cost is estimated (see `divergence`).
+    private
+        Shape (n, m): where this is false and outside S, q(w_s | z_O, x_O) is the prior, so that x_s is predicted as
+        where it is missing: a belief like any other, so the bound is one still, if a less tight one. True everywhere
+        when not given.
 
     Returns
     -------
@@ -63,7 +68,8 @@ def masked_bound(
 
     (q_s, q_o), p = network.posteriors(h, subset, observed), network.prior()
     z_s, z_o = q_s.rsample(generator), q_o.rsample(generator)
-    r_s, r_o = network.private_posterior(h, subset, z_s), network.private_posterior(h, observed, z_o)
+    believed = observed if private is None else observed & (subset | private)
+    r_s, r_o = network.private_posterior(h, subset, z_s), network.private_posterior(h, believed, z_o)
     r_s_at_o = network.private_posterior(h, subset, z_o)
     w_s, w_o = r_s.rsample(generator), r_o.rsample(generator)
     p_w = DiagonalGaussian(torch.zeros_like(w_o), torch.ones_like(w_o))

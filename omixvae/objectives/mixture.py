@@ -21,6 +21,7 @@ def mixture_bound(
     *,
     beta: float = 1.0,
     kl: KLWord = "stl",
+    private: Bool[Tensor, "n m"] | None = None,
 ) -> Terms:
     r"""Evaluate the mixture bound with one sample.
 
@@ -38,6 +39,8 @@ def mixture_bound(
         Weight of the latents' cost; 1 is the bound.
     kl
         How the latents' cost is estimated (see `divergence`).
+    private
+        No part in this bound: outside S private latents have their prior.
 
     Returns
     -------

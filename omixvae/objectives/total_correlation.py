@@ -20,6 +20,7 @@ def total_correlation_bound(
     *,
     beta: float = 1.0,
     kl: KLWord = "stl",
+    private: Bool[Tensor, "n m"] | None = None,
 ) -> Terms:
     r"""Evaluate the total-correlation bound with one sample.
 
@@ -37,6 +38,9 @@ def total_correlation_bound(
         Weight of the latents' cost; 1 is the bound.
     kl
         How the latents' cost is estimated (see `divergence`).
+    private
+        Shape (n, m): where this is false and outside S, q(w_s | z, x_O) is the prior, so that x_s is predicted as
+        where it is missing: a belief like any other. True everywhere when not given.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def total_correlation_bound(
     h = network.features(batch)
     q_o, q_s = network.posteriors(h, observed, subset)
     z = q_o.rsample(generator)
-    r_o, r_s = network.private_posterior(h, observed, z), network.private_posterior(h, subset, z)
+    believed = observed if private is None else observed & (subset | private)
+    r_o, r_s = network.private_posterior(h, believed, z), network.private_posterior(h, subset, z)
     w = r_o.rsample(generator)
     reconstruction = network.log_prob(batch, z.unsqueeze(1).expand(-1, observed.shape[1], -1), w)
     cross = divergence(q_o, q_s, z, kl)

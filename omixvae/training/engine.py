@@ -134,7 +134,13 @@ def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBa
 
 def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float) -> Terms:
     subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=SUBSET_SIZES[plan.objective])
-    return OBJECTIVES[plan.objective](network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl)
+    private = None
+    if plan.private_dropout and network.n_private:
+        chance = torch.rand(subset.shape, generator=generator, device=subset.device)
+        private = chance >= plan.private_dropout
+    return OBJECTIVES[plan.objective](
+        network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private
+    )
 
 
 def _step(

@@ -102,15 +102,18 @@ def normal_log_prob(q, i, value):
     return stats.norm.logpdf(value[i].numpy(), q.loc[i].numpy(), q.scale[i].numpy()).sum(-1)
 
 
-@pytest.mark.parametrize("beta", [1.0, 0.3])
+@pytest.mark.parametrize(("beta", "dropout"), [(1.0, 0.0), (0.3, 0.0), (1.0, 0.5), (1.0, 1.0)])
 @torch.no_grad()
-def test_masked_bound_equals_the_naive_loop(beta, float64):
+def test_masked_bound_equals_the_naive_loop(beta, dropout, float64):
     data = from_mudata(build_mdata())
     network, batch = arbitrary_network(data, float64), all_rows(data)
     n, m = batch.presence.shape
     subset = draw_subset(batch.presence, "uniform_size", torch.Generator().manual_seed(3))
     assert len(torch.unique(subset, dim=0)) == 2**m
-    terms = masked_bound(network, batch, subset, torch.Generator().manual_seed(5), beta=beta)
+    private = torch.rand(n, m, generator=torch.Generator().manual_seed(4)) >= dropout
+    terms = masked_bound(
+        network, batch, subset, torch.Generator().manual_seed(5), beta=beta, private=private if dropout else None
+    )
 
     # The same samples: z_S, z_O, w_S, w_O in this order.
     generator = torch.Generator().manual_seed(5)
@@ -118,7 +121,7 @@ def test_masked_bound_equals_the_naive_loop(beta, float64):
     z_s = network.posterior(h, subset).rsample(generator)
     z_o = network.posterior(h, batch.presence).rsample(generator)
     w_s = network.private_posterior(h, subset, z_s).rsample(generator)
-    w_o = network.private_posterior(h, batch.presence, z_o).rsample(generator)
+    w_o = network.private_posterior(h, batch.presence & (subset | private), z_o).rsample(generator)
     prior = [t.numpy() for t in (network.prior().log_weights.exp(), network.prior().loc, network.prior().scale)]
 
     def log_q(i, modalities, z):
@@ -155,10 +158,23 @@ def test_masked_bound_equals_the_naive_loop(beta, float64):
         l_rest = sum(log_p(i, s, z_o, w_o) for s in rest)
         if rest:  # for S = O the second part is zero
             l_rest -= beta * (log_q(i, observed, z_o) - log_q(i, chosen, z_o))
-            l_rest -= beta * sum(log_r(i, s, observed, z_o, w_o) - log_r(i, s, chosen, z_o, w_o) for s in observed)
+            believed = [s for s in observed if s in chosen or private[i, s]]
+            l_rest -= beta * sum(log_r(i, s, believed, z_o, w_o) - log_r(i, s, chosen, z_o, w_o) for s in observed)
         if not chosen:
             assert l_s == 0
         assert terms.bound[i].item() == pytest.approx(l_s + l_rest, rel=1e-9, abs=1e-9), (i, chosen, observed)
+
+
+@pytest.mark.parametrize("word", ["masked", "total_correlation"])
+def test_what_is_predicted_without_its_private_latent_does_not_need_its_encoder(word, generator, float64):
+    data = from_mudata(build_mdata())
+    network, batch = arbitrary_network(data, float64), all_rows(data)
+    nothing = torch.zeros_like(batch.presence)
+    for private, moved in ((None, True), (nothing, False)):
+        network.zero_grad()
+        OBJECTIVES[word](network, batch, nothing, generator, private=private).loss.backward()
+        gradients = [p.grad for p in network.private_encoder.parameters() if p.grad is not None]
+        assert any(bool(g.any()) for g in gradients) == moved
 
 
 @torch.no_grad()
