@@ -112,8 +112,8 @@ class ModelConfig:
     private_dropout: float | Literal["auto"] = option(
         "auto",
         Number(float, 0.0, 1.0, ("auto",)),
-        "Probability, in training, that a modality is predicted from the others without its private latent, as where it "
-        "is missing.",
+        "Probability, in training, that a modality is predicted from the others without its private latent, as if it "
+        "were missing.",
     )
     n_clusters: int | Literal["auto"] = option(
         "auto",
