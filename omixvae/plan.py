@@ -316,7 +316,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         held_out=(0.1 if n >= 100 else 0.2) if training.early_stopping and n >= 20 else 0.0,
         patience=max(10, max_epochs // 5),
         warm_up_epochs=max_epochs // 3,
-        prior_epoch=max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
+        prior_epoch=(1 if linear else 2) * max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
         shrinkage=float(shrinkage),
         precision="float32"
         if training.precision == "auto"

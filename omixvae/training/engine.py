@@ -70,10 +70,11 @@ def train(
 
     Notes
     -----
-    The first third of the epochs uses p(z) = N(0, I). Then the mixture starts from groups of the latents, and is
-    trained with the rest; at the end the components that no observation uses are switched off. A bound in which the
-    prior has no part leaves the mixture where it started, so it starts again at the end. Last, predictions of the
-    held-out observations say how far those of what was not measured can be trusted (`calibrate`).
+    The first epochs, a third of them for cohorts and two thirds for cells, use p(z) = N(0, I). Then the mixture starts
+    from groups of the latents, and is trained with the rest; at the end the components that no observation uses are
+    switched off. A bound in which the prior has no part leaves the mixture where it started, so it starts again at the
+    end. Last, predictions of the held-out observations say how far those of what was not measured can be trusted
+    (`calibrate`).
     """
     rng = np.random.default_rng(plan.seed)
     generator = torch.Generator(_device(network)).manual_seed(plan.seed)

@@ -20,8 +20,8 @@ SAMPLE_VALUES = 20_000_000
 
 NEIGHBOURS = 15
 RESOLUTIONS = tuple(np.geomspace(0.01, 1.0, 13))
-APART = 0.2
-"""Groups of observations are different clusters if they have less than a fifth of the neighbours in one another that
+APART = 0.15
+"""Groups of observations are different clusters if they have less than this part of the neighbours in one another that
 they would have by chance."""
 
 

@@ -13,7 +13,7 @@ from builders import build_mdata, build_plan, plan_of
 
 from omixvae.data import from_mudata
 from omixvae.plan import ModalityPlan
-from omixvae.training.initialise import group_latents, initialise_network, united
+from omixvae.training.initialise import APART, group_latents, initialise_network, united
 from omixvae.vae import MultimodalVAE
 
 
@@ -87,5 +87,5 @@ def test_connectivity_is_edges_over_those_expected_by_chance():
         edges |= {(j, i) for i, j in edges}
         between = sum(groups[i] == 0 and groups[j] == 1 for i, j in edges)
         ends = [sum(groups[i] == g for i, _ in edges) for g in (0, 1)]
-        apart = between / len(edges) / (ends[0] * ends[1] / len(edges) ** 2) < 0.2
+        apart = between / len(edges) / (ends[0] * ends[1] / len(edges) ** 2) < APART
         assert (len(set(united(latent, groups))) == 2) == apart, f"distance {distance}"
