@@ -39,7 +39,7 @@ def values_of(kind):
         "negative whole numbers": [-3, 0, 1, 12, 0, 5, 2],
         "counts with gaps": [3, np.nan, 1, 12, 0, 5, 2],
     }
-    values["sparse counts"] = values["counts"]
+    values |= {f"sparse {name}": values[name] for name in ("counts", "reads of tissues", "reads, mostly none")}
     matrix = np.resize(np.array(values[kind], np.float32), (N_OBS, 6))
     return sp.csr_matrix(matrix) if kind.startswith("sparse") else matrix
 
@@ -55,7 +55,9 @@ def values_of(kind):
         ("fractions", "gaussian", "values are fractions from 0 to 1"),
         ("logged", "gaussian", "values are continuous from 0 to 2.5"),
         ("intensities", "log_normal", "values are not negative and reach 1e+05, more than logged values do"),
-        ("reads of tissues", "log_normal", "counts reach 200,000 with a median of 40, as of whole tissues"),
+        ("reads of tissues", "log_normal", "counts reach 200,000, half are 10 or more, as in whole tissues"),
+        ("sparse reads of tissues", "log_normal", "counts reach 200,000, half are 10 or more, as in whole tissues"),
+        ("sparse reads, mostly none", "negative_binomial", "all values are whole numbers from 0 to 200,000"),
         ("reads, mostly none", "negative_binomial", "all values are whole numbers from 0 to 200,000"),
         ("negative whole numbers", "gaussian", "values are continuous from -3 to 12"),
     ],

@@ -111,10 +111,10 @@ def _decoded(
     """Draw the latents, and the doubt about a modality that is absent, and decode."""
     absent, doubtful = ~encoded.batch.presence[:, s : s + 1], bool(network.decoders[s].spread)
     doubt = torch.zeros(())
-    for i, z in enumerate(encoded.posterior.rsample(generator, n_samples)):
+    drawn = encoded.posterior.rsample(generator, n_samples)
+    for i, z in enumerate(torch.where(absent, network.trusted(s, drawn), drawn)):
         w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
         if doubtful:
             # Each second draw mirrors the doubt of the one before, so that it does not move the average.
             doubt = -doubt if i % 2 else torch.where(absent, network.decoders[s].doubt(len(z), generator), 0.0)
-        z = torch.where(absent, network.trusted(s, z), z)
         yield network.decode(s, z, w[:, s], encoded.batch, doubt if doubtful else None)

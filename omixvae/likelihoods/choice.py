@@ -40,14 +40,15 @@ def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
     values = table.measured()
     low, high = float(values.min()), float(values.max())
     whole = bool(np.all(values == np.round(values)))
+    n_measured = np.prod(table.values.shape) - (0 if table.missing is None else table.missing.sum())
     if table.is_label:
         return "categorical", "it is a column of labels"
     if table.coverage is not None and whole and low >= 0:
         return "binomial", "coverage_layers says what each count is out of"
     if whole and low >= 0 and high <= 1:
         return "bernoulli", "all values are 0 or 1"
-    if whole and low >= 0 and high > LARGEST_UMI_COUNT and np.median(values) >= TYPICAL_BULK_COUNT:
-        return "log_normal", f"counts reach {high:,.0f} with a median of {np.median(values):,.0f}, as of whole tissues"
+    if whole and low >= 0 and high > LARGEST_UMI_COUNT and 2 * np.sum(values >= TYPICAL_BULK_COUNT) >= n_measured:
+        return "log_normal", f"counts reach {high:,.0f}, half are {TYPICAL_BULK_COUNT} or more, as in whole tissues"
     if whole and low >= 0:
         return "negative_binomial", f"all values are whole numbers from 0 to {high:,.0f}"
     if low >= 0 and high > TYPICAL_LOG_LIMIT:

@@ -55,9 +55,9 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
     is found for linear decoders only: with hidden layers, latents halfway to the average are no half prediction, and
     where observations are so many, slopes are near 1.
 
-    The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values;
-    values without limits to speak of (zeros and ones), or a spread that would make the held-out values less probable
-    than none, take the spread under which these are most probable.
+    The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values; values without
+    limits to speak of (zeros and ones), or a spread that would make the held-out values less probable than none, take
+    the spread under which these are most probable.
 
     The skill of a feature is R² = 1 - Σ (x - x̂)² / Σ (x - x̄)² over the held-out observations, x̄ the mean in the
     training, on the scale that the encoder sees (standard units, or logged counts of an observation of typical depth),
@@ -102,8 +102,8 @@ def _latents(
     others = batch.presence.clone()
     others[:, s] = False
     h = network.features(batch)
-    draws = network.posterior(h, others).rsample(generator, n_samples)
-    return [(network.trusted(s, z), network.private_posterior(h, others, z).rsample(generator)[:, s]) for z in draws]
+    draws = network.trusted(s, network.posterior(h, others).rsample(generator, n_samples))
+    return [(z, network.private_posterior(h, others, z).rsample(generator)[:, s]) for z in draws]
 
 
 def _judge(
