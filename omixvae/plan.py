@@ -259,7 +259,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             "max_epochs",
             training.max_epochs,
             COHORT_EPOCHS if cohort else max(20, math.ceil(CELL_STEPS / steps_per_epoch)),
-            "for a cohort"
+            f"so often each of fewer than {COHORT_BELOW:,} observations is seen"
             if cohort
             else f"about {CELL_STEPS:,} steps of {batch_size} observations, at least 20 epochs",
         ),
@@ -272,9 +272,9 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         0.0 if cohort else 0.5,
         "not used: no modality has a private latent"
         if not any(private.values())
-        else "a cohort needs all that it has"
+        else f"private latents are not left out below {COHORT_BELOW:,} observations"
         if cohort
-        else "the shared latent of cells must predict each modality without its private one, too",
+        else "half of the time a modality is predicted without its private latent, as where it is missing",
     )
     by_total = _by_total(config, data, likelihoods, reasons)
     shrinkage = decide(
