@@ -103,6 +103,11 @@ class ModelConfig:
         PerModality(Number(float, 0.0, 1e6)),
         "Weight of a modality's reconstruction in the bound, per modality; 1, when not given, is the bound itself.",
     )
+    encode_covariates: bool = option(
+        False,
+        Flag(),
+        "Show the batch and the other covariates to the encoders, too, not to the decoders alone.",
+    )
     n_latent: int | Literal["auto"] = option("auto", Number(int, 1, 512, ("auto",)), "Dimensions of the shared latent.")
     n_private: int | Literal["auto"] | Mapping[str, int] = option(
         "auto",

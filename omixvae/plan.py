@@ -103,6 +103,7 @@ class Plan:
 
     modalities: tuple[ModalityPlan, ...]
     n_covariates: int
+    encode_covariates: bool
     n_latent: int
     private_dropout: float
     n_clusters: int
@@ -303,6 +304,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             for t in data.tables
         ),
         n_covariates=data.covariates.shape[1],
+        encode_covariates=model.encode_covariates,
         n_latent=n_latent,
         private_dropout=float(private_dropout),
         n_clusters=n_clusters,

@@ -65,7 +65,14 @@ class MultimodalVAE(nn.Module):
         for likelihood, m in zip(self.likelihoods, plan.modalities, strict=True):
             likelihood.by_total = likelihood.takes_total and m.by_total
         self.encoders = _module_list(
-            FeatureEncoder(m.n_features, size, size, own.encoders.get(m.name)) for m in plan.modalities
+            FeatureEncoder(
+                m.n_features,
+                size,
+                size,
+                own.encoders.get(m.name),
+                n_covariates=plan.n_covariates if plan.encode_covariates else 0,
+            )
+            for m in plan.modalities
         )
         self.decoders = _module_list(
             Decoder(
@@ -102,7 +109,7 @@ class MultimodalVAE(nn.Module):
         h = []
         for modality, likelihood, encoder in zip(batch.modalities, self.likelihoods, self.encoders, strict=True):
             x = likelihood.encoder_input(modality.filled, modality.exposure)
-            h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality), 0.0))
+            h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality, batch.covariates), 0.0))
         return torch.stack(h, dim=1)
 
     def posterior(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:

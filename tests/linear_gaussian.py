@@ -59,7 +59,7 @@ class ExactFeatures(nn.Module):
         self.v = nn.Parameter(v.clone() if v.shape[1] else v.new_zeros(len(v), 1), requires_grad=v.shape[1] > 0)
         self.likelihood = likelihood
 
-    def forward(self, x, modality):
+    def forward(self, x, modality, covariates):
         values = self.likelihood.center + self.likelihood.unit * x
         mask = modality.mask.expand_as(values)
         residual = torch.where(mask, values - self.b, 0.0)

@@ -93,3 +93,13 @@ def test_the_mixture_is_fitted_to_the_final_latents_where_the_bound_does_not_tra
     mean, _ = model.latent(mdata)
     share = np.exp(p.log_weights.detach().numpy()[used])
     np.testing.assert_allclose(share @ p.loc.detach().numpy()[used] / share.sum(), mean.mean(0), atol=0.35)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_encoders_see_the_batch_only_if_asked(seen):
+    mdata = build_mdata()
+    model = OmixVAE(batch_key="batch", encode_covariates=seen, max_epochs=3, progress=False).fit(mdata)
+    swapped = mdata.copy()
+    swapped.obs["batch"] = mdata.obs["batch"].cat.rename_categories({"first": "second", "second": "first"})
+    moved = np.abs(model.latent(swapped)[0] - model.latent(mdata)[0]).max()
+    assert (moved > 1e-3) == seen

@@ -136,7 +136,9 @@ def label(seed: int, n_obs: int = 4000) -> Simulation:
     return Simulation(values, _all_present(n_obs, 2), latent, segment)
 
 
-def five(seed: int, *, missing: bool, n_obs: int = 5000) -> tuple[Simulation, Simulation]:
+def five(
+    seed: int, *, missing: bool, n_obs: int = 5000, n_modalities: int = N_MODALITIES, cut: bool = False
+) -> tuple[Simulation, Simulation]:
     """Draw five modalities of 25 features from ten latent dimensions and five segments (Table 4).
 
     Parameters
@@ -147,6 +149,11 @@ def five(seed: int, *, missing: bool, n_obs: int = 5000) -> tuple[Simulation, Si
         Whether half of all modalities of observations are missing; each observation keeps at least one.
     n_obs
         Number of observations to train on, and as many to test on.
+    n_modalities
+        Other than five as the published script has it.
+    cut
+        Whether the observations to train on are the first half of all when sorted by segment, so that most of those
+        to test on come from other segments.
 
     Returns
     -------
@@ -164,15 +171,19 @@ def five(seed: int, *, missing: bool, n_obs: int = 5000) -> tuple[Simulation, Si
     rng = np.random.default_rng(seed)
     segments = _Segments.draw(n_latent, rng)
     sizes = (n_latent, n_features, n_features, n_features)
-    mixings = [[_well_conditioned(n_out, n_in, rng) for n_in, n_out in pairwise(sizes)] for _ in range(N_MODALITIES)]
+    mixings = [[_well_conditioned(n_out, n_in, rng) for n_in, n_out in pairwise(sizes)] for _ in range(n_modalities)]
 
-    def draw() -> Simulation:
-        segment, latent = segments.sample(n_obs, rng)
+    def observe(segment: np.ndarray, latent: np.ndarray) -> Simulation:
         values = {f"x{s}": _observe(latent, layers, 0.5, rng) for s, layers in enumerate(mixings)}
-        present = _half_present(n_obs, N_MODALITIES, rng) if missing else _all_present(n_obs, N_MODALITIES)
+        present = _half_present(n_obs, n_modalities, rng) if missing else _all_present(n_obs, n_modalities)
         return Simulation(values, present, latent, segment)
 
-    return draw(), draw()
+    if not cut:
+        return observe(*segments.sample(n_obs, rng)), observe(*segments.sample(n_obs, rng))
+    segment, latent = segments.sample(2 * n_obs, rng)
+    train, test = np.array_split(np.argsort(segment, kind="stable"), 2)
+    train, test = rng.permutation(train), rng.permutation(test)
+    return observe(segment[train], latent[train]), observe(segment[test], latent[test])
 
 
 def to_mudata(simulation: Simulation) -> mudata.MuData:

@@ -24,6 +24,8 @@ class FeatureEncoder(nn.Module):
         Size e of the result.
     own
         A module (n, g) → (n, any size) to take instead of the hidden layers; a linear map brings it to size e.
+    n_covariates
+        Number of covariates c that are seen beside the values (by `own`: none).
 
     Notes
     -----
@@ -35,29 +37,35 @@ class FeatureEncoder(nn.Module):
     --------
     >>> e = FeatureEncoder(5, hidden_size=8, n_out=4)
     >>> x = torch.zeros(3, 5)
-    >>> e(x, ModalityBatch(x, torch.ones(3, dtype=torch.bool), None, torch.ones(3))).shape
+    >>> e(x, ModalityBatch(x, torch.ones(3, dtype=torch.bool), None, torch.ones(3)), torch.zeros(3, 0)).shape
     torch.Size([3, 4])
     """
 
     center: Tensor
     unit: Tensor
 
-    def __init__(self, n_features: int, hidden_size: int, n_out: int, own: nn.Module | None = None) -> None:
+    def __init__(
+        self, n_features: int, hidden_size: int, n_out: int, own: nn.Module | None = None, n_covariates: int = 0
+    ) -> None:
         super().__init__()
+        self.n_covariates = n_covariates if own is None else 0
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
         self.offset = nn.Parameter(torch.zeros(n_features))
         if own is None:
-            self.network: nn.Module = MLP(n_features, [hidden_size, hidden_size], n_out)
+            self.network: nn.Module = MLP(n_features + n_covariates, [hidden_size, hidden_size], n_out)
         else:
             module, size = own_copy(
                 own, n_features, f"the argument encoders, for a modality of {n_features:,} features"
             )
             self.network = nn.Sequential(module, nn.Linear(size, n_out))
 
-    def forward(self, x: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, "n e"]:
+    def forward(
+        self, x: Float[Tensor, "n g"], modality: ModalityBatch, covariates: Float[Tensor, "n c"]
+    ) -> Float[Tensor, "n e"]:
         """Encode values that the likelihood has brought into range; `modality` knows which of them were measured."""
-        h: Tensor = self.network(modality.only_measured((x - self.center) / self.unit, self.offset))
+        x = modality.only_measured((x - self.center) / self.unit, self.offset)
+        h: Tensor = self.network(torch.cat([x, covariates], dim=-1) if self.n_covariates else x)
         return h
 
     @torch.no_grad()

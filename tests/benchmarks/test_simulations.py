@@ -129,6 +129,16 @@ def test_train_and_test_of_five_share_segments_and_mixing_functions():
         assert residual[4000:].var() == pytest.approx(residual[:4000].var(), rel=0.05)
 
 
+def test_cut_in_half_most_of_the_test_comes_from_segments_that_none_was_trained_on():
+    train, test = five(0, missing=True, n_obs=500, n_modalities=4, cut=True)
+    assert len(train.values) == len(test.values) == 4
+    assert [np.bincount(d.segment, minlength=5).tolist() for d in (train, test)] == [
+        [200, 200, 100, 0, 0],
+        [0, 0, 100, 200, 200],
+    ]
+    assert (np.diff(train.segment) < 0).any(), "and they come in no order"
+
+
 def test_five_has_noise_that_its_signal_exceeds():
     train, _ = five(0, missing=False, n_obs=2000)
     for values in train.values.values():
