@@ -32,6 +32,7 @@ LikelihoodWord = Literal[
     "categorical",
 ]
 SizeFactorWord = Literal["total", "none"]
+DispersionWord = Literal["feature", "batch"]
 AggregationWord = Literal[
     "sum_pooling",
     "self_attention",
@@ -91,6 +92,11 @@ class ModelConfig:
         PerModality(Word(get_args(SizeFactorWord)), words=("auto",)),
         "What expected counts are multiples of, per modality: the observation's total, or none; auto takes none for "
         "panels, whose total depends on what the observation is.",
+    )
+    dispersion: DispersionWord = option(
+        "feature",
+        Word(get_args(DispersionWord)),
+        "Dispersion of negative binomial counts: one per feature, or one per feature and batch (or other covariate).",
     )
     noise: Mapping[str, float] = option(
         {},

@@ -30,6 +30,8 @@ class Decoder(nn.Module):
         How many numbers r of each feature the likelihood takes.
     hidden_size
         Width of the hidden layers.
+    by_batch
+        Whether each feature gets one more number, from the covariates alone (see `beside`).
     own
         A module (n, d + p + c) → (n, r g) to take instead; an average observation is added to what it gives.
 
@@ -66,6 +68,7 @@ class Decoder(nn.Module):
         n_features: int,
         n_decoded: int = 1,
         hidden_size: int,
+        by_batch: bool = False,
         own: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -76,6 +79,7 @@ class Decoder(nn.Module):
         self.register_buffer("spread", torch.zeros(()))
         self.register_buffer("skill", torch.full((2, n_features), torch.nan))
         n_in = n_latent + n_private + n_covariates
+        self.of_batch = nn.Parameter(torch.zeros(n_covariates, n_features)) if by_batch else None
         self.linear = nn.Linear(n_in, n_out) if own is None else None
         self.own_offset = nn.Parameter(torch.zeros(n_out)) if self.linear is None else None
         self.bent: nn.Module | None = None
@@ -109,6 +113,10 @@ class Decoder(nn.Module):
         if self.bent is not None:
             decoded = decoded + self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
         return decoded
+
+    def beside(self, covariates: Float[Tensor, "*n c"]) -> Float[Tensor, "*n g"] | None:
+        """Give what the covariates alone say of each feature; None unless made for it."""
+        return None if self.of_batch is None else covariates @ self.known @ self.of_batch
 
     def doubt(self, n: int, generator: torch.Generator) -> Float[Tensor, "n rg"]:
         """Draw noise to add to what is decoded for n observations in which the modality was not measured.

@@ -598,11 +598,11 @@ def fit(
         `likelihoods` takes classes as well as words.
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `coverage_layers`, `batch_key`,
-        `covariate_keys`, `labels_key`, `likelihoods`, `size_factors`, `noise`, `weights`,
-        `encode_covariates`, `n_latent`, `n_private`, `private_dropout`, `n_clusters`, `aggregation`, `n_components`,
-        `objective`, `prior`, `decoder`, `shrinkage`, `hidden_size`, `beta`, `beta_start`, `subset_law`, `kl`,
-        `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`, `device`, `precision`, `seed`, `progress`,
-        `impute`, `key_added`. What is not given is decided from the data;
+        `covariate_keys`, `labels_key`, `likelihoods`, `size_factors`, `dispersion`,
+        `noise`, `weights`, `encode_covariates`, `n_latent`, `n_private`, `private_dropout`, `n_clusters`,
+        `aggregation`, `n_components`, `objective`, `prior`, `decoder`, `shrinkage`, `hidden_size`, `beta`,
+        `beta_start`, `subset_law`, `kl`, `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`, `device`,
+        `precision`, `seed`, `progress`, `impute`, `key_added`. What is not given is decided from the data;
         ``mdata.uns["omixvae"]["reasons"]`` says why.
 
     Returns

@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from omixvae.config import AggregationWord, Config, KLWord, LikelihoodWord, ObjectiveWord, PriorWord, SubsetLawWord
+from omixvae.config import (
+    AggregationWord,
+    Config,
+    DispersionWord,
+    KLWord,
+    LikelihoodWord,
+    ObjectiveWord,
+    PriorWord,
+    SubsetLawWord,
+)
 from omixvae.data.masked import MaskedModalities, ModalityTable
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
@@ -104,6 +113,7 @@ class Plan:
     modalities: tuple[ModalityPlan, ...]
     n_covariates: int
     encode_covariates: bool
+    dispersion: DispersionWord
     n_latent: int
     private_dropout: float
     n_clusters: int
@@ -305,6 +315,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         ),
         n_covariates=data.covariates.shape[1],
         encode_covariates=model.encode_covariates,
+        dispersion=model.dispersion,
         n_latent=n_latent,
         private_dropout=float(private_dropout),
         n_clusters=n_clusters,
@@ -387,6 +398,7 @@ def _likelihoods(
         *_unknown_modalities(config, own, data.schema.modalities),
         *_too_many_modalities(config, data),
         *_untrained_prior(config),
+        *_no_batches(config, data),
     ]
     chosen: dict[str, LikelihoodWord | Literal["own"]] = {}
     for table in data.tables:
@@ -452,6 +464,19 @@ def _untrained_prior(config: Config) -> list[InputError]:
             "The total-correlation bound has no term that trains the prior vamp.",
             "options objective and prior",
             "Choose prior='gaussian_mixture', which is fitted to the latents, or prior='standard_normal'.",
+        )
+    ]
+
+
+def _no_batches(config: Config, data: MaskedModalities) -> list[InputError]:
+    """Say that there is nothing for the dispersion to differ by, if so."""
+    if config.model.dispersion == "feature" or data.covariates.shape[1]:
+        return []
+    return [
+        InputError(
+            "The dispersion is to differ between batches, but no batch is given.",
+            "option dispersion",
+            "Name the column of obs with batch_key, or leave dispersion='feature'.",
         )
     ]
 

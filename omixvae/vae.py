@@ -64,6 +64,7 @@ class MultimodalVAE(nn.Module):
         )
         for likelihood, m in zip(self.likelihoods, plan.modalities, strict=True):
             likelihood.by_total = likelihood.takes_total and m.by_total
+            likelihood.by_batch = likelihood.takes_dispersion and plan.dispersion == "batch"
         self.encoders = _module_list(
             FeatureEncoder(
                 m.n_features,
@@ -83,6 +84,7 @@ class MultimodalVAE(nn.Module):
                 n_features=m.n_features,
                 n_decoded=likelihood.n_decoded,
                 hidden_size=size,
+                by_batch=likelihood.by_batch,
                 own=own.decoders.get(m.name),
             )
             for m, likelihood in zip(plan.modalities, self.likelihoods, strict=True)
@@ -224,8 +226,11 @@ class MultimodalVAE(nn.Module):
             Shape (..., n, g), in the data's units.
         """
         shape = z.shape[:-1]
-        decoded = self.decoders[s](z, w, batch.covariates.expand(*shape, -1))
+        decoder, covariates = self.decoders[s], batch.covariates.expand(*shape, -1)
+        decoded = decoder(z, w, covariates)
         decoded = decoded if doubt is None else decoded + doubt
+        beside = decoder.beside(covariates)
+        decoded = decoded if beside is None else torch.cat([decoded, beside], dim=-1)
         p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].exposure.expand(*shape, -1))
         return p
 

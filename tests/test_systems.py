@@ -2,9 +2,11 @@
 
 import itertools
 
+import anndata
 import mudata
 import numpy as np
 import pytest
+import torch
 from builders import build_mdata
 
 import omixvae
@@ -103,3 +105,25 @@ def test_encoders_see_the_batch_only_if_asked(seen):
     swapped.obs["batch"] = mdata.obs["batch"].cat.rename_categories({"first": "second", "second": "first"})
     moved = np.abs(model.latent(swapped)[0] - model.latent(mdata)[0]).max()
     assert (moved > 1e-3) == seen
+
+
+def test_dispersions_may_differ_between_batches():
+    rng = np.random.default_rng(0)
+    batch = np.repeat(["first", "second"], 300)
+    theta = np.where(batch == "first", 1.0, 30.0)[:, None]
+    tables = {}
+    for name in ("x", "y"):
+        tables[name] = anndata.AnnData(rng.poisson(20 * rng.gamma(theta, 1 / theta, (600, 8))).astype(np.float32))
+        tables[name].var_names = [f"{name}{j}" for j in range(8)]
+    mdata = mudata.MuData(tables)
+    mdata.obs["batch"] = batch
+    options = {"batch_key": "batch", "n_latent": 1, "n_private": 0, "max_epochs": 40, "learning_rate": 0.02, "progress": False}
+    model = OmixVAE(dispersion="batch", **options).fit(mdata)
+    decoder, likelihood = model.network.decoders[0], model.network.likelihoods[0]
+    found = likelihood.log_theta + decoder.beside(torch.eye(2))
+    assert found.detach()[0].median() == pytest.approx(0.0, abs=0.4)
+    assert found.detach()[1].median() == pytest.approx(np.log(30), abs=0.6)
+    _, sd = model.impute(mdata, "x", given=["y"])
+    assert sd[batch == "first"].to_numpy().mean() > 2 * sd[batch == "second"].to_numpy().mean()
+    with pytest.raises(InputError, match="no batch is given"):
+        OmixVAE(dispersion="batch", progress=False).fit(mdata)

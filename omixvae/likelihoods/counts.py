@@ -245,6 +245,13 @@ class _Composition(Likelihood):
         """Scale each observation to the typical total, if that is its size factor, then log(1 + x)."""
         return torch.log1p(values * self._to_typical(exposure))
 
+    def _dispersed(self, decoded: Tensor, log_theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Take apart what is decoded: about the mean, and what the batch adds to log θ if dispersions differ by it."""
+        if self.by_batch:
+            decoded, added = decoded.split(self.n_features, dim=-1)
+            log_theta = log_theta + added
+        return decoded, log_theta.clamp(*LOG_THETA_LIMITS)
+
     def _to_typical(self, exposure: Tensor) -> Tensor:
         return self.typical_library / exposure if self.by_total else torch.ones_like(exposure)
 
@@ -298,7 +305,7 @@ class NegativeBinomial(_Composition):
     -----
     Section 4 of the method page. The library is the observation's own total, so that the latent describes composition
     and not depth. The total of a small panel says what the observation is rather than how deeply it was read; without
-    it as size factor x_g ~ NB(exp(decoded)_g, θ_g). θ is learned for each feature.
+    it as size factor x_g ~ NB(exp(decoded)_g, θ_g). θ is learned for each feature, or each feature and batch.
 
     Examples
     --------
@@ -306,13 +313,16 @@ class NegativeBinomial(_Composition):
     [25.0, 50.0]
     """
 
+    takes_dispersion: ClassVar[bool] = True
+
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features, noise)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> NegativeBinomialCounts:
         """Make the distribution of each count."""
-        return NegativeBinomialCounts(self._log_mean(decoded, exposure), self.log_theta.clamp(*LOG_THETA_LIMITS))
+        decoded, log_theta = self._dispersed(decoded, self.log_theta)
+        return NegativeBinomialCounts(self._log_mean(decoded, exposure), log_theta)
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
@@ -338,6 +348,8 @@ class ZeroInflatedNegativeBinomial(_Composition):
     [23.0, 45.0]
     """
 
+    takes_dispersion: ClassVar[bool] = True
+
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features, noise)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
@@ -345,8 +357,8 @@ class ZeroInflatedNegativeBinomial(_Composition):
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> ZeroInflatedCounts:
         """Make the distribution of each count."""
-        log_mu = self._log_mean(decoded, exposure)
-        return ZeroInflatedCounts(NegativeBinomialCounts(log_mu, self.log_theta.clamp(*LOG_THETA_LIMITS)), self.logit)
+        decoded, log_theta = self._dispersed(decoded, self.log_theta)
+        return ZeroInflatedCounts(NegativeBinomialCounts(self._log_mean(decoded, exposure), log_theta), self.logit)
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:

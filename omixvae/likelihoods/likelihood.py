@@ -64,9 +64,15 @@ class Likelihood(nn.Module, ABC):
     takes_total: ClassVar[bool] = False
     """Whether the total of an observation can be its size factor (option `size_factors`)."""
 
+    takes_dispersion: ClassVar[bool] = False
+    """Whether its dispersion can differ between batches (option `dispersion`): then `decoded` has one more number of each
+    feature, which depends on the covariates alone and is added to the logarithm of the inverse dispersion."""
+
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__()
         self.n_features, self.noise = n_features, noise
+        self.by_batch = False
+        """Whether the dispersion differs between batches; set by whoever makes the likelihood."""
         self.by_total = self.takes_total
         """Whether the total is the size factor; set by whoever makes the likelihood, before it is initialised."""
 

@@ -14,7 +14,7 @@ __all__ = ["calibrate"]
 FEWEST_ROWS = 5
 """Held-out observations below which nothing is concluded from them."""
 
-MOST_ROWS = 256
+MOST_ROWS = 1000
 DRAWS = 100
 DRAWS_FOR_SKILL = 32
 VALUES_AT_ONCE = 2_000_000
