@@ -117,7 +117,14 @@ def test_dispersions_may_differ_between_batches():
         tables[name].var_names = [f"{name}{j}" for j in range(8)]
     mdata = mudata.MuData(tables)
     mdata.obs["batch"] = batch
-    options = {"batch_key": "batch", "n_latent": 1, "n_private": 0, "max_epochs": 40, "learning_rate": 0.02, "progress": False}
+    options = {
+        "batch_key": "batch",
+        "n_latent": 1,
+        "n_private": 0,
+        "max_epochs": 40,
+        "learning_rate": 0.02,
+        "progress": False,
+    }
     model = OmixVAE(dispersion="batch", **options).fit(mdata)
     decoder, likelihood = model.network.decoders[0], model.network.likelihoods[0]
     found = likelihood.log_theta + decoder.beside(torch.eye(2))

@@ -181,6 +181,8 @@ def _scores(
 ) -> dict[str, float]:
     rows = mdata.obs_names.get_indexer(hidden.seen.obs_names)
     figures = {"seconds": float(given["seconds"]), "megabytes": float(given["megabytes"])}
+    if not np.isfinite(given.get("latent", 0.0)).all():
+        return figures  # the method ran, and found no numbers: MOFA+ on a cohort of 87 cells
     for name in [name for name in mdata.mod if f"value:{name}" in given]:
         entries = hidden.entries[name][rows]
         values = values_of(mdata, name)

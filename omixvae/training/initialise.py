@@ -1,5 +1,6 @@
 """Start values from the data: where networks begin, and where the mixture's components are put."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +19,9 @@ __all__ = ["group_latents", "initialise_network", "known_levels", "united"]
 SAMPLE_VALUES = 20_000_000
 """Most values of one modality that are looked at densely (80 MB in float32)."""
 
-NEIGHBOURS = 15
+NEIGHBOURS = (5, 15)
+"""Fewest and most in the graph: with 15 of each of a hundred patients, all groups are connected."""
+
 RESOLUTIONS = tuple(np.geomspace(0.01, 1.0, 13))
 APART = 0.15
 """Groups of observations are different clusters if they have less than this part of the neighbours in one another that
@@ -185,6 +188,7 @@ def _communities(latent: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 
 
 def _neighbour_graph(latent: np.ndarray) -> sparse.csr_matrix:
-    """Connect each observation with its nearest, in both directions."""
-    neighbours = kneighbors_graph(latent, min(NEIGHBOURS, len(latent) - 1))
+    """Connect each observation with its nearest, half the root of n of them, in both directions."""
+    nearest = int(np.clip(round(math.sqrt(len(latent)) / 2), *NEIGHBOURS))
+    neighbours = kneighbors_graph(latent, min(nearest, len(latent) - 1))
     return neighbours.maximum(neighbours.T)

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from builders import build_mdata, build_plan, plan_of
+from sklearn.metrics import adjusted_rand_score
 
 from omixvae.data import from_mudata
 from omixvae.plan import ModalityPlan
@@ -67,6 +68,16 @@ def test_a_ball_is_one_group():
     assert len(np.unique(group_latents(ball, 8, choose=False, seed=0))) == 8, "what is asked for is done"
 
 
+def test_a_small_ball_is_one_group_and_four_small_groups_are_four():
+    """Each of 15 has 14 others in its group: with 15 neighbours all groups would be connected."""
+    rng = np.random.default_rng(0)
+    ball = rng.standard_normal((60, 8))
+    assert not group_latents(ball, 8, choose=True, seed=0).any()
+    truth = np.arange(60) % 4
+    found = group_latents(ball + 7 * np.eye(8)[truth], 8, choose=True, seed=0)
+    assert adjusted_rand_score(truth, found) == 1
+
+
 def test_groups_that_the_graph_connects_are_united_in_the_order_of_their_connectivity():
     rng = np.random.default_rng(1)
     latent = np.concatenate([rng.standard_normal((60, 2)), rng.standard_normal((93, 2)) + np.array([40, 0])])
@@ -82,7 +93,7 @@ def test_connectivity_is_edges_over_those_expected_by_chance():
         latent = np.concatenate([rng.standard_normal((80, 2)), rng.standard_normal((50, 2)) + np.array([distance, 0])])
         groups = (np.arange(130) >= 80).astype(int)
         far = np.linalg.norm(latent[:, None] - latent, axis=2)
-        near = far.argsort(axis=1)[:, 1:16]
+        near = far.argsort(axis=1)[:, 1:7]  # half the root of 130
         edges = {(i, int(j)) for i in range(130) for j in near[i]}
         edges |= {(j, i) for i, j in edges}
         between = sum(groups[i] == 0 and groups[j] == 1 for i, j in edges)
