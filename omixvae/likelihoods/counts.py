@@ -248,7 +248,7 @@ class _Composition(Likelihood):
     def _dispersed(self, decoded: Tensor, log_theta: Tensor) -> tuple[Tensor, Tensor]:
         """Take apart what is decoded: about the mean, and what the batch adds to log θ if dispersions differ by it."""
         if self.by_batch:
-            decoded, added = decoded.split(self.n_features, dim=-1)
+            decoded, added = decoded.chunk(2, dim=-1)
             log_theta = log_theta + added
         return decoded, log_theta.clamp(*LOG_THETA_LIMITS)
 

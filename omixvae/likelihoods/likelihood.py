@@ -65,8 +65,8 @@ class Likelihood(nn.Module, ABC):
     """Whether the total of an observation can be its size factor (option `size_factors`)."""
 
     takes_dispersion: ClassVar[bool] = False
-    """Whether its dispersion can differ between batches (option `dispersion`): then `decoded` has one more number of each
-    feature, which depends on the covariates alone and is added to the logarithm of the inverse dispersion."""
+    """Whether its dispersion can differ between batches (option `dispersion`). Then `decoded` has one more number of
+    each feature, from the covariates alone, to be added to the logarithm of the inverse dispersion."""
 
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__()
