@@ -201,12 +201,12 @@ def _scores(
         for kind, scores in found.items():
             figures |= {f"{column}, {kind}:{score}": float(scores[score]) for score in ("ARI", "NMI")}
     if "latent" in given:
-        figures |= _latent_scores(given["latent"], hidden, data_set, mdata, seed)
+        figures |= _latent_scores(given["latent"], given.get("draw"), hidden, data_set, mdata, seed)
     return figures
 
 
 def _latent_scores(
-    latent: np.ndarray, hidden: Hidden, data_set: DataSet, mdata: mudata.MuData, seed: int
+    latent: np.ndarray, draw: np.ndarray | None, hidden: Hidden, data_set: DataSet, mdata: mudata.MuData, seed: int
 ) -> dict[str, float]:
     """Score what the latent should not tell: the batch, and which modalities chance took away."""
     seen, figures = hidden.seen.obs_names, {}
@@ -218,6 +218,8 @@ def _latent_scores(
         present = seen.isin(hidden.seen[name].obs_names)[complete]
         if min(present.sum(), (~present).sum()) >= FOLDS:
             figures[f"{name}:presence AUC"] = presence_auc(latent[complete], present, seed)
+            if draw is not None:
+                figures[f"{name}, a draw:presence AUC"] = presence_auc(draw[complete], present, seed)
     return figures
 
 

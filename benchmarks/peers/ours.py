@@ -32,4 +32,10 @@ def run(mdata: mudata.MuData, seed: int, batch: str | None, wanted: Sequence[str
         # the mean of the logarithms is not the logarithm of the mean
         logged = on_scale(like, like) is not like
         values[name] = np.concatenate(means) if logged else model.impute(mdata, name)[0].to_numpy()
-    return Outcome(values, limits, model.latent(mdata)[0], model.clusters(mdata)[0].cat.codes.to_numpy())
+    return Outcome(
+        values,
+        limits,
+        latent=model.latent(mdata)[0],
+        draw=model.latent(mdata, n_samples=1)[0],
+        clusters=model.clusters(mdata)[0].cat.codes.to_numpy(),
+    )

@@ -23,6 +23,9 @@ class Outcome:
         method gives any.
     latent
         Shape (n, d), where there is one.
+    draw
+        Shape (n, d): one draw from the belief about the latent, where there is one. Where less is known, means lie
+        closer together, which tells what is missing; draws need not.
     clusters
         Shape (n,), where the method has its own.
     """
@@ -30,4 +33,5 @@ class Outcome:
     values: Mapping[str, np.ndarray]
     limits: Mapping[str, np.ndarray] = field(default_factory=dict)
     latent: np.ndarray | None = None
+    draw: np.ndarray | None = None
     clusters: np.ndarray | None = None

@@ -23,7 +23,7 @@ def main(module: str, function: str, source: str, out: str, arguments: str) -> N
     outcome = run(mdata, **json.loads(arguments))
     arrays = {f"value:{name}": values for name, values in outcome.values.items()}
     arrays |= {f"limits:{name}": limits for name, limits in outcome.limits.items()}
-    arrays |= {name: a for name in ("latent", "clusters") if (a := getattr(outcome, name)) is not None}
+    arrays |= {name: a for name in ("latent", "draw", "clusters") if (a := getattr(outcome, name)) is not None}
     seconds = time.perf_counter() - began
     # getrusage would count what the process that started this one held
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))

@@ -232,12 +232,14 @@ def test_presence_is_asked_of_cells_that_had_all_and_mixing_of_measured_batches(
     latent = np.random.default_rng(0).standard_normal((N, 2))
     apart = 100.0 * (np.arange(N) >= 150)[:, None]
     # the second batch never had protein: that it lies apart tells nothing of what chance took
-    found = _latent_scores(latent + apart, hidden, CITE, cells, 0)
+    found = _latent_scores(latent + apart, None, hidden, CITE, cells, 0)
     assert found.keys() == {"batch:mixing", "protein:presence AUC"}
     assert found["batch:mixing"] < 0.05
     assert found["protein:presence AUC"] < 0.75
-    assert _latent_scores(latent + 9.0 * has[:, None], hidden, CITE, cells, 0)["protein:presence AUC"] == 1
-    assert _latent_scores(latent, hide_types(cells, CITE, 0), CITE, cells, 0).keys() == {"batch:mixing"}
+    found = _latent_scores(latent + 9.0 * has[:, None], latent, hidden, CITE, cells, 0)
+    assert found["protein:presence AUC"] == 1
+    assert found["protein, a draw:presence AUC"] < 0.75
+    assert _latent_scores(latent, latent, hide_types(cells, CITE, 0), CITE, cells, 0).keys() == {"batch:mixing"}
 
 
 def test_methods_are_asked_only_what_they_were_made_for(cells, cohort):
