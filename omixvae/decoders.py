@@ -42,9 +42,10 @@ class Decoder(nn.Module):
     they are: a prediction for that batch is the prediction for the known batches.
 
     What is found out about the decoder after the training is kept here too: `slope`, by how much predictions of what
-    was not measured must be drawn in (see `MultimodalVAE.trusted`); `spread`, the deviation of the noise that `doubt`
-    gives; and `skill`, of shape (2, g): R² of each feature when it is predicted from the other modalities, and
-    the standard error of that; NaN where it is not known (see `omixvae.training.calibrate`).
+    was not measured must be drawn in (see `MultimodalVAE.trusted`); `spread`, of shape (2,): the deviation of the noise
+    that `doubt` gives where the modality was not measured, and where it was but for some entries; and `skill`, of shape
+    (2, g): R² of each feature when it is predicted from the other modalities, and the standard error of that; NaN where
+    it is not known (see `omixvae.training.calibrate`).
 
     Examples
     --------
@@ -76,7 +77,7 @@ class Decoder(nn.Module):
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
         self.register_buffer("slope", torch.ones(()))
-        self.register_buffer("spread", torch.zeros(()))
+        self.register_buffer("spread", torch.zeros(2))
         self.register_buffer("skill", torch.full((2, n_features), torch.nan))
         n_in = n_latent + n_private + n_covariates
         self.of_batch = nn.Parameter(torch.zeros(n_covariates, n_features)) if by_batch else None
@@ -118,16 +119,17 @@ class Decoder(nn.Module):
         """Give what the covariates alone say of each feature; None unless made for it."""
         return None if self.of_batch is None else covariates @ self.known @ self.of_batch
 
-    def doubt(self, n: int, generator: torch.Generator) -> Float[Tensor, "n rg"]:
-        """Draw noise to add to what is decoded for n observations in which the modality was not measured.
+    def doubt(self, absent: Bool[Tensor, " n"], generator: torch.Generator) -> Float[Tensor, "n rg"]:
+        """Draw noise to add to what is decoded for observations that lack the modality, or entries of it.
 
         Student's t with `TAILS` degrees of freedom, times `spread`: how far a prediction misses differs between
         observations, which no one deviation can say.
         """
-        shape = (n, len(self.offset))
+        shape = (len(absent), len(self.offset))
         noise = torch.randn(shape, generator=generator, device=self.spread.device, dtype=self.spread.dtype)
         half = torch.full_like(noise, 0.5 * TAILS)
-        return self.spread * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
+        spread = torch.where(absent, self.spread[0], self.spread[1]).unsqueeze(-1)
+        return spread * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
 
     @property
     def imputable(self) -> Bool[Tensor, " g"]:

@@ -42,8 +42,8 @@ def predict(
     Notes
     -----
     With z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O) (the prior where the modality is absent), the law of total variance
-    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. Where the modality is absent, z is drawn in, and
-    what is decoded gets the doubt, as held-out observations have shown to be right (`omixvae.training.calibrate`). An
+    gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. Where the modality is absent, z is drawn in; what
+    is decoded gets the doubt that held-out observations have shown to be right (`omixvae.training.calibrate`). An
     observation that lacks the modality gets the median library size of those that have it (of its own batch, if that
     has any), an entry without coverage the median coverage of its feature in the training data.
     """
@@ -109,12 +109,12 @@ def _decoded(
     network: MultimodalVAE, encoded: Encoded, s: int, n_samples: int, generator: torch.Generator
 ) -> Iterator[DataDistribution]:
     """Draw the latents, and the doubt about a modality that is absent, and decode."""
-    absent, doubtful = ~encoded.batch.presence[:, s : s + 1], bool(network.decoders[s].spread)
+    absent, doubtful = ~encoded.batch.presence[:, s], bool(network.decoders[s].spread.any())
     doubt = torch.zeros(())
     drawn = encoded.posterior.rsample(generator, n_samples)
-    for i, z in enumerate(torch.where(absent, network.trusted(s, drawn), drawn)):
+    for i, z in enumerate(torch.where(absent.unsqueeze(-1), network.trusted(s, drawn), drawn)):
         w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
         if doubtful:
             # Each second draw mirrors the doubt of the one before, so that it does not move the average.
-            doubt = -doubt if i % 2 else torch.where(absent, network.decoders[s].doubt(len(z), generator), 0.0)
+            doubt = -doubt if i % 2 else network.decoders[s].doubt(absent, generator)
         yield network.decode(s, z, w[:, s], encoded.batch, doubt if doubtful else None)

@@ -1,5 +1,7 @@
 """How far can predictions of a modality that was not measured be trusted? Held-out observations tell."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +29,9 @@ SPREADS = tuple(round(0.1 * i, 1) for i in range(16))
 """On the scale of the decoder, on which features vary by about 1."""
 
 COVERAGE = 0.95
+
+HIDDEN_ENTRIES = 0.1
+"""Of held-out observations, to see how well single missing entries are predicted."""
 
 
 @torch.no_grad()
@@ -57,7 +62,8 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
 
     The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values; values without
     limits to speak of (zeros and ones), or a spread that would make the held-out values less probable than none, take
-    the spread under which these are most probable.
+    the spread under which these are most probable. Where entries are missing there is a second one, found in the same
+    way from a tenth of the entries, which are hidden from the encoders.
 
     The skill of a feature is R² = 1 - Σ (x - x̂)² / Σ (x - x̄)² over the held-out observations, x̄ the mean in the
     training, on the scale that the encoder sees (standard units, or logged counts of an observation of typical depth),
@@ -79,14 +85,14 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
             decoder.slope.copy_(_slope(network, many, s, mean, generator.manual_seed(seed)))
         few = max(2, VALUES_AT_ONCE // (DRAWS * likelihood.n_features))
         batch = _load(network, source, judges[:few])
-        latents = _latents(network, batch, s, DRAWS, generator.manual_seed(seed))
-        judged = []
-        for spread in SPREADS:
-            decoder.spread.fill_(spread)
-            judged.append(_judge(network, batch, s, latents, generator.manual_seed(seed)))
-            if _settled(judged):
-                break
-        decoder.spread.fill_(SPREADS[_chosen(judged)])
+        x = batch.modalities[s].filled
+        measured = batch.modalities[s].mask.expand_as(x)
+        spread = [_spread(network, batch, s, _others(batch, s), x, measured, generator, seed), 0.0]
+        hidden = measured & torch.from_numpy(rng.random(x.shape) < HIDDEN_ENTRIES).to(x.device)
+        if batch.modalities[s].observed is not None and hidden.any():
+            part = _without(batch, s, hidden)
+            spread[1] = _spread(network, part, s, batch.presence, x, hidden, generator, seed)
+        decoder.spread.copy_(torch.tensor(spread))
         decoder.skill.copy_(_skill(network, many, s, mean, generator.manual_seed(seed)))
 
 
@@ -95,35 +101,78 @@ def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBat
     return next(load_batches(source, [np.sort(rows)], parameter.device, parameter.dtype))
 
 
-def _latents(
-    network: MultimodalVAE, batch: MaskedBatch, s: int, n_samples: int, generator: torch.Generator
-) -> list[tuple[Tensor, Tensor]]:
-    """Draw z as it predicts one modality, from the belief that all others give, and that one's w from its prior."""
+def _others(batch: MaskedBatch, s: int) -> Tensor:
+    """Say which modalities an observation has but for one."""
     others = batch.presence.clone()
     others[:, s] = False
+    return others
+
+
+def _latents(
+    network: MultimodalVAE, batch: MaskedBatch, s: int, given: Tensor, n_samples: int, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
+    """Draw z and the w of one modality as they predict it, from the belief that the modalities given (n, m) lead to."""
     h = network.features(batch)
-    draws = network.trusted(s, network.posterior(h, others).rsample(generator, n_samples))
-    return [(z, network.private_posterior(h, others, z).rsample(generator)[:, s]) for z in draws]
+    draws = network.posterior(h, given).rsample(generator, n_samples)
+    draws = draws if given[:, s].any() else network.trusted(s, draws)
+    return [(z, network.private_posterior(h, given, z).rsample(generator)[:, s]) for z in draws]
+
+
+def _without(batch: MaskedBatch, s: int, hidden: Tensor) -> MaskedBatch:
+    """Hide entries (n, g) of one modality."""
+    modality = batch.modalities[s]
+    assert modality.observed is not None
+    part = replace(
+        modality,
+        observed=modality.observed & ~hidden,
+        library=modality.library - torch.where(hidden, modality.values, 0.0).sum(-1),
+    )
+    return replace(batch, modalities=(*batch.modalities[:s], part, *batch.modalities[s + 1 :]))
+
+
+def _spread(
+    network: MultimodalVAE,
+    batch: MaskedBatch,
+    s: int,
+    given: Tensor,
+    x: Tensor,
+    judged: Tensor,
+    generator: torch.Generator,
+    seed: int,
+) -> float:
+    """Find the spread of what the modalities given (n, m) say of the values `x`, judged by some of them (n, g)."""
+    latents = _latents(network, batch, s, given, DRAWS, generator.manual_seed(seed))
+    found: list[tuple[float, float]] = []
+    for spread in SPREADS:
+        network.decoders[s].spread.fill_(spread)
+        found.append(_judge(network, batch, s, latents, x, judged, generator.manual_seed(seed)))
+        if _settled(found):
+            break
+    return SPREADS[_chosen(found)]
 
 
 def _judge(
-    network: MultimodalVAE, batch: MaskedBatch, s: int, latents: list[tuple[Tensor, Tensor]], generator: torch.Generator
+    network: MultimodalVAE,
+    batch: MaskedBatch,
+    s: int,
+    latents: list[tuple[Tensor, Tensor]],
+    x: Tensor,
+    judged: Tensor,
+    generator: torch.Generator,
 ) -> tuple[float, float]:
-    """Give the log-likelihood of each measured value by itself, and the share of them within their limits."""
-    modality, shape = batch.modalities[s], batch.modalities[s].values.shape
+    """Give the log-likelihood of each value judged by itself, and the share of them within their limits."""
+    absent = ~batch.presence[:, s]
     log_p, drawn = [], []
     for z, w in latents:
-        p = network.decode(s, z, w, batch, network.decoders[s].doubt(len(z), generator))
-        log_p.append(p.log_prob(modality.filled))
+        p = network.decode(s, z, w, batch, network.decoders[s].doubt(absent, generator))
+        log_p.append(p.log_prob(x))
         drawn.append(p.sample(generator))
-    measured = modality.mask.expand(shape)
-    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[measured].double().mean()
-    tails = torch.tensor([0.5 - COVERAGE / 2, 0.5 + COVERAGE / 2]).to(modality.values)
+    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[judged].double().mean()
+    tails = torch.tensor([0.5 - COVERAGE / 2, 0.5 + COVERAGE / 2]).to(x)
     low, high = torch.quantile(torch.stack(drawn), tails, dim=0)
-    x = modality.filled
     # A limit that a discrete value equals counts as half: no limits of counts could hold exactly a given share.
     within = 0.5 * (((low < x) & (x < high)).double() + ((low <= x) & (x <= high)).double())
-    return float(likelihood), float(within[measured].mean())
+    return float(likelihood), float(within[judged].mean())
 
 
 def _settled(judged: list[tuple[float, float]]) -> bool:
@@ -150,7 +199,7 @@ def _predicted(network: MultimodalVAE, batch: MaskedBatch, s: int, generator: to
     """Average drawn values on the scale that the encoder sees, and give the variance of that average."""
     modality, likelihood = batch.modalities[s], network.likelihoods[s]
     mean = squares = torch.zeros_like(modality.values)
-    for i, (z, w) in enumerate(_latents(network, batch, s, DRAWS_FOR_SKILL, generator), 1):
+    for i, (z, w) in enumerate(_latents(network, batch, s, _others(batch, s), DRAWS_FOR_SKILL, generator), 1):
         drawn = likelihood.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
         before = drawn - mean
         mean = mean + before / i

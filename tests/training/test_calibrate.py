@@ -57,14 +57,25 @@ def test_the_spread_is_the_smallest_whose_limits_hold_what_they_should(deviation
     data = two_tables(rng.standard_normal((900, 2)), deviation * rng.standard_normal((900, 30)))
     network = ignorant(30)
     calibrate(network, data, np.arange(600), np.arange(600, 900), seed=0)
-    assert float(network.decoders[1].spread) == pytest.approx(needed(deviation), abs=0.1001)
+    assert network.decoders[1].spread.tolist() == [pytest.approx(needed(deviation), abs=0.1001), 0.0]
+
+
+@pytest.mark.parametrize("deviation", [0.3, 1.2])
+def test_entries_have_a_spread_of_their_own(deviation):
+    """What entries the network sees says nothing here: hidden ones need what values of the modality need."""
+    rng = np.random.default_rng(1)
+    y = deviation * rng.standard_normal((900, 60))
+    y[rng.random(y.shape) < 0.1] = np.nan
+    network = ignorant(60)
+    calibrate(network, two_tables(rng.standard_normal((900, 2)), y), np.arange(600), np.arange(600, 900), seed=0)
+    assert network.decoders[1].spread.tolist() == [pytest.approx(needed(deviation), abs=0.1001)] * 2
 
 
 def test_predictions_are_as_doubtful_as_was_found_where_the_modality_is_absent_and_only_there():
     rng = np.random.default_rng(2)
     data = two_tables(rng.standard_normal((80, 2)), rng.standard_normal((40, 3)))
     network = ignorant()
-    network.decoders[1].spread.fill_(1.0)
+    network.decoders[1].spread[0] = 1.0
     sd = np.empty((80, 3))
     mean = np.empty((80, 3))
     for rows, m, s in predict(network, data, 1, 4000, 0):
@@ -74,6 +85,16 @@ def test_predictions_are_as_doubtful_as_was_found_where_the_modality_is_absent_a
     # t with 4 degrees of freedom has variance 2
     assert np.sqrt((sd[~present] ** 2).mean()) == pytest.approx(np.sqrt(NOISE**2 + 2.0), rel=0.05)
     np.testing.assert_allclose(mean, 0.0, atol=1e-6)  # doubt is mirrored, so it does not move the average
+
+
+def test_entries_missing_in_a_measured_modality_are_as_doubtful_as_was_found_for_them():
+    rng = np.random.default_rng(2)
+    y = rng.standard_normal((80, 3))
+    y[::2, 0] = np.nan
+    network = ignorant()
+    network.decoders[1].spread[1] = 0.5
+    sd = np.concatenate([sd for _, _, sd in predict(network, two_tables(rng.standard_normal((80, 2)), y), 1, 4000, 0)])
+    assert np.sqrt((sd**2).mean()) == pytest.approx(np.sqrt(NOISE**2 + 0.5**2 * 2.0), rel=0.05)
 
 
 @pytest.mark.parametrize(("true", "low", "high"), [(0.5, 0.42, 0.5), (2.0, 1.0, 1.0), (-0.5, 0.0, 0.0)])
@@ -121,7 +142,7 @@ def test_zeros_and_ones_that_are_predicted_right_get_no_doubt():
         torch.nn.init.constant_(decoder.linear.bias, -2.0)
     data = two_tables(rng.standard_normal((400, 2)), rng.random((400, 4)) < 1 / (1 + np.exp(2)))
     calibrate(network, data, np.arange(300), np.arange(300, 400), seed=0)
-    assert float(network.decoders[1].spread) <= 0.6
+    assert network.decoders[1].spread.max() <= 0.6
 
 
 def test_skill_is_what_it_is_by_hand():
@@ -151,7 +172,7 @@ def test_nothing_is_said_from_fewer_than_five_observations_nor_of_a_feature_that
     network = ignorant()
     calibrate(network, data, np.arange(4), np.arange(4, 50), seed=0)
     assert network.decoders[1].skill.isnan().all()
-    assert network.decoders[1].spread == 0
+    assert not network.decoders[1].spread.any()
     calibrate(network, data, np.arange(20), np.arange(20, 50), seed=0)
     assert network.decoders[1].skill.isnan().any(0).tolist() == [False, True, False]
 
