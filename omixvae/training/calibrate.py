@@ -87,11 +87,11 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
         batch = _load(network, source, judges[:few])
         x = batch.modalities[s].filled
         measured = batch.modalities[s].mask.expand_as(x)
-        spread = [_spread(network, batch, s, _others(batch, s), x, measured, generator, seed), 0.0]
+        spread = [_spread(network, batch, s, _others(batch, s), x, measured, seed), 0.0]
         hidden = measured & torch.from_numpy(rng.random(x.shape) < HIDDEN_ENTRIES).to(x.device)
         if batch.modalities[s].observed is not None and hidden.any():
             part = _without(batch, s, hidden)
-            spread[1] = _spread(network, part, s, batch.presence, x, hidden, generator, seed)
+            spread[1] = _spread(network, part, s, batch.presence, x, hidden, seed)
         decoder.spread.copy_(torch.tensor(spread))
         decoder.skill.copy_(_skill(network, many, s, mean, generator.manual_seed(seed)))
 
@@ -122,11 +122,9 @@ def _without(batch: MaskedBatch, s: int, hidden: Tensor) -> MaskedBatch:
     """Hide entries (n, g) of one modality."""
     modality = batch.modalities[s]
     assert modality.observed is not None
-    part = replace(
-        modality,
-        observed=modality.observed & ~hidden,
-        library=modality.library - torch.where(hidden, modality.values, 0.0).sum(-1),
-    )
+    left = modality.library - torch.where(hidden, modality.values, 0.0).sum(-1)
+    # a total of nothing has no logarithm
+    part = replace(modality, observed=modality.observed & ~hidden, library=left.clamp(min=1.0))
     return replace(batch, modalities=(*batch.modalities[:s], part, *batch.modalities[s + 1 :]))
 
 
@@ -137,10 +135,10 @@ def _spread(
     given: Tensor,
     x: Tensor,
     judged: Tensor,
-    generator: torch.Generator,
     seed: int,
 ) -> float:
     """Find the spread of what the modalities given (n, m) say of the values `x`, judged by some of them (n, g)."""
+    generator = torch.Generator(x.device)
     latents = _latents(network, batch, s, given, DRAWS, generator.manual_seed(seed))
     found: list[tuple[float, float]] = []
     for spread in SPREADS:
