@@ -69,9 +69,9 @@ LAYERS = {"label": 2, "five": 3}
 EXPERTS = ("poe", "moe", "mopoe")
 
 PUBLISHED = ("empty", "four", "cut", "plain")
-"""What the authors' scripts do otherwise. Where they depart from their text: the mixture bound is averaged over the empty
-set, too; there are four modalities, and decoders of two layers; train and test are the halves of what was sorted by
-segment. Where we depart from both: the latents' cost has its full weight from the first step."""
+"""What the authors' scripts do otherwise. Where they depart from their text: the mixture bound is averaged over the
+empty set, too; there are four modalities, and decoders of two layers; train and test are the halves of what was sorted
+by segment. Where we depart from both: the latents' cost has its full weight from the first step."""
 
 
 def run(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from omixvae.data.masked import Source
 from omixvae.inference.posterior import Encoded, encode
-from omixvae.likelihoods import DataDistribution
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["draw_predictions", "predict"]
@@ -49,15 +49,21 @@ def predict(
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     for encoded in encode(network, source):
-        first = mean = within = square = torch.zeros((), dtype=torch.float64)
-        for p in _decoded(network, encoded, s, n_samples, generator):
+        first = mean = doubted = within = square = torch.zeros((), dtype=torch.float64)
+        for z, w, doubt in _states(network, encoded, s, n_samples, generator):
+            p = network.decode(s, z, w, encoded.batch)
             expected = p.mean.double().cpu()
             # Shifting by the first draw keeps the digits of the variance where counts are large.
             first = expected if mean.ndim == 0 else first
             mean = mean + (expected - first) / n_samples
+            if doubt is not None:
+                # Not in the mean: doubt about a logarithm would raise the count that is expected, without limit.
+                p = network.decode(s, z, w, encoded.batch, doubt)
+                expected = p.mean.double().cpu()
+            doubted = doubted + (expected - first) / n_samples
             square = square + (expected - first) ** 2 / n_samples
             within = within + p.variance.double().cpu() / n_samples
-        between = (square - mean**2).clamp(min=0)
+        between = (square - 2 * mean * doubted + mean**2).clamp(min=0)
         yield (
             encoded.batch.index.cpu().numpy(),
             (first + mean).float().numpy(),
@@ -100,15 +106,16 @@ def draw_predictions(
     for start in range(0, source.n_obs, size):
         for encoded in encode(network, source, np.arange(start, min(start + size, source.n_obs))):
             draws = np.empty((n_samples, len(encoded.batch.index), len(columns)), np.float32)
-            for i, p in enumerate(_decoded(network, encoded, s, n_samples, generator)):
+            for i, (z, w, doubt) in enumerate(_states(network, encoded, s, n_samples, generator)):
+                p = network.decode(s, z, w, encoded.batch, doubt)
                 draws[i] = p.sample(generator).cpu().numpy()[:, columns]
             yield encoded.batch.index.cpu().numpy(), draws
 
 
-def _decoded(
+def _states(
     network: MultimodalVAE, encoded: Encoded, s: int, n_samples: int, generator: torch.Generator
-) -> Iterator[DataDistribution]:
-    """Draw the latents, and the doubt about a modality that is absent, and decode."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Draw z and w_s, and the doubt about what is decoded from them where not all was measured, if there is any."""
     absent, doubtful = ~encoded.batch.presence[:, s], bool(network.decoders[s].spread.any())
     doubt = torch.zeros(())
     drawn = encoded.posterior.rsample(generator, n_samples)
@@ -117,4 +124,4 @@ def _decoded(
         if doubtful:
             # Each second draw mirrors the doubt of the one before, so that it does not move the average.
             doubt = -doubt if i % 2 else network.decoders[s].doubt(absent, generator)
-        yield network.decode(s, z, w[:, s], encoded.batch, doubt if doubtful else None)
+        yield z, w[:, s], doubt if doubtful else None

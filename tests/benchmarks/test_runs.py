@@ -10,7 +10,7 @@ SYSTEM = System("five", "missing", "sum_pooling", 1, "mixture")
 
 
 def test_what_the_scripts_do_otherwise_changes_the_run_and_nothing_after_it():
-    small = {"epochs": 2, "width": 0.1, "n_obs": 300}
+    small = {"epochs": 6, "width": 0.1, "n_obs": 200}
     plain = run(SYSTEM, 0, **small)
     for published in ({"empty"}, {"four"}, {"cut"}, {"plain"}):
         figures = run(SYSTEM, 0, published=published, **small)

@@ -100,3 +100,19 @@ def test_draws_are_of_the_predictive_distribution(s, at_once, data, monkeypatch)
         below, at_most = (draws < limit).mean(0), (draws <= limit).mean(0)
         assert (below < share + 0.1).all()
         assert (at_most > share - 0.1).all()
+
+
+def test_doubt_about_a_logarithm_widens_what_is_predicted_and_does_not_raise_it():
+    data = from_mudata(build_mdata(60))
+    network = small_network(data)
+    absent = ~data.presence[:, 0]
+    found = []
+    for spread in (0.0, 1.0):
+        network.decoders[0].spread.fill_(spread)
+        mean, sd = np.empty((2, data.n_obs, data.tables[0].n_features))
+        for rows, m, s in inference.predict(network, data, 0, 200, seed=0):
+            mean[rows], sd[rows] = m, s
+        found.append((mean[absent], sd[absent]))
+    (plain, narrow), (doubted, wide) = found
+    assert np.median(doubted / plain) == pytest.approx(1, abs=0.1)
+    assert np.median(wide / narrow) > 1.2
