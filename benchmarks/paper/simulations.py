@@ -150,7 +150,7 @@ def five(
     n_obs
         Number of observations to train on, and as many to test on.
     n_modalities
-        Other than five as the published script has it.
+        Five in the paper's text, four in the published script.
     cut
         Whether the observations to train on are the first half of all when sorted by segment, so that most of those
         to test on come from other segments.
