@@ -37,6 +37,7 @@ from benchmarks.peers.sets import (
     hide_nothing,
     hide_types,
     on_scale,
+    untied,
     values_of,
 )
 from benchmarks.tables import data_option
@@ -189,7 +190,8 @@ def _scores(
         truth = on_scale(values, values)[rows]
         found = prediction_scores(truth, given[f"value:{name}"], entries, np.where(entries, np.nan, truth))
         if f"limits:{name}" in given:
-            found |= coverage_scores(truth, given[f"limits:{name}"], entries)
+            moved = untied(values, values, np.random.default_rng(seed))[rows]
+            found |= coverage_scores(moved, given[f"limits:{name}"], entries)
         figures |= {f"{name}:{score}": value for score, value in found.items()}
     for column in data_set.labels:
         labels = hidden.seen.obs[column]

@@ -7,7 +7,7 @@ import numpy as np
 
 import omixvae
 from benchmarks.peers.outcome import COVERAGES, Outcome
-from benchmarks.peers.sets import on_scale, values_of
+from benchmarks.peers.sets import on_scale, untied, values_of
 
 __all__ = ["run"]
 
@@ -20,13 +20,15 @@ def run(mdata: mudata.MuData, seed: int, batch: str | None, wanted: Sequence[str
     """Train on what is seen, and predict the modalities that are wanted."""
     model = omixvae.OmixVAE(seed=seed, batch_key=batch, progress=False).fit(mdata)
     tails = [side for c in COVERAGES for side in ((1 - c) / 2, (1 + c) / 2)]
+    rng = np.random.default_rng([seed, 1])
     values, limits = {}, {}
     for name in wanted:
         like = values_of(mdata, name)
         means, sides = [], []
         for rows in np.array_split(np.arange(mdata.n_obs), -(-DRAWS * like.size // LARGEST_DRAWN)):
-            draws = on_scale(model.impute_draws(mdata[rows], name, n_samples=DRAWS), like)
-            means.append(draws.mean(axis=0))
+            draws = model.impute_draws(mdata[rows], name, n_samples=DRAWS)
+            means.append(on_scale(draws, like).mean(axis=0))
+            draws = untied(draws, like, rng)
             sides.append(np.quantile(draws, tails, axis=0, overwrite_input=True).astype(np.float32))
         limits[name] = np.concatenate(sides, axis=1)
         # the mean of the logarithms is not the logarithm of the mean

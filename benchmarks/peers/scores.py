@@ -56,7 +56,7 @@ def coverage_scores(truth: np.ndarray, limits: np.ndarray, hidden: np.ndarray) -
     Parameters
     ----------
     truth
-        Shape (n, features).
+        Shape (n, features), on the scale of the limits: whole numbers moved by chance (`sets.untied`).
     limits
         Shape (2 × coverages, n, features).
     hidden
@@ -65,14 +65,12 @@ def coverage_scores(truth: np.ndarray, limits: np.ndarray, hidden: np.ndarray) -
     Returns
     -------
     dict
-        ``cover50`` and so on. Limits that a discrete value equals count as half: of zeros and ones no limits can hold
-        exactly a given share.
+        ``cover50`` and so on.
     """
     found = {}
     for c, low, high in zip(COVERAGES, limits[0::2], limits[1::2], strict=True):
-        t, low, high = truth[hidden], low[hidden], high[hidden]
-        within = 0.5 * (((t > low) & (t < high)).astype(float) + ((t >= low) & (t <= high)))
-        found[f"cover{100 * c:.0f}"] = float(within.mean())
+        within = (truth >= low) & (truth <= high)
+        found[f"cover{100 * c:.0f}"] = float(within[hidden].mean())
     return found
 
 

@@ -123,9 +123,22 @@ def values_of(mdata: mudata.MuData, name: str) -> np.ndarray:
 
 def on_scale(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Bring values to the scale of the comparison: log(1 + x) where the data `like` them are abundances."""
-    if np.nanmin(like) >= 0 and np.nanmax(like) > LARGEST_LOGGED:
-        return np.log1p(np.maximum(values, 0))
-    return values
+    return np.log1p(np.maximum(values, 0)) if _abundances(like) else values
+
+
+def untied(values: np.ndarray, like: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bring values to the scale of the comparison, whole numbers moved by chance by up to half to each side.
+
+    No limits of zeros and ones hold exactly half of them. Of values so moved they do, whatever was predicted, if it was
+    the distribution that the values come from (Dunn and Smyth, J. Comput. Graph. Stat. 1996).
+    """
+    if np.array_equal(like, np.round(like), equal_nan=True):
+        values = values + rng.random(values.shape, np.float32) - 0.5
+    return np.log1p(np.maximum(values, -0.5)) if _abundances(like) else values
+
+
+def _abundances(values: np.ndarray) -> bool:
+    return bool(np.nanmin(values) >= 0 and np.nanmax(values) > LARGEST_LOGGED)
 
 
 def padded(mdata: mudata.MuData) -> mudata.MuData:

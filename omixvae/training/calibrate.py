@@ -1,6 +1,6 @@
 """How far can predictions of a modality that was not measured be trusted? Held-out observations tell."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from omixvae.data.masked import MaskedBatch, Source
 from omixvae.likelihoods import Likelihood
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "held"]
 
 FEWEST_ROWS = 5
 """Held-out observations below which nothing is concluded from them."""
@@ -32,6 +32,31 @@ COVERAGE = 0.95
 
 HIDDEN_ENTRIES = 0.1
 """Of held-out observations, to see how well single missing entries are predicted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Values that predictions are held against.
+
+    Parameters
+    ----------
+    batch
+        What is seen.
+    s
+        The modality that is predicted.
+    given
+        Shape (n, m): from which modalities.
+    x
+        Shape (n, g): its values.
+    entries
+        Shape (n, g): which of them count.
+    """
+
+    batch: MaskedBatch
+    s: int
+    given: Tensor
+    x: Tensor
+    entries: Tensor
 
 
 @torch.no_grad()
@@ -87,11 +112,10 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
         batch = _load(network, source, judges[:few])
         x = batch.modalities[s].filled
         measured = batch.modalities[s].mask.expand_as(x)
-        spread = [_spread(network, batch, s, _others(batch, s), x, measured, seed), 0.0]
+        spread = [_spread(network, Trial(batch, s, _others(batch, s), x, measured), seed), 0.0]
         hidden = measured & torch.from_numpy(rng.random(x.shape) < HIDDEN_ENTRIES).to(x.device)
         if batch.modalities[s].observed is not None and hidden.any():
-            part = _without(batch, s, hidden)
-            spread[1] = _spread(network, part, s, batch.presence, x, hidden, seed)
+            spread[1] = _spread(network, Trial(_without(batch, s, hidden), s, batch.presence, x, hidden), seed)
         decoder.spread.copy_(torch.tensor(spread))
         decoder.skill.copy_(_skill(network, many, s, mean, generator.manual_seed(seed)))
 
@@ -128,49 +152,65 @@ def _without(batch: MaskedBatch, s: int, hidden: Tensor) -> MaskedBatch:
     return replace(batch, modalities=(*batch.modalities[:s], part, *batch.modalities[s + 1 :]))
 
 
-def _spread(
-    network: MultimodalVAE,
-    batch: MaskedBatch,
-    s: int,
-    given: Tensor,
-    x: Tensor,
-    judged: Tensor,
-    seed: int,
-) -> float:
-    """Find the spread of what the modalities given (n, m) say of the values `x`, judged by some of them (n, g)."""
-    generator = torch.Generator(x.device)
-    latents = _latents(network, batch, s, given, DRAWS, generator.manual_seed(seed))
+def _spread(network: MultimodalVAE, trial: Trial, seed: int) -> float:
+    """Find the spread with which predictions hold the values that they are held against."""
+    generator = torch.Generator(trial.x.device)
+    latents = _latents(network, trial.batch, trial.s, trial.given, DRAWS, generator.manual_seed(seed))
     found: list[tuple[float, float]] = []
     for spread in SPREADS:
-        network.decoders[s].spread.fill_(spread)
-        found.append(_judge(network, batch, s, latents, x, judged, generator.manual_seed(seed)))
+        network.decoders[trial.s].spread.fill_(spread)
+        found.append(_judge(network, trial, latents, generator.manual_seed(seed)))
         if _settled(found):
             break
     return SPREADS[_chosen(found)]
 
 
 def _judge(
-    network: MultimodalVAE,
-    batch: MaskedBatch,
-    s: int,
-    latents: list[tuple[Tensor, Tensor]],
-    x: Tensor,
-    judged: Tensor,
-    generator: torch.Generator,
+    network: MultimodalVAE, trial: Trial, latents: list[tuple[Tensor, Tensor]], generator: torch.Generator
 ) -> tuple[float, float]:
     """Give the log-likelihood of each value judged by itself, and the share of them within their limits."""
-    absent = ~batch.presence[:, s]
-    log_p, drawn = [], []
+    absent = ~trial.batch.presence[:, trial.s]
+    below = at = torch.zeros_like(trial.x)
+    log_p = []
     for z, w in latents:
-        p = network.decode(s, z, w, batch, network.decoders[s].doubt(absent, generator))
-        log_p.append(p.log_prob(x))
-        drawn.append(p.sample(generator))
-    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[judged].double().mean()
-    tails = torch.tensor([0.5 - COVERAGE / 2, 0.5 + COVERAGE / 2]).to(x)
-    low, high = torch.quantile(torch.stack(drawn), tails, dim=0)
-    # A limit that a discrete value equals counts as half: no limits of counts could hold exactly a given share.
-    within = 0.5 * (((low < x) & (x < high)).double() + ((low <= x) & (x <= high)).double())
-    return float(likelihood), float(within[judged].mean())
+        p = network.decode(trial.s, z, w, trial.batch, network.decoders[trial.s].doubt(absent, generator))
+        log_p.append(p.log_prob(trial.x))
+        drawn = p.sample(generator)
+        below, at = below + (drawn < trial.x), at + (drawn == trial.x)
+    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[trial.entries].double().mean()
+    within = held(below, at, len(latents), COVERAGE)[trial.entries].double().mean()
+    return float(likelihood), float(within)
+
+
+def held(below: Tensor, at: Tensor, n: int, coverage: float) -> Tensor:
+    """Say whether limits that should hold a share of the values hold a value, from draws as likely as the value is.
+
+    Parameters
+    ----------
+    below, at
+        How many draws are less than the value, and how many equal it.
+    n
+        Number of draws.
+    coverage
+        The share that the limits should hold.
+
+    Returns
+    -------
+    torch.Tensor
+        From 0 to 1: the part of the ranks that the value could have among the draws, were ties broken by chance, that
+        lies between the tails. No limits of zeros and ones hold exactly 95 % of them; these parts have that average
+        wherever value and draws come from one distribution (the randomised probability integral transform: Dunn and
+        Smyth, J. Comput. Graph. Stat. 1996).
+
+    Examples
+    --------
+    >>> below, at = torch.tensor([0.0, 50.0, 0.0]), torch.tensor([0.0, 0.0, 99.0])
+    >>> held(below, at, 99, 0.5).tolist()
+    [0.0, 1.0, 0.5]
+    """
+    low, high = below / (n + 1), (below + at + 1) / (n + 1)
+    tail = 0.5 - coverage / 2
+    return (high.clamp(max=1 - tail) - low.clamp(min=tail)).clamp(min=0) / (high - low)
 
 
 def _settled(judged: list[tuple[float, float]]) -> bool:

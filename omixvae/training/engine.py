@@ -221,7 +221,8 @@ def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan:
                 "the start of the mixture prior",
                 f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
             )
-        groups = group_latents(latent, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
+        n_measured = source.presence[rows].sum(axis=1)
+        groups = group_latents(latent, n_measured, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
         # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
         z = torch.cat([q.rsample(generator) for q in beliefs])
         network.prior.initialise(z, torch.from_numpy(groups).long().to(z.device))

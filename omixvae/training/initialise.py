@@ -27,6 +27,9 @@ APART = 0.15
 """Groups of observations are different clusters if they have less than this part of the neighbours in one another that
 they would have by chance."""
 
+JUDGES = 30
+"""So many of each group, those with the most modalities, say whether it is a cluster of its own."""
+
 
 def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.random.Generator) -> None:
     """Start inputs, decoders and likelihoods at the means and variances of the data.
@@ -88,13 +91,17 @@ def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     return known
 
 
-def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: int) -> np.ndarray:
+def group_latents(
+    latent: np.ndarray, n_measured: np.ndarray, n_clusters: int, *, choose: bool, seed: int
+) -> np.ndarray:
     """Find groups of observations in latent space.
 
     Parameters
     ----------
     latent
         Shape (n, d): posterior mean of each observation.
+    n_measured
+        Shape (n,): how many modalities each has.
     n_clusters
         Number of groups, or the most that are allowed.
     choose
@@ -117,7 +124,7 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
     --------
     >>> rng = np.random.default_rng(0)
     >>> latent = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 50, axis=0) + rng.standard_normal((150, 2))
-    >>> len(np.unique(group_latents(latent, 10, choose=True, seed=0)))
+    >>> len(np.unique(group_latents(latent, np.full(150, 2), 10, choose=True, seed=0)))
     3
     """
     if not choose:
@@ -126,16 +133,18 @@ def group_latents(latent: np.ndarray, n_clusters: int, *, choose: bool, seed: in
         return groups
     allowed = [found for found in _communities(latent, seed) if found.max() < n_clusters]
     finest = max(allowed, key=lambda found: int(found.max()), default=np.zeros(len(latent), np.intp))
-    return united(latent, finest)[finest]
+    return united(latent, n_measured, finest)[finest]
 
 
-def united(latent: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def united(latent: np.ndarray, n_measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Say which groups of observations belong together: those that the graph of nearest neighbours connects.
 
     Parameters
     ----------
     latent
         Shape (n, d): posterior mean of each observation.
+    n_measured
+        Shape (n,): how many modalities each has.
     groups
         Shape (n,): group of each observation, 0 to k - 1.
 
@@ -149,9 +158,15 @@ def united(latent: np.ndarray, groups: np.ndarray) -> np.ndarray:
     Between two groups there are e_ab of the edges of the graph; were edges drawn without regard to groups, there would
     be e_a e_b, with e_a the part of all ends that a has. The pair with the largest ratio e_ab / (e_a e_b), the
     connectivity of PAGA (Wolf et al., Genome Biology 2019), becomes one group, until all ratios are below `APART`.
+
+    An observation of which little is known lies between the groups that it could belong to, and would connect them. The
+    graph is therefore one of the observations with the most modalities, down to the number that `JUDGES` of a group
+    have; so a group in which no observation has them all is still judged.
     """
-    members = np.eye(groups.max() + 1)[groups]
-    graph = _neighbour_graph(latent)
+    fewest = [np.sort(n_measured[groups == group])[-JUDGES:][0] for group in range(groups.max() + 1)]
+    judges = n_measured >= np.array(fewest)[groups]
+    members = np.eye(groups.max() + 1)[groups[judges]]
+    graph = _neighbour_graph(latent[judges])
     clusters = [np.array([group]) for group in range(members.shape[1])]
     edges = np.asarray(members.T @ (graph @ members)) / graph.sum()
     while len(clusters) > 1:
@@ -165,7 +180,8 @@ def united(latent: np.ndarray, groups: np.ndarray) -> np.ndarray:
         edges = np.delete(np.delete(edges, b, 0), b, 1)
         clusters[a] = np.concatenate([clusters[a], clusters.pop(b)])
     cluster = np.empty(members.shape[1], np.intp)
-    for number, i in enumerate(sorted(range(len(clusters)), key=lambda i: -members[:, clusters[i]].sum())):
+    size = np.bincount(groups)
+    for number, i in enumerate(sorted(range(len(clusters)), key=lambda i: -size[clusters[i]].sum())):
         cluster[clusters[i]] = number
     return cluster
 

@@ -30,6 +30,7 @@ from benchmarks.peers.sets import (
     hide_types,
     on_scale,
     padded,
+    untied,
     values_of,
 )
 
@@ -283,6 +284,21 @@ def test_limits_that_are_right_cover_what_they_say():
     limits = np.stack([tail * doubt for tail in tails])
     scores = coverage_scores(truth * doubt, limits, rng.random((400, 50)) < 0.5)
     assert scores == pytest.approx({"cover50": 0.5, "cover80": 0.8, "cover95": 0.95}, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.8, 40.0])
+def test_limits_of_whole_numbers_cover_what_they_say_once_ties_are_broken(rate):
+    rng = np.random.default_rng(0)
+    truth = rng.poisson(rate, (400, 50)).astype(float)
+    draws = untied(rng.poisson(rate, (4000, 1, 50)), truth, rng)
+    limits = np.quantile(draws, [side for c in COVERAGES for side in ((1 - c) / 2, (1 + c) / 2)], axis=0)
+    scores = coverage_scores(untied(truth, truth, rng), limits, np.isfinite(truth))
+    assert scores == pytest.approx({"cover50": 0.5, "cover80": 0.8, "cover95": 0.95}, abs=0.01)
+
+
+def test_values_that_are_no_whole_numbers_stay_where_they_are():
+    values = np.array([[0.5, 2.0], [np.nan, 1.0]])
+    np.testing.assert_array_equal(untied(values, values, np.random.default_rng(0)), values)
 
 
 def test_abundances_are_compared_on_the_log_scale():

@@ -12,7 +12,7 @@ import omixvae
 from omixvae.data import from_mudata
 from omixvae.inference import predict, shared_latent
 from omixvae.plan import ModalityPlan
-from omixvae.training.calibrate import SPREADS, calibrate
+from omixvae.training.calibrate import SPREADS, calibrate, held
 from omixvae.vae import MultimodalVAE
 
 NOISE = 0.5
@@ -49,6 +49,17 @@ def needed(deviation):
         if stats.norm.cdf(limit / deviation) - stats.norm.cdf(-limit / deviation) >= 0.95:
             return spread
     raise AssertionError
+
+
+@pytest.mark.parametrize("law", [stats.bernoulli(0.05), stats.poisson(0.3), stats.poisson(30), stats.norm()])
+@pytest.mark.parametrize("n_draws", [9, 100])
+def test_limits_from_draws_hold_what_they_should_of_values_from_the_same_distribution(law, n_draws):
+    drawn = law.rvs((n_draws + 1, 20_000), random_state=0).astype(float)
+    below, at = ((drawn[1:] < drawn[0]).sum(0), (drawn[1:] == drawn[0]).sum(0))
+    for coverage in (0.5, 0.95):
+        part = held(torch.from_numpy(below), torch.from_numpy(at), n_draws, coverage)
+        assert part.mean().item() == pytest.approx(coverage, abs=0.01)
+        assert 0 <= part.min() <= part.max() <= 1 + 1e-6
 
 
 @pytest.mark.parametrize("deviation", [0.3, 0.8, 1.2])
