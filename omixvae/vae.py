@@ -1,6 +1,7 @@
 """The multi-modal variational autoencoder: holds the parts, encodes and decodes. No loss, no MuData."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TypeVar, cast
 
 import torch
@@ -169,18 +170,40 @@ class MultimodalVAE(nn.Module):
             Shape (n, m, p); p is 0 where no modality has a private latent. Its `detach` stops the encoders' parameters
             but not z, through which those of q(z | x) are still reached.
         """
+        return self.private_posteriors(h, (present, z))[0]
+
+    def private_posteriors(
+        self, h: Float[Tensor, "n m e"], *given: tuple[Bool[Tensor, "n m"], Float[Tensor, "n d"]]
+    ) -> list[DiagonalGaussian]:
+        """Give q(w_s | z, x_S) for several S and z of each observation; what they have in common is computed once.
+
+        Parameters
+        ----------
+        h
+            From `features`.
+        *given
+            Pairs of a set S and a point z, as for `private_posterior`.
+
+        Returns
+        -------
+        list of DiagonalGaussian
+            One of shape (n, m, p) for each pair.
+        """
         encoder = self.private_encoder
         if encoder is None:
-            nothing = h.new_zeros(*present.shape, 0)
-            return DiagonalGaussian(nothing, nothing)
+            nothing = h.new_zeros(*h.shape[:2], 0)
+            return [DiagonalGaussian(nothing, nothing) for _ in given]
+        g = encoder.embed(h)
+        present, z = (torch.cat(parts) for parts in zip(*given, strict=True))
+        q: DiagonalGaussian = encoder(g.repeat(len(given), 1, 1), present, z)
 
-        def stopped() -> DiagonalGaussian:
+        def stopped(present: Tensor, z: Tensor) -> DiagonalGaussian:
             parameters = {name: parameter.detach() for name, parameter in encoder.named_parameters()}
-            r: DiagonalGaussian = functional_call(encoder, parameters, (h.detach(), present, z))
+            r: DiagonalGaussian = functional_call(encoder, parameters, (g.detach(), present, z))
             return r
 
-        q: DiagonalGaussian = encoder(h, present, z)
-        return DiagonalGaussian(q.loc, q.scale, stopped)
+        parts = zip(q.loc.chunk(len(given)), q.scale.chunk(len(given)), given, strict=True)
+        return [DiagonalGaussian(loc, scale, partial(stopped, *at)) for loc, scale, at in parts]
 
     def trusted(self, s: int, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Draw latents in towards the average, as far as predictions of a modality from the others go too far.

@@ -91,6 +91,9 @@ class ExactPosterior(Aggregation):
 class ExactPrivate(nn.Module):
     """p(w_s | z, x_s), one dimension."""
 
+    def embed(self, h):
+        return h
+
     def forward(self, h, present, z):
         information, taken, precision = h[..., -2 - z.shape[-1]], h[..., -1 - z.shape[-1] : -1], h[..., -1] + 1
         mean = (information - (taken * z.unsqueeze(1)).sum(-1)) / precision

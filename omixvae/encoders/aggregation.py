@@ -47,14 +47,14 @@ class PrivateEncoder(nn.Module, ABC):
         self.register_buffer("used", used, persistent=False)
 
     def forward(
-        self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]
+        self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]
     ) -> DiagonalGaussian:
         """Give the beliefs about w, shape (n, m, p); the prior where a modality is absent (Eq. A10).
 
         Parameters
         ----------
-        h
-            Features of each modality; whatever stands for an absent one is not used.
+        g
+            From `embed`; whatever stands for an absent modality is not used.
         present
             True for the modalities of S.
         z
@@ -65,13 +65,27 @@ class PrivateEncoder(nn.Module, ABC):
         DiagonalGaussian
             Shape (n, m, p).
         """
-        here = present.unsqueeze(-1)
-        q = gaussian_from(self._encode(torch.where(here, h, 0.0), present, z))
-        known = here & self.used
+        q = gaussian_from(self._combine(g, present, z))
+        known = present.unsqueeze(-1) & self.used
         return DiagonalGaussian(torch.where(known, q.loc, 0.0), torch.where(known, q.scale, 1.0))
 
     @abstractmethod
-    def _encode(self, h: Tensor, present: Tensor, z: Tensor) -> Tensor:
+    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
+        """Do what concerns each modality by itself, whatever S and z are: the same for all of an observation.
+
+        Parameters
+        ----------
+        h
+            Features of each modality; finite, also where it is absent.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (n, m, any size).
+        """
+
+    @abstractmethod
+    def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:
         """Give [μ_s, log σ_s], shape (n, m, 2 p); whatever is said of an absent modality is not used."""
 
 

@@ -73,7 +73,8 @@ class AttentivePrivateEncoder(PrivateEncoder):
     Examples
     --------
     >>> encoder = AttentivePrivateEncoder(4, n_latent=2, n_private=[3, 1], hidden_size=8)
-    >>> encoder(torch.zeros(5, 2, 4), torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2)).mean.shape
+    >>> g = encoder.embed(torch.zeros(5, 2, 4))
+    >>> encoder(g, torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2)).mean.shape
     torch.Size([5, 2, 3])
     """
 
@@ -86,8 +87,13 @@ class AttentivePrivateEncoder(PrivateEncoder):
         self.norm = nn.LayerNorm(size)
         self.out = nn.ModuleList(nn.Linear(size, 2 * max(n_private)) for _ in n_private)
 
-    def _encode(self, h: Tensor, present: Tensor, z: Tensor) -> Tensor:
-        g = torch.where(present.unsqueeze(-1), self.chi_1(h) + self.chi_2(z).unsqueeze(1), 0.0)
+    def embed(self, h: Tensor) -> Tensor:
+        """Give χ₁(h_s)."""
+        g: Tensor = self.chi_1(h)
+        return g
+
+    def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:
+        g = torch.where(present.unsqueeze(-1), g + self.chi_2(z).unsqueeze(1), 0.0)
         g = self.norm(self.block(g, present))
         return torch.stack([out(g[:, s]) for s, out in enumerate(self.out)], dim=1)
 

@@ -21,7 +21,8 @@ class OwnPrivateEncoder(PrivateEncoder):
     Examples
     --------
     >>> encoder = OwnPrivateEncoder(4, n_latent=2, n_private=[3, 1], hidden_size=8)
-    >>> encoder(torch.zeros(5, 2, 4), torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2)).mean.shape
+    >>> g = encoder.embed(torch.zeros(5, 2, 4))
+    >>> encoder(g, torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2)).mean.shape
     torch.Size([5, 2, 3])
     """
 
@@ -29,8 +30,12 @@ class OwnPrivateEncoder(PrivateEncoder):
         super().__init__(n_features, n_latent, n_private, hidden_size)
         self.own = nn.ModuleList(MLP(n_features, [hidden_size], 2 * max(n_private)) for _ in n_private)
 
-    def _encode(self, h: Tensor, present: Tensor, z: Tensor) -> Tensor:
+    def embed(self, h: Tensor) -> Tensor:
+        """Give [μ_s, log σ_s]: all that there is to do."""
         return torch.stack([own(h[:, s]) for s, own in enumerate(self.own)], dim=1)
+
+    def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:
+        return g
 
 
 class PooledPrivateEncoder(PrivateEncoder):
@@ -43,7 +48,8 @@ class PooledPrivateEncoder(PrivateEncoder):
     Examples
     --------
     >>> encoder = PooledPrivateEncoder(4, n_latent=2, n_private=[3, 1], hidden_size=8)
-    >>> r = encoder(torch.zeros(5, 2, 4), torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2))
+    >>> g = encoder.embed(torch.zeros(5, 2, 4))
+    >>> r = encoder(g, torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, 2))
     >>> r.mean.shape, r.mean[0, 1, 1:].tolist()
     (torch.Size([5, 2, 3]), [0.0, 0.0])
     """
@@ -55,7 +61,12 @@ class PooledPrivateEncoder(PrivateEncoder):
         self.chi_2 = MLP(n_features, [hidden_size], hidden_size)
         self.rho = MLP(hidden_size, [hidden_size], 2 * max(n_private))
 
-    def _encode(self, h: Tensor, present: Tensor, z: Tensor) -> Tensor:
-        pooled = torch.where(present.unsqueeze(-1), self.chi_0(h), 0.0).sum(1, keepdim=True)
-        parameters: Tensor = self.rho(pooled + self.chi_1(z).unsqueeze(1) + self.chi_2(h))
+    def embed(self, h: Tensor) -> Tensor:
+        """Give χ₀(h_s) and χ₂(h_s), side by side."""
+        return torch.cat([self.chi_0(h), self.chi_2(h)], dim=-1)
+
+    def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:
+        g_0, g_2 = g.chunk(2, dim=-1)
+        pooled = torch.where(present.unsqueeze(-1), g_0, 0.0).sum(1, keepdim=True)
+        parameters: Tensor = self.rho(pooled + self.chi_1(z).unsqueeze(1) + g_2)
         return parameters

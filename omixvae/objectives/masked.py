@@ -69,8 +69,7 @@ def masked_bound(
     (q_s, q_o), p = network.posteriors(h, subset, observed), network.prior()
     z_s, z_o = q_s.rsample(generator), q_o.rsample(generator)
     believed = observed if private is None else observed & (subset | private)
-    r_s, r_o = network.private_posterior(h, subset, z_s), network.private_posterior(h, believed, z_o)
-    r_s_at_o = network.private_posterior(h, subset, z_o)
+    r_s, r_o, r_s_at_o = network.private_posteriors(h, (subset, z_s), (believed, z_o), (subset, z_o))
     w_s, w_o = r_s.rsample(generator), r_o.rsample(generator)
     p_w = DiagonalGaussian(torch.zeros_like(w_o), torch.ones_like(w_o))
 

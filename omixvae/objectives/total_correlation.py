@@ -63,7 +63,7 @@ def total_correlation_bound(
     q_o, q_s = network.posteriors(h, observed, subset)
     z = q_o.rsample(generator)
     believed = observed if private is None else observed & (subset | private)
-    r_o, r_s = network.private_posterior(h, believed, z), network.private_posterior(h, subset, z)
+    r_o, r_s = network.private_posteriors(h, (believed, z), (subset, z))
     w = r_o.rsample(generator)
     reconstruction = network.log_prob(batch, z.unsqueeze(1).expand(-1, observed.shape[1], -1), w)
     cross = divergence(q_o, q_s, z, kl)

@@ -138,7 +138,7 @@ def test_masked_bound_equals_the_naive_loop(beta, dropout, float64):
             return stats.norm.logpdf(w[i, s, :p].numpy()).sum()
         present = torch.zeros(1, m, dtype=torch.bool)
         present[:, modalities] = True
-        r = network.private_encoder(h[i : i + 1], present, z[i : i + 1])
+        r = network.private_encoder(network.private_encoder.embed(h[i : i + 1]), present, z[i : i + 1])
         return stats.norm.logpdf(w[i, s, :p].numpy(), r.loc[0, s, :p].numpy(), r.scale[0, s, :p].numpy()).sum()
 
     def log_p(i, s, z, w):
