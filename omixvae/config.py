@@ -192,7 +192,9 @@ class TrainingConfig:
         "auto", Word(("auto", "cpu", "cuda", "mps")), "Where to compute; auto takes a CUDA GPU if there is one."
     )
     precision: str = option(
-        "auto", Word(("auto", "float32", "float64")), "Floating point numbers of the model; auto is float32."
+        "auto",
+        Word(("auto", "float32", "float64", "mixed")),
+        "Floating point numbers of the model; mixed multiplies matrices in bfloat16 while training.",
     )
     seed: int = option(0, Number(int, 0, 2**31 - 1), "Seed of all random numbers; the same seed gives the same result.")
     progress: bool = option(True, Flag(), "Show the progress of the training.")

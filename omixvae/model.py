@@ -12,12 +12,12 @@ from torch import nn
 from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
+from omixvae.devices import resolve_device
 from omixvae.errors import InputError, nearest
 from omixvae.likelihoods import Likelihood
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.storage import Fitted, read_model, save_model
-from omixvae.training.devices import resolve_device
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import TrainingProgress

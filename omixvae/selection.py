@@ -17,6 +17,7 @@ from omixvae.config import Config
 from omixvae.data import MaskedModalities, from_mudata
 from omixvae.data.masked import ModalityTable
 from omixvae.data.sampler import folds, held_out_split
+from omixvae.devices import resolve_device
 from omixvae.errors import InputError, raise_together
 from omixvae.inference import log_likelihood, predict
 from omixvae.likelihoods.choice import suitable
@@ -24,7 +25,6 @@ from omixvae.model import LIKELIHOOD_SAMPLES, OmixVAE
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.results import IMPUTATION_SAMPLES
-from omixvae.training.devices import resolve_device
 from omixvae.training.engine import DivergedError, train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import SelectionProgress

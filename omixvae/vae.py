@@ -311,4 +311,4 @@ def new_network(plan: Plan, device: torch.device, own: OwnModules = NO_OWN_MODUL
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         network = MultimodalVAE(plan, own)
-    return network.to(device, getattr(torch, plan.precision))
+    return network.to(device, plan.dtype)

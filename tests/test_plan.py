@@ -113,7 +113,7 @@ def test_what_is_asked_for_is_done_and_said():
 def test_every_decision_has_its_reason_in_one_line():
     plan = make_plan(Config(), from_mudata(build_mdata()))
     decided = {f.name for _, f in Config.fields() if f.default == "auto"}
-    decided -= {"likelihoods", "size_factors", "device", "precision"}
+    decided -= {"likelihoods", "size_factors", "device"}
     decided |= {f"likelihood of {m.name}" for m in plan.modalities} | {"size factor of rna"}  # the only counts
     assert decided == set(plan.reasons)
     for name, reason in plan.reasons.items():

@@ -23,10 +23,10 @@ from benchmarks.paper.simulations import Simulation, to_mudata
 from benchmarks.paper.systems import System
 from omixvae import OmixVAE
 from omixvae.data.masked import ModalityBatch, Moments
+from omixvae.devices import resolve_device
 from omixvae.likelihoods import Likelihood
 from omixvae.likelihoods.categorical import Categorical, Indicators
 from omixvae.likelihoods.continuous import Laplace
-from omixvae.training.devices import resolve_device
 
 __all__ = ["Files", "coloured", "decoder", "encoder", "pairs", "read_images", "read_text", "run", "text_columns"]
 

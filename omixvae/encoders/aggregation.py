@@ -181,7 +181,7 @@ def gaussian_from(parameters: Float[Tensor, "*n d2"]) -> DiagonalGaussian:
     DiagonalGaussian
         Shape (..., d).
     """
-    mean, log_scale = parameters.chunk(2, dim=-1)
+    mean, log_scale = _full_precision(parameters).chunk(2, dim=-1)
     return DiagonalGaussian(mean, SMALLEST_SCALE + torch.exp(log_scale.clamp(max=LARGEST_LOG_SCALE)))
 
 
@@ -221,7 +221,13 @@ def mixture_from(parameters: Float[Tensor, "*n k_1_plus_2d"], n_components: int)
     The components begin near their mean: almost one Gaussian, which parts where the data ask for it. From components
     that are apart, the samples tell little of x, and the decoder learns to do without the latents.
     """
+    parameters = _full_precision(parameters)
     logits, rest = parameters[..., :n_components], parameters[..., n_components:]
     components = rest.reshape(*rest.shape[:-1], n_components, -1)
     q = gaussian_from(torch.lerp(components.mean(-2, keepdim=True), components, COMPONENT_SPREAD))
     return GaussianMixture(logits, q.loc, q.scale)
+
+
+def _full_precision(parameters: Tensor) -> Tensor:
+    """Widen what products in bfloat16 gave: a log-density takes differences, of which eight bits leave nothing."""
+    return parameters.float() if parameters.dtype == torch.bfloat16 else parameters

@@ -11,6 +11,7 @@ from torch import Tensor
 from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, Source
 from omixvae.data.sampler import epoch_batches, held_out_split
+from omixvae.devices import kept_memory
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
 from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
@@ -41,6 +42,7 @@ class DivergedError(InputError):
     """The loss is no longer a finite number; says at which step, and which term."""
 
 
+@kept_memory()
 @torch.enable_grad()
 def train(
     network: MultimodalVAE, source: Source, plan: Plan, *, on_epoch: Callable[[Epoch], None] | None = None
@@ -139,9 +141,10 @@ def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator:
     if plan.private_dropout and network.n_private:
         chance = torch.rand(subset.shape, generator=generator, device=subset.device)
         private = chance >= plan.private_dropout
-    return OBJECTIVES[plan.objective](
-        network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private
-    )
+    with torch.autocast(subset.device.type, torch.bfloat16, enabled=plan.precision == "mixed"):
+        return OBJECTIVES[plan.objective](
+            network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private
+        )
 
 
 def _step(
