@@ -248,14 +248,17 @@ class MultimodalVAE(nn.Module):
         DataDistribution
             Shape (..., n, g), in the data's units.
         """
-        shape = z.shape[:-1]
-        decoder, covariates = self.decoders[s], batch.covariates.expand(*shape, -1)
+        exposure = batch.modalities[s].exposure.expand(*z.shape[:-1], -1)
+        p: DataDistribution = self.likelihoods[s](self._decoded(s, z, w, batch, doubt), exposure)
+        return p
+
+    def _decoded(self, s: int, z: Tensor, w: Tensor, batch: MaskedBatch, doubt: Tensor | None = None) -> Tensor:
+        """Give what the decoder of a modality says, and beside it what the covariates alone do."""
+        decoder, covariates = self.decoders[s], batch.covariates.expand(*z.shape[:-1], -1)
         decoded = decoder(z, w, covariates)
         decoded = decoded if doubt is None else decoded + doubt
         beside = decoder.beside(covariates)
-        decoded = decoded if beside is None else torch.cat([decoded, beside], dim=-1)
-        p: DataDistribution = self.likelihoods[s](decoded, batch.modalities[s].exposure.expand(*shape, -1))
-        return p
+        return decoded if beside is None else torch.cat([decoded, beside], dim=-1)
 
     def log_prob(
         self,
@@ -286,8 +289,7 @@ class MultimodalVAE(nn.Module):
             if only is not None and not only[s]:
                 total.append(z.new_zeros(len(z)))
                 continue
-            log_p = self.decode(s, z[:, s], w[:, s], batch).log_prob(modality.filled)
-            total.append(modality.only_measured(log_p, 0.0).sum(-1))
+            total.append(self.likelihoods[s].score(self._decoded(s, z[:, s], w[:, s], batch), modality))
         return torch.stack(total, dim=1)
 
 

@@ -243,35 +243,38 @@ class ModalityTable:
         """
         row = self.row[index]
         here = np.flatnonzero(row >= 0)
-        values = _scatter(self.values, row[here], here, len(index), device, dtype)
+        values, stored = _scatter(self.values, row[here], here, len(index), device, dtype)
         missing = None
         if self.missing is not None:
-            missing = ~_scatter(self.missing, row[here], here, len(index), device, torch.bool)
+            missing = ~_scatter(self.missing, row[here], here, len(index), device, torch.bool)[0]
         present = torch.from_numpy(row >= 0).to(device)
         library = torch.from_numpy(self.library[index]).to(device, dtype)
         complete = missing is None and len(here) == len(index)
         coverage = None
         if self.coverage is not None:
-            coverage = _scatter(self.coverage, row[here], here, len(index), device, dtype)
-        return ModalityBatch(values, present, missing, library, complete, coverage)
+            coverage, _ = _scatter(self.coverage, row[here], here, len(index), device, dtype)
+        return ModalityBatch(values, present, missing, library, complete, coverage, stored)
 
 
 def _scatter(
     matrix: Matrix, rows: np.ndarray, to: np.ndarray, n: int, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """Copy rows of a stored matrix into a dense (n, g) tensor of zeros, made on the device."""
+) -> tuple[Tensor, Tensor | None]:
+    """Copy rows of a stored matrix into a dense (n, g) tensor, made on the device; and say where it may not be zero.
+
+    These are flat positions, ascending as `to` and the columns of a row do; None for a dense matrix.
+    """
     if sp.issparse(matrix):
         part = matrix[rows]
-        flat = np.repeat(to * part.shape[1], np.diff(part.indptr)) + part.indices
+        flat = torch.from_numpy(np.repeat(to * part.shape[1], np.diff(part.indptr)) + part.indices).to(device)
         dense = torch.zeros(n * part.shape[1], device=device, dtype=dtype)
-        dense[torch.from_numpy(flat).to(device)] = torch.from_numpy(part.data).to(device, dtype)
-        return dense.view(n, part.shape[1])
+        dense[flat] = torch.from_numpy(part.data).to(device, dtype)
+        return dense.view(n, part.shape[1]), flat
     part = torch.from_numpy(np.ascontiguousarray(matrix[rows])).to(device, dtype)
     if len(to) == n:
-        return part
+        return part, None
     dense = torch.zeros(n, matrix.shape[1], device=device, dtype=dtype)
     dense[torch.from_numpy(to).to(device)] = part
-    return dense
+    return dense, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,6 +295,8 @@ class ModalityBatch:
         Set by whoever knows that every observation is present and every entry measured: saves looking at the mask.
     coverage
         Shape (n, g), the number that each count is out of (see `ModalityTable`); None where there is no such thing.
+    stored
+        Shape (k,), ascending: positions in the flattened `values` outside which they are zero; None where not known.
     """
 
     values: Float[Tensor, "n g"]
@@ -300,6 +305,7 @@ class ModalityBatch:
     library: Float[Tensor, " n"]
     complete: bool = False
     coverage: Float[Tensor, "n g"] | None = None
+    stored: Int[Tensor, " k"] | None = None
 
     @property
     def exposure(self) -> Float[Tensor, "n g_or_1"]:

@@ -11,7 +11,9 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
+from omixvae.likelihoods.composition import CompositionLogProb
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.ratios import STIRLING_FROM, log_binomial_ratio
 
 __all__ = [
     "NegativeBinomial",
@@ -21,10 +23,6 @@ __all__ = [
     "ZeroInflatedCounts",
     "ZeroInflatedNegativeBinomial",
 ]
-
-STIRLING_FROM = 64.0
-"""Counts from which log Γ ratios are taken by Stirling's series: at 10⁶ counts log Γ(x) itself is about 10⁷, whose last
-float32 digit is a whole nat, while the series keeps the ratio's own digits (its error here is below 10⁻⁸)."""
 
 LARGEST_DEVIATION = 8.0
 """Of a log count from its mean, where no total sets a limit: a factor of 3,000, which no cell needs, and beyond which
@@ -43,15 +41,6 @@ START_LOGIT = -2.2
 def is_count(values: np.ndarray) -> np.ndarray:
     """Tell for each value whether it is a whole number that is not negative."""
     return np.isfinite(values) & (values >= 0) & (values == np.round(values))
-
-
-def log_binomial_ratio(x: Tensor, theta: Tensor) -> Tensor:
-    """Give log Γ(x + θ) - log Γ(θ) - log Γ(x + 1), accurate for counts of any size."""
-    a, b = x + theta, x + 1
-    series = (b - 0.5) * torch.log1p((theta - 1) / b) + (theta - 1) * (a.log() - 1) + (1 / a - 1 / b) / 12
-    small = torch.where(x < STIRLING_FROM, x, 0.0)
-    exact = torch.lgamma(small + theta) - torch.lgamma(small + 1)
-    return torch.where(x < STIRLING_FROM, exact, series) - torch.lgamma(theta)
 
 
 def plain_log_prob(x: Tensor, log_mu: Tensor, log_theta: Tensor) -> Tensor:
@@ -323,6 +312,21 @@ class NegativeBinomial(_Composition):
         """Make the distribution of each count."""
         decoded, log_theta = self._dispersed(decoded, self.log_theta)
         return NegativeBinomialCounts(self._log_mean(decoded, exposure), log_theta)
+
+    def score(self, decoded: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, " n"]:
+        """Sum the log-probabilities of each observation in one pass over the counts, where that can be done."""
+        stored = modality.stored
+        if stored is None and decoded.device.type == "cpu":
+            stored = modality.filled.flatten().nonzero().squeeze(-1)
+        if self.by_batch or not self.by_total or modality.observed is not None or stored is None:
+            return super().score(decoded, modality)
+        total = torch.where(modality.present, modality.library, 1.0)
+        log_theta = self.log_theta.clamp(*LOG_THETA_LIMITS)
+        with torch.autocast(decoded.device.type, enabled=False):
+            result: Tensor = CompositionLogProb.apply(  # type: ignore[no-untyped-call]
+                decoded, log_theta, self.center, self.unit, total, modality.filled, stored
+            )
+        return torch.where(modality.present, result, 0.0)
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.counts import is_count, log_binomial_ratio
+from omixvae.likelihoods.counts import is_count
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.ratios import log_binomial_ratio
 
 __all__ = ["Bernoulli", "BernoulliTrials", "Beta", "BetaFractions", "Binomial", "BinomialCounts"]
 

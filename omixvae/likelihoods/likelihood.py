@@ -95,6 +95,24 @@ class Likelihood(nn.Module, ABC):
             Shape (..., g).
         """
 
+    def score(self, decoded: Float[Tensor, "n rg"], modality: ModalityBatch) -> Float[Tensor, " n"]:
+        """Give the log-probability of what was measured of each observation, in nats; 0 where it lacks the modality.
+
+        Parameters
+        ----------
+        decoded
+            What the decoder gives, shape (n, r g).
+        modality
+            The values, and what else is known of the observations.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (n,): summed over the measured entries.
+        """
+        p: DataDistribution = self(decoded, modality.exposure)
+        return modality.only_measured(p.log_prob(modality.filled), 0.0).sum(-1)
+
     @staticmethod
     @abstractmethod
     def check(values: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from scipy import stats
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods import LIKELIHOODS
 from omixvae.likelihoods.categorical import Categorical
+from omixvae.likelihoods.composition import VALUES_AT_ONCE
 from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal, StudentT
 from omixvae.likelihoods.counts import (
-    STIRLING_FROM,
     NegativeBinomial,
     NegativeBinomialCounts,
     PoissonCounts,
@@ -18,6 +18,8 @@ from omixvae.likelihoods.counts import (
     plain_log_prob,
 )
 from omixvae.likelihoods.fractions import EDGE, Bernoulli, Beta
+from omixvae.likelihoods.likelihood import Likelihood
+from omixvae.likelihoods.ratios import STIRLING_FROM
 from omixvae.testing import check_likelihood
 
 COUNTS = torch.arange(400.0)
@@ -229,6 +231,65 @@ def test_fused_negative_binomial_equals_the_plain_one(observations, density, gen
     assert "SparseLogProb" in type(NegativeBinomialCounts(*inputs).log_prob(x).grad_fn).__name__
     for fused, plain in zip(*results, strict=True):
         torch.testing.assert_close(fused, plain, rtol=1e-7, atol=1e-6)
+
+
+def counts_in_parts(n, g, density, generator, float64):
+    """Counts of which some observations have none, and a likelihood with parameters of its own for each feature."""
+    x = torch.poisson(torch.full((n, g), 3.0, dtype=float64), generator=generator)
+    x = torch.where(torch.rand((n, g), generator=generator) < density, x, 0.0)
+    present = torch.rand(n, generator=generator) < 0.8
+    values = torch.where(present.unsqueeze(-1), x, 0.0)
+    stored = values.flatten().nonzero().squeeze(-1)
+    modality = ModalityBatch(values, present, None, values.sum(-1) + 5, stored=stored)
+    likelihood = NegativeBinomial(g).to(float64)
+    with torch.no_grad():
+        likelihood.log_theta.copy_(2 * torch.randn(g, generator=generator, dtype=float64))
+        likelihood.center.copy_(torch.randn(g, generator=generator, dtype=float64))
+        likelihood.unit.copy_(0.2 + torch.rand(g, generator=generator, dtype=float64))
+    return modality, likelihood, 3 * torch.randn(n, g, generator=generator, dtype=float64)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize(("n", "g"), [(50, 7), (30, VALUES_AT_ONCE // 8), (2, 2 * VALUES_AT_ONCE)])
+def test_counts_scored_in_one_pass_score_as_entry_by_entry(n, g, density, generator, float64):
+    modality, likelihood, decoded = counts_in_parts(n, g, density, generator, float64)
+    upstream = torch.randn(n, generator=generator, dtype=float64)
+    results = []
+    for score in (likelihood.score, lambda d, m: Likelihood.score(likelihood, d, m)):
+        d = decoded.clone().requires_grad_()
+        value = score(d, modality)
+        nodes = [type(node).__name__ for node, _ in value.grad_fn.next_functions]
+        assert ("CompositionLogProbBackward" in nodes) == (not results), nodes
+        results.append((value.detach(), *torch.autograd.grad(value, (d, likelihood.log_theta), upstream)))
+    for fused, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-8, atol=1e-8)
+    assert (results[0][0][~modality.present] == 0).all()
+
+
+def test_counts_scored_in_one_pass_have_the_gradient_of_their_score(generator, float64):
+    modality, likelihood, decoded = counts_in_parts(6, 5, 0.5, generator, float64)
+
+    def score(decoded, log_theta):
+        return torch.func.functional_call(_Scored(likelihood), {"parts.log_theta": log_theta}, (decoded, modality))
+
+    log_theta = likelihood.log_theta.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(score, (decoded.requires_grad_(), log_theta))
+
+
+def test_counts_scored_in_bfloat16_keep_the_precision_of_what_is_not_decoded(generator):
+    modality, likelihood, decoded = counts_in_parts(20, 50, 0.3, generator, torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        score = likelihood.score(decoded.bfloat16().requires_grad_(), modality)
+    torch.testing.assert_close(score, likelihood.score(decoded.bfloat16().float(), modality), rtol=1e-5, atol=1e-3)
+
+
+class _Scored(torch.nn.Module):
+    def __init__(self, likelihood):
+        super().__init__()
+        self.parts = likelihood
+
+    def forward(self, decoded, modality):
+        return self.parts.score(decoded, modality)
 
 
 @pytest.mark.parametrize("word", ["poisson", "negative_binomial", "zero_inflated_negative_binomial"])

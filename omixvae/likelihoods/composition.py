@@ -1,0 +1,101 @@
+"""One pass over a batch of counts: the log-probability of each observation, and its gradient, from what is decoded."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from omixvae.likelihoods.ratios import log_binomial_ratio
+
+__all__ = ["CompositionLogProb"]
+
+VALUES_AT_ONCE = 2**17
+"""On a processor: half a megabyte in float32, of which a few fit into the cache of a core."""
+
+
+class CompositionLogProb(torch.autograd.Function):
+    """Σ_g log NB(x_g; μ_g, θ_g) of each observation, with log μ = log total + log softmax(center + unit × decoded).
+
+    With d = log μ - log θ, an entry gives -θ log(1 + eᵈ), and a count x that is not zero beside it x (d - log(1 + eᵈ))
+    and a ratio of Γ functions (section 4 of the method page). The gradients are x - (x + θ) σ(d) in log μ, and
+    θ [ψ(x + θ) - ψ(θ)] - x σ(-d) + θ [σ(d) - log(1 + eᵈ)] in log θ; with s of them in log μ, that in the logits is
+    s - softmax × Σ s.
+
+    What is large stays in the cache: some observations are finished before the next begin. Equal, but for rounding, to
+    `NegativeBinomialCounts.log_prob`, summed.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        decoded: Tensor,
+        log_theta: Tensor,
+        center: Tensor,
+        unit: Tensor,
+        total: Tensor,
+        x: Tensor,
+        stored: Tensor,
+    ) -> Tensor:
+        """Compute the log-probability (n,) of counts x (n, g), which are zero but at the flat positions `stored`.
+
+        Positions ascend. `decoded` has shape (n, g), `total` (n,), all others (g,).
+        """
+        theta = log_theta.exp()
+        odds = torch.empty_like(x)
+        result = torch.empty_like(total)
+        for rows, here in _chunks(x, stored):
+            d = torch.addcmul(center, decoded[rows].to(x.dtype), unit, out=odds[rows])
+            d += (total[rows].log() - d.logsumexp(-1)).unsqueeze(-1)
+            d -= log_theta
+            row, column = _places(here, x)
+            counts, d_here = x[rows].flatten()[here], d.flatten()[here]
+            d.exp_()
+            soft = d.log1p()
+            gamma = log_binomial_ratio(counts, theta[column])
+            part = torch.mv(soft, theta).neg_()
+            result[rows] = part.index_add_(0, row, gamma + counts * (d_here - soft.flatten()[here]))
+        ctx.save_for_backward(log_theta, unit, total, x, stored, odds)
+        ctx.decoded_dtype = decoded.dtype  # type: ignore[attr-defined]
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 (as PyTorch has it)
+        """Compute the gradients in what is decoded and in log θ."""
+        log_theta, unit, total, x, stored, odds = ctx.saved_tensors
+        theta = log_theta.exp()
+        grad_decoded = torch.empty_like(x, dtype=ctx.decoded_dtype)
+        dense, sparse = torch.zeros_like(theta), torch.zeros_like(theta)
+        digamma = torch.digamma(theta)
+        for rows, here in _chunks(x, stored):
+            weight, e = grad[rows], odds[rows]
+            row, column = _places(here, x)
+            counts, theta_here = x[rows].flatten()[here], theta[column]
+            sigmoid = e / (e + 1)
+            rest = 1 - sigmoid.flatten()[here]
+            ratio = theta_here * (torch.digamma(counts + theta_here) - digamma[column])
+            sparse.index_add_(0, column, weight[row] * (ratio - counts * rest))
+            dense += torch.mv((sigmoid - e.log1p()).T, weight)
+            slope = sigmoid.mul_(-theta)
+            slope.view(-1)[here] += counts * rest
+            share = (slope.sum(-1) / total[rows]).unsqueeze(-1)
+            slope = torch.addcmul(slope, e * theta, share, value=-1).mul_(unit)
+            grad_decoded[rows] = slope.mul_(weight.unsqueeze(-1))
+        return grad_decoded, torch.addcmul(sparse, dense, theta), None, None, None, None, None
+
+
+def _chunks(x: Tensor, stored: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Cut rows into parts that fit into the cache, each with its positions, counted from its own first value."""
+    n, g = x.shape
+    size = max(1, VALUES_AT_ONCE // g) if x.device.type == "cpu" else n
+    starts = torch.arange(0, n, size, device=x.device)
+    ends = torch.searchsorted(stored, starts * g).tolist() if len(starts) > 1 else [0]
+    for i, (first, last) in enumerate(zip(ends, [*ends[1:], len(stored)], strict=True)):
+        yield slice(i * size, (i + 1) * size), stored[first:last] - i * size * g
+
+
+def _places(positions: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    row = positions // x.shape[-1]
+    return row, positions - row * x.shape[-1]
