@@ -11,7 +11,6 @@ cells lose a modality). Peers get an environment of their own, made when it is f
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ import pandas as pd
 from sklearn.cluster import KMeans
 
 from benchmarks.clusters import agreement, best_leiden
+from benchmarks.environments import ROOT, environments_option, python_of
 from benchmarks.peers.scores import FOLDS, batch_mixing, coverage_scores, prediction_scores, presence_auc
 from benchmarks.peers.sets import (
     SETS,
@@ -43,7 +43,6 @@ from benchmarks.peers.sets import (
 from benchmarks.tables import data_option
 from omixvae.files import whole_file
 
-ROOT = Path(__file__).parents[2]
 TASKS: dict[str, Callable[[mudata.MuData, DataSet, int], Hidden]] = {
     "whole": hide_nothing,
     "modalities": hide_modalities,
@@ -104,13 +103,7 @@ METHODS = {
 @click.option("--methods", default=",".join(METHODS), show_default=True, help="Separated by commas.")
 @click.option("--tasks", help="What is hidden: whole, modalities, … [default: all that the set takes]")
 @click.option("--seeds", default=5, show_default=True, help="Each hides other values.")
-@click.option(
-    "--environments",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="OMIXVAE_PEERS",
-    default=ROOT / ".cache" / "peers",
-    help="Folder for the peers' environments [default: the variable OMIXVAE_PEERS, or .cache/peers].",
-)
+@environments_option
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="JSON file; what is in it is not run again.")
 def main(
     names: tuple[str, ...],
@@ -150,7 +143,7 @@ def _run(
     method: Method, hidden: Hidden, data_set: DataSet, mdata: mudata.MuData, seed: int, environments: Path
 ) -> dict[str, float]:
     """Call the method in a process of its own, and score what it gave."""
-    python = sys.executable if method.environment is None else _environment(method.environment, environments)
+    python = python_of(method.environment, environments)
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "seen.h5mu", Path(folder) / "outcome.npz"
         hidden.seen.write(source)
@@ -165,16 +158,6 @@ def _run(
         )
         with np.load(out) as given:
             return _scores(dict(given), hidden, data_set, mdata, seed)
-
-
-def _environment(name: str, folder: Path) -> str:
-    """Make the environment of a peer if it is not there, and give its Python."""
-    python = folder / name / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
-        needs = Path(__file__).parent / "requirements" / f"{name}.txt"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", needs], check=True)
-    return str(python)
 
 
 def _scores(

@@ -1,0 +1,18 @@
+"""omixvae, of given widths."""
+
+from itertools import pairwise
+
+import mudata
+
+import omixvae
+
+__all__ = ["run"]
+
+
+def run(mdata: mudata.MuData, epochs: int, hidden_size: int, n_latent: int) -> list[float]:
+    """Train, and give the cells per second of each epoch."""
+    model = omixvae.OmixVAE(
+        hidden_size=hidden_size, n_latent=n_latent, max_epochs=epochs, early_stopping=False, progress=False
+    ).fit(mdata)
+    ends = [0.0, *(row.seconds for row in model.history)]
+    return [mdata.n_obs / (end - start) for start, end in pairwise(ends)]
