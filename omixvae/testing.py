@@ -74,6 +74,8 @@ def check_likelihood(
     _check_gradients(likelihood, decoded, exposure, generator)
     _check_masked(likelihood, decoded, exposure, generator)
     _check_values(likelihood, decoded, exposure, support)
+    if likelihood.keeps_zeros:
+        _check_zeros(likelihood, decoded, exposure, generator)
 
 
 def _normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -172,6 +174,16 @@ def _check_masked(likelihood: Likelihood, decoded: Tensor, exposure: Tensor, gen
         )
     seen = likelihood.encoder_input(poisoned.filled, exposure)
     assert bool(torch.isfinite(seen).all()), "The encoder's input is not finite where an entry is missing."
+
+
+@torch.no_grad()
+def _check_zeros(likelihood: Likelihood, decoded: Tensor, exposure: Tensor, generator: torch.Generator) -> None:
+    x = likelihood(decoded, exposure).sample(generator)
+    together = likelihood.encoder_input(x, exposure)
+    alone = torch.cat([likelihood.encoder_input(x[:, [j]], exposure) for j in range(x.shape[1])], dim=1)
+    nothing = likelihood.encoder_input(torch.zeros_like(x), exposure)
+    holds = torch.allclose(alone, together) and not bool(nothing.any())
+    assert holds, "It keeps_zeros, but the encoder's input of zero is not zero, or depends on which feature it is of."
 
 
 @torch.no_grad()

@@ -111,8 +111,8 @@ class MultimodalVAE(nn.Module):
         """
         h = []
         for modality, likelihood, encoder in zip(batch.modalities, self.likelihoods, self.encoders, strict=True):
-            x = likelihood.encoder_input(modality.filled, modality.exposure)
-            h.append(torch.where(modality.present.unsqueeze(-1), encoder(x, modality, batch.covariates), 0.0))
+            encoded = encoder(likelihood, modality, batch.covariates)
+            h.append(torch.where(modality.present.unsqueeze(-1), encoded, 0.0))
         return torch.stack(h, dim=1)
 
     def posterior(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:

@@ -50,24 +50,23 @@ class ExactFeatures(nn.Module):
     given z: information, what z takes off it (d), and precision. The parameters are copies of the model's.
     """
 
-    def __init__(self, model, s, likelihood):
+    def __init__(self, model, s):
         super().__init__()
         w, v, b, sigma = (
             torch.from_numpy(a[s]) for a in (model.loadings, model.private_loadings, model.offset, model.noise)
         )
         self.w, self.b, self.log_sigma = nn.Parameter(w.clone()), nn.Parameter(b.clone()), nn.Parameter(sigma.log())
         self.v = nn.Parameter(v.clone() if v.shape[1] else v.new_zeros(len(v), 1), requires_grad=v.shape[1] > 0)
-        self.likelihood = likelihood
 
-    def forward(self, x, modality, covariates):
-        values = self.likelihood.center + self.likelihood.unit * x
+    def forward(self, likelihood, modality, covariates):
+        values = modality.filled
         mask = modality.mask.expand_as(values)
         residual = torch.where(mask, values - self.b, 0.0)
         own = torch.where(mask, torch.exp(-2 * self.log_sigma), 0.0)
         # In the rows and columns of missing entries the covariance is the identity: they take no part.
         pair = mask.unsqueeze(-1) & mask.unsqueeze(-2)
         covariance = self.v @ self.v.T + torch.diag(torch.exp(2 * self.log_sigma))
-        covariance = torch.where(pair, covariance, torch.eye(len(self.b), dtype=x.dtype))
+        covariance = torch.where(pair, covariance, torch.eye(len(self.b), dtype=values.dtype))
         w = torch.where(mask.unsqueeze(-1), self.w, 0.0)
         weighted = torch.linalg.solve(covariance, w)
         about_z = [(residual.unsqueeze(-2) @ weighted).squeeze(-2), (w.mT @ weighted).flatten(1)]
@@ -121,7 +120,7 @@ def linear_gaussian(n_modalities, *, private, seed=0):
             loadings = np.concatenate([model.loadings[s], model.private_loadings[s]], axis=1)
             decoder.linear.weight.copy_(torch.from_numpy(loadings / unit[:, None]))
             decoder.offset.copy_(torch.from_numpy((model.offset[s] - center) / unit))
-            network.encoders[s] = ExactFeatures(model, s, likelihood)
+            network.encoders[s] = ExactFeatures(model, s)
     network.aggregation = ExactPosterior(0, N_LATENT, 0)
     network.private_encoder = ExactPrivate() if private else None
     return network, model

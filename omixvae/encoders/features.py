@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch
 from omixvae.layers import MLP
+from omixvae.likelihoods.likelihood import Likelihood
 from omixvae.own_modules import own_copy
 
 __all__ = ["FeatureEncoder"]
@@ -35,9 +36,10 @@ class FeatureEncoder(nn.Module):
 
     Examples
     --------
+    >>> from omixvae.likelihoods.continuous import Gaussian
     >>> e = FeatureEncoder(5, hidden_size=8, n_out=4)
-    >>> x = torch.zeros(3, 5)
-    >>> e(x, ModalityBatch(x, torch.ones(3, dtype=torch.bool), None, torch.ones(3)), torch.zeros(3, 0)).shape
+    >>> batch = ModalityBatch(torch.zeros(3, 5), torch.ones(3, dtype=torch.bool), None, torch.ones(3))
+    >>> e(Gaussian(5), batch, torch.zeros(3, 0)).shape
     torch.Size([3, 4])
     """
 
@@ -61,12 +63,29 @@ class FeatureEncoder(nn.Module):
             self.network = nn.Sequential(module, nn.Linear(size, n_out))
 
     def forward(
-        self, x: Float[Tensor, "n g"], modality: ModalityBatch, covariates: Float[Tensor, "n c"]
+        self, likelihood: Likelihood, modality: ModalityBatch, covariates: Float[Tensor, "n c"]
     ) -> Float[Tensor, "n e"]:
-        """Encode values that the likelihood has brought into range; `modality` knows which of them were measured."""
-        x = modality.only_measured((x - self.center) / self.unit, self.offset)
+        """Encode what was measured, brought into range by its likelihood; finite also where the modality is absent."""
+        x = self._inputs(likelihood, modality)
         h: Tensor = self.network(torch.cat([x, covariates], dim=-1) if self.n_covariates else x)
         return h
+
+    def _inputs(self, likelihood: Likelihood, modality: ModalityBatch) -> Tensor:
+        """Standardise the values."""
+        if likelihood.keeps_zeros and modality.stored is not None and modality.observed is None:
+            return self._inputs_of_stored(likelihood, modality, modality.stored)
+        x = likelihood.encoder_input(modality.filled, modality.exposure)
+        return modality.only_measured((x - self.center) / self.unit, self.offset)
+
+    def _inputs_of_stored(self, likelihood: Likelihood, modality: ModalityBatch, stored: Tensor) -> Tensor:
+        """Standardise only the values that may not be zero: all others of a feature become the same number."""
+        n, g = modality.values.shape
+        row = stored // g
+        column = stored - row * g
+        x = likelihood.encoder_input(modality.values.flatten()[stored, None], modality.exposure[row]).squeeze(-1)
+        inputs = (-self.center / self.unit).repeat(n)
+        inputs[stored] = (x - self.center[column]) / self.unit[column]
+        return inputs.view(n, g)
 
     @torch.no_grad()
     def initialise(self, x: Float[Tensor, "n g"], sample: ModalityBatch) -> None:

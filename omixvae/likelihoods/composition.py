@@ -1,6 +1,6 @@
 """One pass over a batch of counts: the log-probability of each observation, and its gradient, from what is decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,9 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from omixvae.likelihoods.ratios import log_binomial_ratio
 
 __all__ = ["CompositionLogProb"]
+
+SMALL_COUNT = 15
+"""Up to it ratios of Γ functions are sums of so few terms that a table of them is made at each step."""
 
 VALUES_AT_ONCE = 2**17
 """On a processor: half a megabyte in float32, of which a few fit into the cache of a core."""
@@ -45,6 +48,7 @@ class CompositionLogProb(torch.autograd.Function):
         theta = log_theta.exp()
         odds = torch.empty_like(x)
         result = torch.empty_like(total)
+        ratios = _sums(_rising(theta).log()) - torch.lgamma(torch.arange(1.0, SMALL_COUNT + 2).to(theta)).unsqueeze(-1)
         for rows, here in _chunks(x, stored):
             d = torch.addcmul(center, decoded[rows].to(x.dtype), unit, out=odds[rows])
             d += (total[rows].log() - d.logsumexp(-1)).unsqueeze(-1)
@@ -53,7 +57,7 @@ class CompositionLogProb(torch.autograd.Function):
             counts, d_here = x[rows].flatten()[here], d.flatten()[here]
             d.exp_()
             soft = d.log1p()
-            gamma = log_binomial_ratio(counts, theta[column])
+            gamma = _looked_up(ratios, counts, column, theta, log_binomial_ratio)
             part = torch.mv(soft, theta).neg_()
             result[rows] = part.index_add_(0, row, gamma + counts * (d_here - soft.flatten()[here]))
         ctx.save_for_backward(log_theta, unit, total, x, stored, odds)
@@ -68,14 +72,14 @@ class CompositionLogProb(torch.autograd.Function):
         theta = log_theta.exp()
         grad_decoded = torch.empty_like(x, dtype=ctx.decoded_dtype)
         dense, sparse = torch.zeros_like(theta), torch.zeros_like(theta)
-        digamma = torch.digamma(theta)
+        differences = _sums(1 / _rising(theta))
         for rows, here in _chunks(x, stored):
             weight, e = grad[rows], odds[rows]
             row, column = _places(here, x)
-            counts, theta_here = x[rows].flatten()[here], theta[column]
+            counts = x[rows].flatten()[here]
             sigmoid = e / (e + 1)
             rest = 1 - sigmoid.flatten()[here]
-            ratio = theta_here * (torch.digamma(counts + theta_here) - digamma[column])
+            ratio = theta[column] * _looked_up(differences, counts, column, theta, _digamma_difference)
             sparse.index_add_(0, column, weight[row] * (ratio - counts * rest))
             dense += torch.mv((sigmoid - e.log1p()).T, weight)
             slope = sigmoid.mul_(-theta)
@@ -94,6 +98,33 @@ def _chunks(x: Tensor, stored: Tensor) -> Iterator[tuple[slice, Tensor]]:
     ends = torch.searchsorted(stored, starts * g).tolist() if len(starts) > 1 else [0]
     for i, (first, last) in enumerate(zip(ends, [*ends[1:], len(stored)], strict=True)):
         yield slice(i * size, (i + 1) * size), stored[first:last] - i * size * g
+
+
+def _rising(theta: Tensor) -> Tensor:
+    """Give θ, θ + 1, …, shape (`SMALL_COUNT`, g): log Γ(x + θ) - log Γ(θ) is the sum of the first x logarithms."""
+    return theta + torch.arange(SMALL_COUNT, device=theta.device, dtype=theta.dtype).unsqueeze(-1)
+
+
+def _sums(terms: Tensor) -> Tensor:
+    """Give the sum of the first x terms, from none of them on."""
+    return torch.cat([torch.zeros_like(terms[:1]), terms.cumsum(0)])
+
+
+def _digamma_difference(x: Tensor, theta: Tensor) -> Tensor:
+    """Give ψ(x + θ) - ψ(θ)."""
+    return torch.digamma(x + theta) - torch.digamma(theta)
+
+
+def _looked_up(
+    table: Tensor, counts: Tensor, column: Tensor, theta: Tensor, exact: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Take what belongs to each count and feature from a table, and compute it for counts beyond."""
+    if counts.device.type != "cpu":  # finding the large ones would make a GPU wait for its host
+        return exact(counts, theta[column])
+    known = table.flatten()[counts.clamp(max=SMALL_COUNT).long() * table.shape[1] + column]
+    large = (counts > SMALL_COUNT).nonzero().squeeze(-1)
+    known[large] = exact(counts[large], theta[column[large]])
+    return known
 
 
 def _places(positions: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

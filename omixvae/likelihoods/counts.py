@@ -205,6 +205,7 @@ class _Composition(Likelihood):
     """
 
     takes_total: ClassVar[bool] = True
+    keeps_zeros: ClassVar[bool] = True
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     typical_library: Tensor
     center: Tensor

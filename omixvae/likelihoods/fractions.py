@@ -138,11 +138,7 @@ class Bernoulli(Likelihood):
     """
 
     needs: ClassVar[str] = "zeros and ones"
-    center: Tensor
-
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
-        self.register_buffer("center", torch.zeros(n_features))
+    keeps_zeros: ClassVar[bool] = True
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> BernoulliTrials:
         """Make the distribution of each entry; the exposure plays no part."""
@@ -154,14 +150,13 @@ class Bernoulli(Likelihood):
         return (values == 0) | (values == 1)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
-        """Centre each feature."""
-        return values - self.center
+        """Take them as they are."""
+        return values
 
     @torch.no_grad()
     def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
         """Start at the frequency of each feature."""
-        frequency = torch.as_tensor(moments.mean).to(self.center)
-        self.center.copy_(frequency)
+        frequency = torch.as_tensor(moments.mean).to(sample.values)
         return torch.logit(frequency.clamp(1e-4, 1 - 1e-4))
 
 

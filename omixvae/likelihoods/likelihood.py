@@ -64,6 +64,10 @@ class Likelihood(nn.Module, ABC):
     takes_total: ClassVar[bool] = False
     """Whether the total of an observation can be its size factor (option `size_factors`)."""
 
+    keeps_zeros: ClassVar[bool] = False
+    """Whether `encoder_input` takes each value by itself, whatever feature it is of, and gives 0 for 0. Then zeros of
+    sparse tables are not looked at."""
+
     takes_dispersion: ClassVar[bool] = False
     """Whether its dispersion can differ between batches (option `dispersion`). Then `decoded` has one more number of
     each feature, from the covariates alone, to be added to the logarithm of the inverse dispersion."""

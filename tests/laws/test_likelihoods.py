@@ -55,6 +55,13 @@ class UnnormalisedGaussian(Gaussian):
         return p
 
 
+class ForgottenZeros(NegativeBinomial):
+    """Breaks a law: its input is centred, though zeros are not looked at."""
+
+    def encoder_input(self, values, exposure):
+        return super().encoder_input(values, exposure) - 1.0
+
+
 class CarelessCounts(NegativeBinomial):
     """Breaks a law: takes fractions for counts."""
 
@@ -68,6 +75,7 @@ class CarelessCounts(NegativeBinomial):
     [
         (UnnormalisedGaussian, "gaussian", "The probabilities of all values sum to something that differs from one"),
         (CarelessCounts, "negative_binomial", "check takes inf, which the distribution cannot give"),
+        (ForgottenZeros, "negative_binomial", "It keeps_zeros, but the encoder's input of zero is not zero"),
     ],
 )
 def test_a_broken_law_is_noticed(broken, word, sentence):
@@ -237,6 +245,7 @@ def counts_in_parts(n, g, density, generator, float64):
     """Counts of which some observations have none, and a likelihood with parameters of its own for each feature."""
     x = torch.poisson(torch.full((n, g), 3.0, dtype=float64), generator=generator)
     x = torch.where(torch.rand((n, g), generator=generator) < density, x, 0.0)
+    x = torch.where(torch.rand((n, g), generator=generator) < 0.1, 40 * x, x)  # some beyond the table of ratios
     present = torch.rand(n, generator=generator) < 0.8
     values = torch.where(present.unsqueeze(-1), x, 0.0)
     stored = values.flatten().nonzero().squeeze(-1)
