@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from builders import build_mdata
 
 from omixvae.config import Config
@@ -151,6 +152,15 @@ def test_private_latents_are_dropped_in_the_training_on_cells(n_obs, dropout):
     assert make_plan(Config(), data).private_dropout == dropout
     asked = Config.from_options(private_dropout=0.2)
     assert make_plan(asked, data).private_dropout == 0.2
+
+
+def test_matrices_are_multiplied_in_bfloat16_for_cells_where_that_is_faster(monkeypatch):
+    for n_obs, fast, precision in ((999, True, "float32"), (1000, True, "mixed"), (1000, False, "float32")):
+        monkeypatch.setattr("omixvae.plan.has_fast_bfloat16", lambda device, fast=fast: fast)
+        plan = make_plan(Config(), from_mudata(build_mdata(n_obs=n_obs)))
+        assert plan.precision == precision
+        assert plan.dtype == torch.float32
+    assert make_plan(Config.from_options(precision="float64"), from_mudata(build_mdata())).dtype == torch.float64
 
 
 def test_small_data_get_a_small_latent():

@@ -10,12 +10,13 @@ import oracles
 import pandas as pd
 import pytest
 import torch
-from builders import build_mdata, build_plan, plan_of
+from builders import all_rows, build_mdata, build_plan, plan_of
 from sklearn.decomposition import FactorAnalysis
 
 from omixvae.data import from_mudata
+from omixvae.devices import kept_memory
 from omixvae.plan import ModalityPlan
-from omixvae.training.engine import DivergedError, train
+from omixvae.training.engine import DivergedError, _evaluate, train
 from omixvae.training.initialise import initialise_network
 from omixvae.vae import MultimodalVAE
 
@@ -167,3 +168,31 @@ def test_no_step_is_taken_once_the_loss_has_diverged():
         train(network, data, plan)
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("aggregation", ["sum_pooling", "self_attention", "poe"])  # mixtures jump between components
+def test_mixed_precision_moves_bound_and_gradient_by_rounding_alone(aggregation):
+    data = from_mudata(build_mdata(n_obs=300))
+    results = []
+    for precision in ("float32", "mixed"):
+        plan = dataclasses.replace(plan_of(data), aggregation=aggregation, precision=precision)
+        network = new_network(plan, data)
+        terms = _evaluate(network, all_rows(data, torch.float32), plan, torch.Generator().manual_seed(0), 1.0)
+        assert terms.bound.dtype == torch.float32
+        assert all(p.dtype == torch.float32 for p in network.parameters())
+        terms.loss.backward()
+        gradient = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+        results.append((terms.bound.detach(), gradient))
+    (exact, slope), (bound, mixed_slope) = results
+    assert not torch.equal(exact, bound), "bfloat16 is used"
+    assert (bound - exact).abs().mean() < 0.01 * exact.abs().mean()
+    assert torch.cosine_similarity(slope, mixed_slope, dim=0) > 0.99
+
+
+def test_memory_that_is_kept_changes_no_result():
+    x = torch.ones(2_000_000)
+    with kept_memory():
+        inside = sum(float((x * i).sum()) for i in range(5))
+    assert inside == sum(float((x * i).sum()) for i in range(5))
+    with pytest.raises(RuntimeError, match="as it was"), kept_memory():
+        raise RuntimeError("as it was")
