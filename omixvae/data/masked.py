@@ -318,6 +318,13 @@ class ModalityBatch:
         present = self.present.unsqueeze(-1)
         return present if self.observed is None else present & self.observed
 
+    @property
+    def places(self) -> Int[Tensor, " k"] | None:
+        """Like `stored`, and found where it is not known; None where finding it would make a GPU wait for its host."""
+        if self.stored is None and self.values.device.type == "cpu":
+            return self.filled.flatten().nonzero().squeeze(-1)
+        return self.stored
+
     @cached_property
     def filled(self) -> Float[Tensor, "n g"]:
         """The values with 0 wherever nothing was measured: what every computation reads."""

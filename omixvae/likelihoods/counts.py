@@ -11,8 +11,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.composition import CompositionLogProb
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.one_pass import CompositionLogProb
 from omixvae.likelihoods.ratios import STIRLING_FROM, log_binomial_ratio
 
 __all__ = [
@@ -316,9 +316,7 @@ class NegativeBinomial(_Composition):
 
     def score(self, decoded: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, " n"]:
         """Sum the log-probabilities of each observation in one pass over the counts, where that can be done."""
-        stored = modality.stored
-        if stored is None and decoded.device.type == "cpu":
-            stored = modality.filled.flatten().nonzero().squeeze(-1)
+        stored = modality.places
         if self.by_batch or not self.by_total or modality.observed is not None or stored is None:
             return super().score(decoded, modality)
         total = torch.where(modality.present, modality.library, 1.0)

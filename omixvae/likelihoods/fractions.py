@@ -11,6 +11,7 @@ from torch.nn import functional
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods.counts import is_count
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.one_pass import TrialsLogProb
 from omixvae.likelihoods.ratios import log_binomial_ratio
 
 __all__ = ["Bernoulli", "BernoulliTrials", "Beta", "BetaFractions", "Binomial", "BinomialCounts"]
@@ -143,6 +144,14 @@ class Bernoulli(Likelihood):
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> BernoulliTrials:
         """Make the distribution of each entry; the exposure plays no part."""
         return BernoulliTrials(decoded)
+
+    def score(self, decoded: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, " n"]:
+        """Sum the log-probabilities of each observation in one pass over the values, where that can be done."""
+        stored = modality.places
+        if modality.observed is not None or stored is None:
+            return super().score(decoded, modality)
+        result: Tensor = TrialsLogProb.apply(decoded, modality.filled, stored)  # type: ignore[no-untyped-call]
+        return torch.where(modality.present, result, 0.0)
 
     @staticmethod
     def check(values: np.ndarray) -> np.ndarray:

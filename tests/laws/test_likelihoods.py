@@ -8,7 +8,6 @@ from scipy import stats
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods import LIKELIHOODS
 from omixvae.likelihoods.categorical import Categorical
-from omixvae.likelihoods.composition import VALUES_AT_ONCE
 from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal, StudentT
 from omixvae.likelihoods.counts import (
     NegativeBinomial,
@@ -19,6 +18,7 @@ from omixvae.likelihoods.counts import (
 )
 from omixvae.likelihoods.fractions import EDGE, Bernoulli, Beta
 from omixvae.likelihoods.likelihood import Likelihood
+from omixvae.likelihoods.one_pass import VALUES_AT_ONCE
 from omixvae.likelihoods.ratios import STIRLING_FROM
 from omixvae.testing import check_likelihood
 
@@ -241,52 +241,61 @@ def test_fused_negative_binomial_equals_the_plain_one(observations, density, gen
         torch.testing.assert_close(fused, plain, rtol=1e-7, atol=1e-6)
 
 
-def counts_in_parts(n, g, density, generator, float64):
-    """Counts of which some observations have none, and a likelihood with parameters of its own for each feature."""
-    x = torch.poisson(torch.full((n, g), 3.0, dtype=float64), generator=generator)
+def values_in_parts(word, n, g, density, generator, dtype):
+    """Values of which some observations have none, and a likelihood with parameters of its own for each feature."""
+    x = torch.poisson(torch.full((n, g), 3.0, dtype=dtype), generator=generator)
     x = torch.where(torch.rand((n, g), generator=generator) < density, x, 0.0)
     x = torch.where(torch.rand((n, g), generator=generator) < 0.1, 40 * x, x)  # some beyond the table of ratios
     present = torch.rand(n, generator=generator) < 0.8
     values = torch.where(present.unsqueeze(-1), x, 0.0)
-    stored = values.flatten().nonzero().squeeze(-1)
-    modality = ModalityBatch(values, present, None, values.sum(-1) + 5, stored=stored)
-    likelihood = NegativeBinomial(g).to(float64)
+    values = (values > 0).to(dtype) if word == "bernoulli" else values
+    modality = ModalityBatch(values, present, None, values.sum(-1) + 5, stored=values.flatten().nonzero().squeeze(-1))
+    likelihood = LIKELIHOODS[word](g).to(dtype)
     with torch.no_grad():
-        likelihood.log_theta.copy_(2 * torch.randn(g, generator=generator, dtype=float64))
-        likelihood.center.copy_(torch.randn(g, generator=generator, dtype=float64))
-        likelihood.unit.copy_(0.2 + torch.rand(g, generator=generator, dtype=float64))
-    return modality, likelihood, 3 * torch.randn(n, g, generator=generator, dtype=float64)
+        for name, low in (("log_theta", None), ("center", None), ("unit", 0.2)):
+            if hasattr(likelihood, name):
+                draw = torch.randn if low is None else torch.rand
+                getattr(likelihood, name).copy_((low or 0.0) + draw(g, generator=generator, dtype=dtype))
+    return modality, likelihood, 3 * torch.randn(n, g, generator=generator, dtype=dtype)
 
 
+in_one_pass = pytest.mark.parametrize("word", ["negative_binomial", "bernoulli"])
+
+
+@in_one_pass
 @pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize(("n", "g"), [(50, 7), (30, VALUES_AT_ONCE // 8), (2, 2 * VALUES_AT_ONCE)])
-def test_counts_scored_in_one_pass_score_as_entry_by_entry(n, g, density, generator, float64):
-    modality, likelihood, decoded = counts_in_parts(n, g, density, generator, float64)
+def test_values_scored_in_one_pass_score_as_entry_by_entry(word, n, g, density, generator, float64):
+    modality, likelihood, decoded = values_in_parts(word, n, g, density, generator, float64)
     upstream = torch.randn(n, generator=generator, dtype=float64)
     results = []
     for score in (likelihood.score, lambda d, m: Likelihood.score(likelihood, d, m)):
         d = decoded.clone().requires_grad_()
         value = score(d, modality)
         nodes = [type(node).__name__ for node, _ in value.grad_fn.next_functions]
-        assert ("CompositionLogProbBackward" in nodes) == (not results), nodes
-        results.append((value.detach(), *torch.autograd.grad(value, (d, likelihood.log_theta), upstream)))
+        assert any(name.endswith("LogProbBackward") for name in nodes) == (not results), nodes
+        results.append((value.detach(), *torch.autograd.grad(value, (d, *likelihood.parameters()), upstream)))
     for fused, plain in zip(*results, strict=True):
         torch.testing.assert_close(fused, plain, rtol=1e-8, atol=1e-8)
     assert (results[0][0][~modality.present] == 0).all()
 
 
-def test_counts_scored_in_one_pass_have_the_gradient_of_their_score(generator, float64):
-    modality, likelihood, decoded = counts_in_parts(6, 5, 0.5, generator, float64)
+@in_one_pass
+def test_values_scored_in_one_pass_have_the_gradient_of_their_score(word, generator, float64):
+    modality, likelihood, decoded = values_in_parts(word, 6, 5, 0.5, generator, float64)
+    names = [f"parts.{name}" for name, _ in likelihood.named_parameters()]
 
-    def score(decoded, log_theta):
-        return torch.func.functional_call(_Scored(likelihood), {"parts.log_theta": log_theta}, (decoded, modality))
+    def score(decoded, *parameters):
+        given = dict(zip(names, parameters, strict=True))
+        return torch.func.functional_call(_Scored(likelihood), given, (decoded, modality))
 
-    log_theta = likelihood.log_theta.detach().clone().requires_grad_()
-    assert torch.autograd.gradcheck(score, (decoded.requires_grad_(), log_theta))
+    inputs = [t.detach().clone().requires_grad_() for t in (decoded, *likelihood.parameters())]
+    assert torch.autograd.gradcheck(score, inputs)
 
 
-def test_counts_scored_in_bfloat16_keep_the_precision_of_what_is_not_decoded(generator):
-    modality, likelihood, decoded = counts_in_parts(20, 50, 0.3, generator, torch.float32)
+@in_one_pass
+def test_values_scored_in_bfloat16_keep_the_precision_of_what_is_not_decoded(word, generator):
+    modality, likelihood, decoded = values_in_parts(word, 20, 50, 0.3, generator, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         score = likelihood.score(decoded.bfloat16().requires_grad_(), modality)
     torch.testing.assert_close(score, likelihood.score(decoded.bfloat16().float(), modality), rtol=1e-5, atol=1e-3)

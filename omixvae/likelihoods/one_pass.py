@@ -1,4 +1,8 @@
-"""One pass over a batch of counts: the log-probability of each observation, and its gradient, from what is decoded."""
+"""One pass over a batch: the log-probability of each observation, and its gradient, from what is decoded.
+
+What is large stays in the cache: some observations are finished before the next begin. Zeros of sparse tables are only
+looked at together.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional
 
 from omixvae.likelihoods.ratios import log_binomial_ratio
 
-__all__ = ["CompositionLogProb"]
+__all__ = ["CompositionLogProb", "TrialsLogProb"]
 
 SMALL_COUNT = 15
 """Up to it ratios of Γ functions are sums of so few terms that a table of them is made at each step."""
@@ -24,10 +29,7 @@ class CompositionLogProb(torch.autograd.Function):
     With d = log μ - log θ, an entry gives -θ log(1 + eᵈ), and a count x that is not zero beside it x (d - log(1 + eᵈ))
     and a ratio of Γ functions (section 4 of the method page). The gradients are x - (x + θ) σ(d) in log μ, and
     θ [ψ(x + θ) - ψ(θ)] - x σ(-d) + θ [σ(d) - log(1 + eᵈ)] in log θ; with s of them in log μ, that in the logits is
-    s - softmax × Σ s.
-
-    What is large stays in the cache: some observations are finished before the next begin. Equal, but for rounding, to
-    `NegativeBinomialCounts.log_prob`, summed.
+    s - softmax × Σ s. Equal, but for rounding, to `NegativeBinomialCounts.log_prob`, summed.
     """
 
     @staticmethod
@@ -88,6 +90,37 @@ class CompositionLogProb(torch.autograd.Function):
             slope = torch.addcmul(slope, e * theta, share, value=-1).mul_(unit)
             grad_decoded[rows] = slope.mul_(weight.unsqueeze(-1))
         return grad_decoded, torch.addcmul(sparse, dense, theta), None, None, None, None, None
+
+
+class TrialsLogProb(torch.autograd.Function):
+    """Σ_g log Bernoulli(x_g; σ(y_g)) of each observation, y what is decoded: the y of ones less all log(1 + eʸ).
+
+    The gradient is x - σ(y). Equal, but for rounding, to `BernoulliTrials.log_prob`, summed.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, decoded: Tensor, x: Tensor, stored: Tensor) -> Tensor:
+        """Compute the log-probability (n,) of x (n, g), which is zero but at the flat positions `stored`."""
+        result = x.new_empty(len(x))
+        for rows, here in _chunks(x, stored):
+            y = decoded[rows].to(x.dtype)
+            row, _ = _places(here, x)
+            ones = x[rows].flatten()[here] * y.flatten()[here]
+            result[rows] = functional.softplus(y).sum(-1).neg_().index_add_(0, row, ones)
+        ctx.save_for_backward(decoded, x, stored)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 (as PyTorch has it)
+        """Compute the gradient in what is decoded."""
+        decoded, x, stored = ctx.saved_tensors
+        grad_decoded = torch.empty_like(decoded)
+        for rows, here in _chunks(x, stored):
+            slope = torch.sigmoid(decoded[rows].to(x.dtype)).neg_()
+            slope.view(-1)[here] += x[rows].flatten()[here]
+            grad_decoded[rows] = slope.mul_(grad[rows].unsqueeze(-1))
+        return grad_decoded, None, None
 
 
 def _chunks(x: Tensor, stored: Tensor) -> Iterator[tuple[slice, Tensor]]:
