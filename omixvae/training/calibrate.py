@@ -85,10 +85,10 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
     is found for linear decoders only: with hidden layers, latents halfway to the average are no half prediction, and
     where observations are so many, slopes are near 1.
 
-    The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values (`held`), or, where
-    each such one makes the held-out values less probable than none does, that under which they are most probable. Where
-    entries are missing there is a second one, found in the same way from a tenth of the entries, which are hidden from
-    the encoders.
+    The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values (`held`), or,
+    where each such one makes these less probable than none does, that under which they are most probable. Where entries
+    are missing there is a second one, found in the same way from a tenth of the entries, which are hidden from the
+    encoders.
 
     The skill of a feature is R² = 1 - Σ (x - x̂)² / Σ (x - x̄)² over the held-out observations, x̄ the mean in the
     training, on the scale that the encoder sees (standard units, or logged counts of an observation of typical depth),
