@@ -14,9 +14,6 @@ __all__ = ["has_fast_bfloat16", "kept_memory", "resolve_device"]
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """What glibc's mallopt calls them."""
 
-USUAL_THRESHOLD = 128 * 2**10
-"""Of both, in bytes."""
-
 LARGEST_KEPT = 32 * 2**20
 """Arrays of up to so many bytes come from kept memory: the most that glibc takes."""
 
@@ -104,6 +101,6 @@ def kept_memory() -> Iterator[None]:
     try:
         yield
     finally:
-        libc.mallopt(MMAP_THRESHOLD, USUAL_THRESHOLD)
-        libc.mallopt(TRIM_THRESHOLD, USUAL_THRESHOLD)
+        # where glibc's own rule for both ends up once arrays of this size have been freed
+        libc.mallopt(TRIM_THRESHOLD, 2 * LARGEST_KEPT)
         libc.malloc_trim(0)

@@ -320,6 +320,7 @@ class NegativeBinomial(_Composition):
         if self.by_batch or not self.by_total or modality.observed is not None or stored is None:
             return super().score(decoded, modality)
         total = torch.where(modality.present, modality.library, 1.0)
+        total = total.clamp(min=torch.finfo(total.dtype).tiny)  # nothing was counted: its gradient is 0, not 0 / 0
         log_theta = self.log_theta.clamp(*LOG_THETA_LIMITS)
         with torch.autocast(decoded.device.type, enabled=False):
             result: Tensor = CompositionLogProb.apply(  # type: ignore[no-untyped-call]

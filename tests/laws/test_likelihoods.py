@@ -280,6 +280,16 @@ def test_values_scored_in_one_pass_score_as_entry_by_entry(word, n, g, density, 
     assert (results[0][0][~modality.present] == 0).all()
 
 
+def test_an_observation_without_any_count_has_no_gradient():
+    x = torch.tensor([[0.0, 0.0], [1.0, 3.0]])
+    decoded = torch.zeros(2, 2, requires_grad=True)
+    score = NegativeBinomial(2).score(decoded, ModalityBatch(x, torch.ones(2, dtype=torch.bool), None, x.sum(-1)))
+    score.sum().backward()
+    assert score[0].abs() < 1e-30
+    assert (decoded.grad[0].abs() < 1e-30).all()
+    assert (decoded.grad[1] != 0).all()
+
+
 @in_one_pass
 def test_values_scored_in_one_pass_have_the_gradient_of_their_score(word, generator, float64):
     modality, likelihood, decoded = values_in_parts(word, 6, 5, 0.5, generator, float64)
