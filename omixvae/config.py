@@ -194,7 +194,7 @@ class TrainingConfig:
     precision: str = option(
         "auto",
         Word(("auto", "float32", "float64", "mixed")),
-        "Floating point numbers of the model; mixed multiplies matrices in bfloat16 while training.",
+        "Floating point numbers; auto is float32, and mixed multiplies matrices in bfloat16 while training.",
     )
     seed: int = option(0, Number(int, 0, 2**31 - 1), "Seed of all random numbers; the same seed gives the same result.")
     progress: bool = option(True, Flag(), "Show the progress of the training.")

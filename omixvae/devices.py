@@ -1,4 +1,4 @@
-"""Where to compute, with which numbers, and in whose memory."""
+"""Where to compute, and in whose memory."""
 
 import ctypes
 import sys
@@ -9,7 +9,7 @@ import torch
 
 from omixvae.errors import InputError
 
-__all__ = ["has_fast_bfloat16", "kept_memory", "resolve_device"]
+__all__ = ["kept_memory", "resolve_device"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """What glibc's mallopt calls them."""
@@ -50,30 +50,6 @@ def resolve_device(word: str) -> torch.device:
             f"There is no device {word!r} on this machine.", "option device (--device)", f"Use device=auto or {names}."
         )
     return torch.device(word)
-
-
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Say whether a device multiplies matrices faster in bfloat16 than in float32.
-
-    Parameters
-    ----------
-    device
-        A device that is there.
-
-    Returns
-    -------
-    bool
-        True for CUDA GPUs from Ampere on, and for processors with AVX-512 BF16 or AMX.
-
-    Examples
-    --------
-    >>> has_fast_bfloat16(torch.device("meta"))
-    False
-    """
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 @contextmanager

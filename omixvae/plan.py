@@ -23,7 +23,6 @@ from omixvae.config import (
     SubsetLawWord,
 )
 from omixvae.data.masked import MaskedModalities, ModalityTable
-from omixvae.devices import has_fast_bfloat16, resolve_device
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
@@ -283,15 +282,6 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             else f"about {CELL_STEPS:,} steps of {batch_size} observations, at least 20 epochs",
         ),
     )
-    fast = has_fast_bfloat16(resolve_device(training.device))
-    precision = decide(
-        "precision",
-        training.precision,
-        "float32" if cohort or not fast else "mixed",
-        f"{n:,} observations are trained on in little time"
-        if cohort
-        else f"this device multiplies matrices {'' if fast else 'no '}faster in bfloat16",
-    )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")
     private = _private(config, data, n_latent, reasons)
     private_dropout = decide(
@@ -355,7 +345,9 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         warm_up_epochs=max_epochs // 3,
         prior_epoch=(1 if cohort else 2) * max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
         shrinkage=float(shrinkage),
-        precision=cast("Literal['float32', 'float64', 'mixed']", precision),
+        precision="float32"
+        if training.precision == "auto"
+        else cast("Literal['float32', 'float64', 'mixed']", training.precision),
         seed=training.seed,
         reasons=reasons,
     )

@@ -114,7 +114,7 @@ def test_what_is_asked_for_is_done_and_said():
 def test_every_decision_has_its_reason_in_one_line():
     plan = make_plan(Config(), from_mudata(build_mdata()))
     decided = {f.name for _, f in Config.fields() if f.default == "auto"}
-    decided -= {"likelihoods", "size_factors", "device"}
+    decided -= {"likelihoods", "size_factors", "device", "precision"}
     decided |= {f"likelihood of {m.name}" for m in plan.modalities} | {"size factor of rna"}  # the only counts
     assert decided == set(plan.reasons)
     for name, reason in plan.reasons.items():
@@ -154,13 +154,17 @@ def test_private_latents_are_dropped_in_the_training_on_cells(n_obs, dropout):
     assert make_plan(asked, data).private_dropout == 0.2
 
 
-def test_matrices_are_multiplied_in_bfloat16_for_cells_where_that_is_faster(monkeypatch):
-    for n_obs, fast, precision in ((999, True, "float32"), (1000, True, "mixed"), (1000, False, "float32")):
-        monkeypatch.setattr("omixvae.plan.has_fast_bfloat16", lambda device, fast=fast: fast)
-        plan = make_plan(Config(), from_mudata(build_mdata(n_obs=n_obs)))
-        assert plan.precision == precision
-        assert plan.dtype == torch.float32
-    assert make_plan(Config.from_options(precision="float64"), from_mudata(build_mdata())).dtype == torch.float64
+@pytest.mark.parametrize(
+    ("asked", "planned", "dtype"),
+    [
+        ("auto", "float32", torch.float32),
+        ("mixed", "mixed", torch.float32),
+        ("float64", "float64", torch.float64),
+    ],
+)
+def test_weights_are_wide_where_products_are_not(asked, planned, dtype):
+    plan = make_plan(Config.from_options(precision=asked), from_mudata(build_mdata()))
+    assert (plan.precision, plan.dtype) == (planned, dtype)
 
 
 def test_small_data_get_a_small_latent():
