@@ -8,10 +8,11 @@ import json
 import sys
 import time
 import warnings
-from pathlib import Path
 
 import mudata
 import numpy as np
+
+from benchmarks.memory import megabytes
 
 
 def main(module: str, function: str, source: str, out: str, arguments: str) -> None:
@@ -25,9 +26,7 @@ def main(module: str, function: str, source: str, out: str, arguments: str) -> N
     arrays |= {f"limits:{name}": limits for name, limits in outcome.limits.items()}
     arrays |= {name: a for name in ("latent", "draw", "clusters") if (a := getattr(outcome, name)) is not None}
     seconds = time.perf_counter() - began
-    # getrusage would count what the process that started this one held
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    np.savez(out, seconds=seconds, megabytes=int(peak.split()[1]) / 2**10, **arrays)
+    np.savez(out, seconds=seconds, megabytes=megabytes("VmHWM"), **arrays)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ import importlib
 import json
 import sys
 import warnings
-from pathlib import Path
 
 import mudata
+
+from benchmarks.memory import megabytes
 
 
 def main(module: str, function: str, source: str, arguments: str) -> None:
@@ -17,14 +18,9 @@ def main(module: str, function: str, source: str, arguments: str) -> None:
     warnings.simplefilter("ignore")
     run = getattr(importlib.import_module(f"benchmarks.speed.{module}"), function)
     mdata = mudata.read_h5mu(source)
-    before = _megabytes("VmRSS")
+    before = megabytes("VmRSS")
     rates = run(mdata, **json.loads(arguments))
-    print(json.dumps({"rates": rates, "before": before, "peak": _megabytes("VmHWM")}))
-
-
-def _megabytes(field: str) -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) / 2**10
+    print(json.dumps({"rates": rates, "before": before, "peak": megabytes("VmHWM")}))
 
 
 if __name__ == "__main__":

@@ -296,7 +296,7 @@ class ModalityBatch:
     coverage
         Shape (n, g), the number that each count is out of (see `ModalityTable`); None where there is no such thing.
     stored
-        Shape (k,), ascending: positions in the flattened `values` outside which they are zero; None where not known.
+        Shape (k,), row after row: positions in the flattened `filled` outside which it is zero; None where not known.
     """
 
     values: Float[Tensor, "n g"]
@@ -319,7 +319,7 @@ class ModalityBatch:
         return present if self.observed is None else present & self.observed
 
     @property
-    def places(self) -> Int[Tensor, " k"] | None:
+    def nonzeros(self) -> Int[Tensor, " k"] | None:
         """Like `stored`, and found where it is not known; None where finding it would make a GPU wait for its host."""
         if self.stored is None and self.values.device.type == "cpu":
             return self.filled.flatten().nonzero().squeeze(-1)

@@ -316,7 +316,7 @@ class NegativeBinomial(_Composition):
 
     def score(self, decoded: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, " n"]:
         """Sum the log-probabilities of each observation in one pass over the counts, where that can be done."""
-        stored = modality.places
+        stored = modality.nonzeros
         if self.by_batch or not self.by_total or modality.observed is not None or stored is None:
             return super().score(decoded, modality)
         total = torch.where(modality.present, modality.library, 1.0)

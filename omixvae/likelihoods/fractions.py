@@ -147,7 +147,7 @@ class Bernoulli(Likelihood):
 
     def score(self, decoded: Float[Tensor, "n g"], modality: ModalityBatch) -> Float[Tensor, " n"]:
         """Sum the log-probabilities of each observation in one pass over the values, where that can be done."""
-        stored = modality.places
+        stored = modality.nonzeros
         if modality.observed is not None or stored is None:
             return super().score(decoded, modality)
         result: Tensor = TrialsLogProb.apply(decoded, modality.filled, stored)  # type: ignore[no-untyped-call]

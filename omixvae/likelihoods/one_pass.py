@@ -45,7 +45,7 @@ class CompositionLogProb(torch.autograd.Function):
     ) -> Tensor:
         """Compute the log-probability (n,) of counts x (n, g), which are zero but at the flat positions `stored`.
 
-        Positions ascend. `decoded` has shape (n, g), `total` (n,), all others (g,).
+        Positions go row after row. `decoded` has shape (n, g), `total` (n,), all others (g,).
         """
         theta = log_theta.exp()
         odds = torch.empty_like(x)
@@ -128,8 +128,8 @@ def _chunks(x: Tensor, stored: Tensor) -> Iterator[tuple[slice, Tensor]]:
     n, g = x.shape
     size = max(1, VALUES_AT_ONCE // g) if x.device.type == "cpu" else n
     starts = torch.arange(0, n, size, device=x.device)
-    ends = torch.searchsorted(stored, starts * g).tolist() if len(starts) > 1 else [0]
-    for i, (first, last) in enumerate(zip(ends, [*ends[1:], len(stored)], strict=True)):
+    firsts = torch.searchsorted(stored, starts * g).tolist() if len(starts) > 1 else [0]
+    for i, (first, last) in enumerate(zip(firsts, [*firsts[1:], len(stored)], strict=True)):
         yield slice(i * size, (i + 1) * size), stored[first:last] - i * size * g
 
 
@@ -161,5 +161,6 @@ def _looked_up(
 
 
 def _places(positions: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Give row and column of flat positions."""
     row = positions // x.shape[-1]
     return row, positions - row * x.shape[-1]
