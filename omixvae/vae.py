@@ -20,6 +20,10 @@ from omixvae.priors import PRIORS
 
 __all__ = ["MultimodalVAE", "new_network"]
 
+PRIVATE_PART = 4
+"""The hidden layers of the private latents' encoder are so many times narrower than the others: they say what a few
+dimensions are, for each of several sets, and at full width took a third of a step."""
+
 T = TypeVar("T", bound=nn.Module)
 
 
@@ -92,7 +96,9 @@ class MultimodalVAE(nn.Module):
         )
         self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size, plan.n_components)
         self.private_encoder = (
-            self.aggregation.private_encoder(size, plan.n_latent, n_private, size) if self.n_private else None
+            self.aggregation.private_encoder(size, plan.n_latent, n_private, max(1, size // PRIVATE_PART))
+            if self.n_private
+            else None
         )
         self.prior = PRIORS[plan.prior](plan.n_latent, plan.n_clusters, self.aggregation)
 
