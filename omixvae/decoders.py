@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from omixvae.errors import InputError
+from omixvae.layers import add_linear
 from omixvae.own_modules import own_copy
 
 __all__ = ["Decoder"]
@@ -84,6 +85,7 @@ class Decoder(nn.Module):
         self.linear = nn.Linear(n_in, n_out) if own is None else None
         self.own_offset = nn.Parameter(torch.zeros(n_out)) if self.linear is None else None
         self.bent: nn.Module | None = None
+        self.last: nn.Linear | None = None
         if own is not None:
             where = f"the argument decoders, for a modality of {n_features:,} features"
             self.bent, size = own_copy(own, n_in, where)
@@ -102,8 +104,8 @@ class Decoder(nn.Module):
                 nn.Linear(hidden_size, hidden_size),
                 nn.LayerNorm(hidden_size),
                 nn.LeakyReLU(0.1),
-                nn.Linear(hidden_size, n_out, bias=False),
             )
+            self.last = nn.Linear(hidden_size, n_out, bias=False)
 
     def forward(
         self, z: Float[Tensor, "*n d"], w: Float[Tensor, "*n p"], covariates: Float[Tensor, "*n c"]
@@ -111,9 +113,10 @@ class Decoder(nn.Module):
         """Decode; of `w` the first `n_private` dimensions are this modality's."""
         x = torch.cat([z, w[..., : self.n_private], covariates @ self.known], dim=-1)
         decoded: Tensor = self.offset if self.linear is None else self.linear(x)
-        if self.bent is not None:
-            decoded = decoded + self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
-        return decoded
+        if self.bent is None:
+            return decoded
+        bent = self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
+        return decoded + bent if self.last is None else add_linear(decoded, bent, self.last.weight)
 
     def beside(self, covariates: Float[Tensor, "*n c"]) -> Float[Tensor, "*n g"] | None:
         """Give what the covariates alone say of each feature; None unless made for it."""

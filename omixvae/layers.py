@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
-__all__ = ["MLP", "limit_size"]
+__all__ = ["MLP", "add_linear", "limit_size"]
 
 LARGEST_SIZE = 3.0
 
@@ -29,7 +31,31 @@ def limit_size(x: Tensor) -> Tensor:
     >>> [round(limit_size(torch.full((4,), r))[0].item(), 2) for r in (0.5, 300.0)]
     [0.49, 3.0]
     """
-    return x * torch.rsqrt(1 + x.square().mean(-1, keepdim=True) / LARGEST_SIZE**2)
+    limited: Tensor = _LimitSize.apply(x)  # type: ignore[no-untyped-call]
+    return limited
+
+
+class _LimitSize(torch.autograd.Function):
+    """y = s x with s = 1 / √(1 + |x|² / (9 e)); the gradient is s (g - y (y · g) / (9 e)).
+
+    Autograd by itself would take ten times as long as it takes forwards.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        """Shrink."""
+        scale = torch.rsqrt(1 + x.square().mean(-1, keepdim=True) / LARGEST_SIZE**2)
+        y = x * scale
+        ctx.save_for_backward(y, scale)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ANN401 (as PyTorch has it)
+        """Give the gradient."""
+        y, scale = ctx.saved_tensors
+        along = (y * grad).mean(-1, keepdim=True) / LARGEST_SIZE**2
+        return torch.addcmul(grad, y, along, value=-1).mul_(scale)
 
 
 class MLP(nn.Module):
@@ -63,5 +89,27 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., n_in) to (..., n_out)."""
         x = limit_size(self.first(x))
-        y: Tensor = self.last(self.blocks(x)) + self.shortcut(x)
-        return y
+        return add_linear(self.last(self.blocks(x)), x, self.shortcut.weight)
+
+
+def add_linear(to: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Add a linear map of something else, without an array for what is added.
+
+    Parameters
+    ----------
+    to
+        Shape (..., e).
+    x, weight
+        Shape (..., c) and (e, c).
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (..., e): `to` + `x` Wᵀ.
+
+    Examples
+    --------
+    >>> add_linear(torch.ones(2, 1), torch.ones(2, 3), torch.ones(1, 3)).flatten().tolist()
+    [4.0, 4.0]
+    """
+    return torch.addmm(to.flatten(0, -2), x.flatten(0, -2), weight.T).unflatten(0, to.shape[:-1])

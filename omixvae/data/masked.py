@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +23,7 @@ __all__ = [
     "ModalityBatch",
     "ModalityTable",
     "Moments",
+    "Nonzeros",
     "Schema",
     "Source",
 ]
@@ -258,23 +259,41 @@ class ModalityTable:
 
 def _scatter(
     matrix: Matrix, rows: np.ndarray, to: np.ndarray, n: int, device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, "Nonzeros | None"]:
     """Copy rows of a stored matrix into a dense (n, g) tensor, made on the device; and say where it may not be zero.
 
-    These are flat positions, ascending as `to` and the columns of a row do; None for a dense matrix.
+    These places ascend as `to` and the columns of a row do; None for a dense matrix.
     """
     if sp.issparse(matrix):
         part = matrix[rows]
-        flat = torch.from_numpy(np.repeat(to * part.shape[1], np.diff(part.indptr)) + part.indices).to(device)
-        dense = torch.zeros(n * part.shape[1], device=device, dtype=dtype)
-        dense[flat] = torch.from_numpy(part.data).to(device, dtype)
-        return dense.view(n, part.shape[1]), flat
+        row = torch.from_numpy(np.repeat(to, np.diff(part.indptr))).to(device)
+        column = torch.from_numpy(part.indices).to(device, torch.int64)
+        stored = Nonzeros(torch.from_numpy(part.data).to(device, dtype), row, column)
+        dense = torch.zeros(n, part.shape[1], device=device, dtype=dtype)
+        dense.view(-1)[row * part.shape[1] + column] = stored.values
+        return dense, stored
     part = torch.from_numpy(np.ascontiguousarray(matrix[rows])).to(device, dtype)
     if len(to) == n:
         return part, None
     dense = torch.zeros(n, matrix.shape[1], device=device, dtype=dtype)
     dense[torch.from_numpy(to).to(device)] = part
     return dense, None
+
+
+class Nonzeros(NamedTuple):
+    """The entries of a table that may not be zero: all others are.
+
+    Parameters
+    ----------
+    values
+        Shape (k,).
+    row, column
+        Shape (k,): where they are, row after row, the columns of each ascending.
+    """
+
+    values: Float[Tensor, " k"]
+    row: Int[Tensor, " k"]
+    column: Int[Tensor, " k"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +315,7 @@ class ModalityBatch:
     coverage
         Shape (n, g), the number that each count is out of (see `ModalityTable`); None where there is no such thing.
     stored
-        Shape (k,), row after row: positions in the flattened `filled` outside which it is zero; None where not known.
+        The entries of `filled` that may not be zero; None where they are not known.
     """
 
     values: Float[Tensor, "n g"]
@@ -305,7 +324,7 @@ class ModalityBatch:
     library: Float[Tensor, " n"]
     complete: bool = False
     coverage: Float[Tensor, "n g"] | None = None
-    stored: Int[Tensor, " k"] | None = None
+    stored: Nonzeros | None = None
 
     @property
     def exposure(self) -> Float[Tensor, "n g_or_1"]:
@@ -319,10 +338,11 @@ class ModalityBatch:
         return present if self.observed is None else present & self.observed
 
     @property
-    def nonzeros(self) -> Int[Tensor, " k"] | None:
+    def nonzeros(self) -> Nonzeros | None:
         """Like `stored`, and found where it is not known; None where finding it would make a GPU wait for its host."""
         if self.stored is None and self.values.device.type == "cpu":
-            return self.filled.flatten().nonzero().squeeze(-1)
+            row, column = self.filled.nonzero(as_tuple=True)
+            return Nonzeros(self.filled[row, column], row, column)
         return self.stored
 
     @cached_property

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from omixvae.data.masked import ModalityBatch
+from omixvae.data.masked import ModalityBatch, Nonzeros
 from omixvae.layers import MLP
 from omixvae.likelihoods.likelihood import Likelihood
 from omixvae.own_modules import own_copy
@@ -77,14 +77,14 @@ class FeatureEncoder(nn.Module):
         x = likelihood.encoder_input(modality.filled, modality.exposure)
         return modality.only_measured((x - self.center) / self.unit, self.offset)
 
-    def _inputs_of_stored(self, likelihood: Likelihood, modality: ModalityBatch, stored: Tensor) -> Tensor:
+    def _inputs_of_stored(self, likelihood: Likelihood, modality: ModalityBatch, stored: Nonzeros) -> Tensor:
         """Standardise only the values that may not be zero: all others of a feature become the same number."""
         n, g = modality.values.shape
-        row = stored // g
-        column = stored - row * g
-        x = likelihood.encoder_input(modality.values.flatten()[stored, None], modality.exposure[row]).squeeze(-1)
+        exposure = modality.exposure.index_select(0, stored.row)
+        x = likelihood.encoder_input(stored.values.unsqueeze(-1), exposure).squeeze(-1)
+        x = (x - self.center.index_select(0, stored.column)) / self.unit.index_select(0, stored.column)
         inputs = (-self.center / self.unit).repeat(n)
-        inputs[stored] = (x - self.center[column]) / self.unit[column]
+        inputs[stored.row * g + stored.column] = x
         return inputs.view(n, g)
 
     @torch.no_grad()

@@ -324,7 +324,7 @@ class NegativeBinomial(_Composition):
         log_theta = self.log_theta.clamp(*LOG_THETA_LIMITS)
         with torch.autocast(decoded.device.type, enabled=False):
             result: Tensor = CompositionLogProb.apply(  # type: ignore[no-untyped-call]
-                decoded, log_theta, self.center, self.unit, total, modality.filled, stored
+                decoded, log_theta, self.center, self.unit, total, *stored
             )
         return torch.where(modality.present, result, 0.0)
 

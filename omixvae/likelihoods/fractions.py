@@ -150,7 +150,7 @@ class Bernoulli(Likelihood):
         stored = modality.nonzeros
         if modality.observed is not None or stored is None:
             return super().score(decoded, modality)
-        result: Tensor = TrialsLogProb.apply(decoded, modality.filled, stored)  # type: ignore[no-untyped-call]
+        result: Tensor = TrialsLogProb.apply(decoded, *stored)  # type: ignore[no-untyped-call]
         return torch.where(modality.present, result, 0.0)
 
     @staticmethod

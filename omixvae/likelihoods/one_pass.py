@@ -26,8 +26,8 @@ VALUES_AT_ONCE = 2**17
 class CompositionLogProb(torch.autograd.Function):
     """Σ_g log NB(x_g; μ_g, θ_g) of each observation, with log μ = log total + log softmax(center + unit × decoded).
 
-    With d = log μ - log θ, an entry gives -θ log(1 + eᵈ), and a count x that is not zero beside it x (d - log(1 + eᵈ))
-    and a ratio of Γ functions (section 4 of the method page). The gradients are x - (x + θ) σ(d) in log μ, and
+    With d = log μ - log θ, an entry gives -θ log(1 + eᵈ), and a count x that is not zero beside it -x log(1 + e⁻ᵈ) and a
+    ratio of Γ functions (section 4 of the method page). The gradients are x σ(-d) - θ σ(d) in log μ, and
     θ [ψ(x + θ) - ψ(θ)] - x σ(-d) + θ [σ(d) - log(1 + eᵈ)] in log θ; with s of them in log μ, that in the logits is
     s - softmax × Σ s. Equal, but for rounding, to `NegativeBinomialCounts.log_prob`, summed.
     """
@@ -40,29 +40,36 @@ class CompositionLogProb(torch.autograd.Function):
         center: Tensor,
         unit: Tensor,
         total: Tensor,
-        x: Tensor,
-        stored: Tensor,
+        counts: Tensor,
+        row: Tensor,
+        column: Tensor,
     ) -> Tensor:
-        """Compute the log-probability (n,) of counts x (n, g), which are zero but at the flat positions `stored`.
+        """Compute the log-probability (n,) of counts that are zero but at the places (row, column), ascending.
 
-        Positions go row after row. `decoded` has shape (n, g), `total` (n,), all others (g,).
+        `decoded` has shape (n, g), `total` (n,), `counts`, `row` and `column` (k,), all others (g,).
         """
         theta = log_theta.exp()
-        odds = torch.empty_like(x)
-        result = torch.empty_like(total)
-        ratios = _sums(_rising(theta).log()) - torch.lgamma(torch.arange(1.0, SMALL_COUNT + 2).to(theta)).unsqueeze(-1)
-        for rows, here in _chunks(x, stored):
-            d = torch.addcmul(center, decoded[rows].to(x.dtype), unit, out=odds[rows])
-            d += (total[rows].log() - d.logsumexp(-1)).unsqueeze(-1)
-            d -= log_theta
-            row, column = _places(here, x)
-            counts, d_here = x[rows].flatten()[here], d.flatten()[here]
-            d.exp_()
-            soft = d.log1p()
-            gamma = _looked_up(ratios, counts, column, theta, log_binomial_ratio)
-            part = torch.mv(soft, theta).neg_()
-            result[rows] = part.index_add_(0, row, gamma + counts * (d_here - soft.flatten()[here]))
-        ctx.save_for_backward(log_theta, unit, total, x, stored, odds)
+        odds, soft = (center.new_empty(decoded.shape) for _ in range(2))
+        result, shift = torch.empty_like(total), torch.empty_like(total)
+        for rows in _chunks(decoded):
+            d = torch.addcmul(center, decoded[rows].to(center.dtype), unit, out=odds[rows])
+            highest = d.amax(-1)
+            e = d.sub_(highest.unsqueeze(-1)).exp_()
+            factor = total[rows] / e.sum(-1)
+            shift[rows] = factor.log() - highest
+            e.mul_(factor.unsqueeze(-1)).mul_(1 / theta)
+            result[rows] = torch.mv(torch.log1p(e, out=soft[rows]), theta).neg_()
+        d_here = _taken(decoded, row, column).to(center.dtype) * unit.index_select(0, column)
+        d_here += (center - log_theta).index_select(0, column) + shift.index_select(0, row)
+        gamma = _looked_up(
+            _sums(_rising(theta).log()) - torch.lgamma(torch.arange(1.0, SMALL_COUNT + 2).to(theta)).unsqueeze(-1),
+            counts,
+            column,
+            theta,
+            log_binomial_ratio,
+        )
+        result.index_add_(0, row, gamma - counts * functional.softplus(-d_here))
+        ctx.save_for_backward(log_theta, unit, total, counts, row, column, odds, soft, d_here)
         ctx.decoded_dtype = decoded.dtype  # type: ignore[attr-defined]
         return result
 
@@ -70,26 +77,26 @@ class CompositionLogProb(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 (as PyTorch has it)
         """Compute the gradients in what is decoded and in log θ."""
-        log_theta, unit, total, x, stored, odds = ctx.saved_tensors
+        log_theta, unit, total, counts, row, column, odds, soft, d_here = ctx.saved_tensors
         theta = log_theta.exp()
-        grad_decoded = torch.empty_like(x, dtype=ctx.decoded_dtype)
-        dense, sparse = torch.zeros_like(theta), torch.zeros_like(theta)
-        differences = _sums(1 / _rising(theta))
-        for rows, here in _chunks(x, stored):
-            weight, e = grad[rows], odds[rows]
-            row, column = _places(here, x)
-            counts = x[rows].flatten()[here]
-            sigmoid = e / (e + 1)
-            rest = 1 - sigmoid.flatten()[here]
-            ratio = theta[column] * _looked_up(differences, counts, column, theta, _digamma_difference)
-            sparse.index_add_(0, column, weight[row] * (ratio - counts * rest))
-            dense += torch.mv((sigmoid - e.log1p()).T, weight)
-            slope = sigmoid.mul_(-theta)
-            slope.view(-1)[here] += counts * rest
-            share = (slope.sum(-1) / total[rows]).unsqueeze(-1)
-            slope = torch.addcmul(slope, e * theta, share, value=-1).mul_(unit)
-            grad_decoded[rows] = slope.mul_(weight.unsqueeze(-1))
-        return grad_decoded, torch.addcmul(sparse, dense, theta), None, None, None, None, None
+        weight = grad.index_select(0, row)
+        up = counts * torch.sigmoid(-d_here)
+        ratio = _looked_up(_sums(1 / _rising(theta)), counts, column, theta, _digamma_difference)
+        grad_theta = torch.zeros_like(theta)
+        grad_theta.index_add_(0, column, weight * (theta.index_select(0, column) * ratio - up))
+        slopes = torch.zeros_like(total).index_add_(0, row, up)
+        grad_decoded = torch.empty_like(odds, dtype=ctx.decoded_dtype)
+        for rows in _chunks(odds):
+            e = odds[rows]
+            mu, rest = e * theta, (e + 1).reciprocal_()
+            down = mu * rest
+            grad_theta += torch.mv(down.T, grad[rows]) - theta * torch.mv(soft[rows].T, grad[rows])
+            share = (slopes[rows] - down.sum(-1)) / total[rows]
+            slope = rest.add_(share.unsqueeze(-1)).mul_(mu).mul_(unit)
+            grad_decoded[rows] = slope.mul_(-grad[rows].unsqueeze(-1))
+        up *= weight * unit.index_select(0, column)
+        _added(grad_decoded, row, column, up)
+        return grad_decoded, grad_theta, None, None, None, None, None, None
 
 
 class TrialsLogProb(torch.autograd.Function):
@@ -99,38 +106,46 @@ class TrialsLogProb(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, decoded: Tensor, x: Tensor, stored: Tensor) -> Tensor:
-        """Compute the log-probability (n,) of x (n, g), which is zero but at the flat positions `stored`."""
-        result = x.new_empty(len(x))
-        for rows, here in _chunks(x, stored):
-            y = decoded[rows].to(x.dtype)
-            row, _ = _places(here, x)
-            ones = x[rows].flatten()[here] * y.flatten()[here]
-            result[rows] = functional.softplus(y).sum(-1).neg_().index_add_(0, row, ones)
-        ctx.save_for_backward(decoded, x, stored)
+    def forward(ctx: FunctionCtx, decoded: Tensor, ones: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """Compute the log-probability (n,) of values that are zero but at the places (row, column), ascending."""
+        result = ones.new_empty(len(decoded))
+        for rows in _chunks(decoded):
+            y = decoded[rows].to(ones.dtype)
+            # log(1 + eʸ) = max(y, 0) - log σ(|y|), without a logarithm of one plus little: that takes twice as long
+            result[rows] = y.abs().sigmoid_().log_().sub_(y.relu()).sum(-1)
+        result.index_add_(0, row, ones * _taken(decoded, row, column))
+        ctx.save_for_backward(decoded, ones, row, column)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 (as PyTorch has it)
         """Compute the gradient in what is decoded."""
-        decoded, x, stored = ctx.saved_tensors
+        decoded, ones, row, column = ctx.saved_tensors
         grad_decoded = torch.empty_like(decoded)
-        for rows, here in _chunks(x, stored):
-            slope = torch.sigmoid(decoded[rows].to(x.dtype)).neg_()
-            slope.view(-1)[here] += x[rows].flatten()[here]
-            grad_decoded[rows] = slope.mul_(grad[rows].unsqueeze(-1))
-        return grad_decoded, None, None
+        for rows in _chunks(decoded):
+            slope = torch.sigmoid(decoded[rows].to(ones.dtype))
+            grad_decoded[rows] = slope.mul_(-grad[rows].unsqueeze(-1))
+        _added(grad_decoded, row, column, ones * grad.index_select(0, row))
+        return grad_decoded, None, None, None
 
 
-def _chunks(x: Tensor, stored: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Cut rows into parts that fit into the cache, each with its positions, counted from its own first value."""
+def _chunks(x: Tensor) -> Iterator[slice]:
+    """Cut the rows of (n, g) into parts that fit into the cache."""
     n, g = x.shape
-    size = max(1, VALUES_AT_ONCE // g) if x.device.type == "cpu" else n
-    starts = torch.arange(0, n, size, device=x.device)
-    firsts = torch.searchsorted(stored, starts * g).tolist() if len(starts) > 1 else [0]
-    for i, (first, last) in enumerate(zip(firsts, [*firsts[1:], len(stored)], strict=True)):
-        yield slice(i * size, (i + 1) * size), stored[first:last] - i * size * g
+    size = max(1, VALUES_AT_ONCE // g) if x.device.type == "cpu" else max(1, n)
+    for first in range(0, n, size):
+        yield slice(first, first + size)
+
+
+def _taken(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Take entries of (n, g)."""
+    return x.flatten().index_select(0, row * x.shape[1] + column)
+
+
+def _added(x: Tensor, row: Tensor, column: Tensor, values: Tensor) -> None:
+    """Add values to entries of (n, g), each of them once."""
+    x.view(-1).scatter_add_(0, row * x.shape[1] + column, values.to(x.dtype))
 
 
 def _rising(theta: Tensor) -> Tensor:
@@ -153,14 +168,8 @@ def _looked_up(
 ) -> Tensor:
     """Take what belongs to each count and feature from a table, and compute it for counts beyond."""
     if counts.device.type != "cpu":  # finding the large ones would make a GPU wait for its host
-        return exact(counts, theta[column])
-    known = table.flatten()[counts.clamp(max=SMALL_COUNT).long() * table.shape[1] + column]
+        return exact(counts, theta.index_select(0, column))
+    known = _taken(table, counts.clamp(max=SMALL_COUNT).long(), column)
     large = (counts > SMALL_COUNT).nonzero().squeeze(-1)
     known[large] = exact(counts[large], theta[column[large]])
     return known
-
-
-def _places(positions: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Give row and column of flat positions."""
-    row = positions // x.shape[-1]
-    return row, positions - row * x.shape[-1]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from omixvae.data.masked import ModalityBatch, Moments
+from omixvae.data.masked import ModalityBatch, Moments, Nonzeros
 from omixvae.likelihoods import LIKELIHOODS
 from omixvae.likelihoods.categorical import Categorical
 from omixvae.likelihoods.continuous import SMALLEST_SCALE, Gaussian, LogNormal, StudentT
@@ -249,7 +249,8 @@ def values_in_parts(word, n, g, density, generator, dtype):
     present = torch.rand(n, generator=generator) < 0.8
     values = torch.where(present.unsqueeze(-1), x, 0.0)
     values = (values > 0).to(dtype) if word == "bernoulli" else values
-    modality = ModalityBatch(values, present, None, values.sum(-1) + 5, stored=values.flatten().nonzero().squeeze(-1))
+    row, column = values.nonzero(as_tuple=True)
+    modality = ModalityBatch(values, present, None, values.sum(-1) + 5, stored=Nonzeros(values[row, column], row, column))
     likelihood = LIKELIHOODS[word](g).to(dtype)
     with torch.no_grad():
         for name, low in (("log_theta", None), ("center", None), ("unit", 0.2)):
