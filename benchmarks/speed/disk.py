@@ -64,6 +64,7 @@ def disk(
                     "cells": cells,
                     "MB of file": round(megabytes),
                     "cells/s": round(cells / float(np.median(seconds))),
+                    "last bound": took.result["last_bound"],
                     "whole call, s": took.result["seconds"],
                     "MB before": round(took.before),
                     "MB at peak": round(took.peak),

@@ -63,8 +63,8 @@ def quality(
     default, and to those after which it stopped by itself in an earlier whole run. With --peer-epochs all, it trains to
     its end.
     """
-    if not peer_epochs.isdigit() and peer_epochs != "all":
-        raise click.BadParameter("Give a number of epochs, or all.", param_hint="--peer-epochs")
+    if peer_epochs not in ("0", "all") and not (peer_epochs.isdigit() and int(peer_epochs) > 1):
+        raise click.BadParameter("Give 0, all, or 2 at least: the first is left out.", param_hint="--peer-epochs")
     source = data / FILE
     if not source.exists():
         click.echo(f"Nothing was measured: there is no {FILE} in {data}.", err=True)
@@ -78,7 +78,7 @@ def quality(
 
 def _ours(source: Path, seed: int, threads: int | None, peer: dict[str, object] | None) -> dict[str, object]:
     took = call("benchmarks.speed.ours:fit", source, threads=threads, options={"seed": seed, "batch_key": BATCH})
-    ends, bounds, prior_epoch = (took.result[name] for name in ("ends", "bounds", "prior_epoch"))
+    ends, bounds, prior_epoch = (took.result[name] for name in ("ends", "held_out_bounds", "prior_epoch"))
     first = settled(bounds, prior_epoch)
     epoch = None if first is None else max(first, prior_epoch)
     seconds = None if epoch is None else ends[epoch]
@@ -108,7 +108,7 @@ def _totalvi(source: Path, epochs: int | None, threads: int | None, environments
     function, python = "benchmarks.speed.scvi_tools:totalvi_with_defaults", python_of("scvi", environments)
     took = call(function, source, python=python, threads=threads, batch=BATCH, epochs=epochs)
     ends, most = took.result["ends"], took.result["most"]
-    each = float(np.median(np.diff(ends, prepend=0.0)[1:])) if len(ends) > 1 else ends[0]
+    each = float(np.median(np.diff(ends)))
     stopped = (STOPPED_AFTER, each * STOPPED_AFTER) if epochs is not None else (len(ends), ends[-1])
     return {
         "epochs timed": len(ends),
