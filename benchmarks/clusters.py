@@ -16,7 +16,7 @@ import scanpy as sc
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 import omixvae
-from benchmarks.tables import data_option, show
+from benchmarks.tables import data_option, output_option, report
 
 FILE, LABELS, BATCH = "pbmc_citeseq_10k_5k.h5mu", "cell_type", "batch"
 RESOLUTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -25,7 +25,7 @@ RESOLUTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 @click.command()
 @data_option
 @click.option("--seeds", default=1, show_default=True, help="Number of seeds: 0, 1, …")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="JSON file to write.")
+@output_option
 def main(data: Path, seeds: int, output: Path | None) -> None:
     """Print ARI and NMI of clusters against the cell types of the labelled cells."""
     warnings.simplefilter("ignore")
@@ -43,7 +43,7 @@ def main(data: Path, seeds: int, output: Path | None) -> None:
             {"latent": name, "seed": seed, **best_leiden(latent, labels), "seconds": seconds},
             {"latent": name, "seed": seed, **_row("mixture prior", assigned, labels), "seconds": seconds},
         ]
-    show(f"{FILE}: clusters against {LABELS}", rows, output)
+    report({f"{FILE}: clusters against {LABELS}": rows}, output)
 
 
 def _principal_components(mdata: mudata.MuData) -> np.ndarray:

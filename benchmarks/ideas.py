@@ -192,14 +192,13 @@ def draw_bound(seed: int) -> Figure:
         recovered[objective] = _explained(turned.belief(mods)[0], truth)
     axes[0].set_ylabel("protein-only factor (sd)")
     _recovered(axes[2], recovered, factors)
-    show("Bound: belief about a factor that only protein shows, held-out observations", rows, None)
+    show("Bound: belief about a factor that only protein shows, held-out observations", rows)
     show(
         "Bound: share of each factor recovered from all modalities",
         [
             {"": name, **{f: float(v) for f, v in zip(factors, values, strict=True)}}
             for name, values in recovered.items()
         ],
-        None,
     )
     return figure
 
@@ -273,7 +272,7 @@ def draw_aggregation(seed: int) -> Figure:
     left.set(ylabel="activation factor (sd)", title="One cell: where it may be (90 %)")
     left.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
     _doubts(right, rows)
-    show("Aggregation: doubt about held-out cells", rows, None)
+    show("Aggregation: doubt about held-out cells", rows)
     return figure
 
 
@@ -320,7 +319,6 @@ def draw_private(seed: int) -> Figure:
         show(
             f"Private: share of each factor (column) found in each latent, {size}",
             [{"latent": k, **{f: float(v) for f, v in zip(factors, r, strict=True)}} for k, r in found.items()],
-            None,
         )
     axes[0].set_ylabel("true factor")
     return figure
@@ -369,7 +367,6 @@ def draw_prior(seed: int) -> Figure:
             {"measured": m, **dict(zip(names, p.to_numpy()[cell].astype(float), strict=True))}
             for m, (_, p) in placed.items()
         ],
-        None,
     )
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.8), width_ratios=(1, 1))
@@ -401,7 +398,7 @@ def _print_prior(placed: dict[str, tuple[pd.Series, pd.DataFrame]], truth: np.nd
                 "right where above 0.9": float(right[~unsure].mean()) if (~unsure).any() else "",
             }
         )
-    show("Prior: clusters of held-out cells", rows, None)
+    show("Prior: clusters of held-out cells", rows)
 
 
 def _components(

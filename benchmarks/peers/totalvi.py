@@ -9,19 +9,17 @@ import scvi
 from benchmarks.peers.outcome import Outcome
 from benchmarks.peers.sets import on_scale, padded, values_of
 
-__all__ = ["run"]
+__all__ = ["new_model", "run"]
 
 DRAWS = 25
 PANEL = "panel"
 
 
-def run(
-    mdata: mudata.MuData, seed: int, batch: str | None, wanted: Sequence[str], epochs: int | None = None
-) -> Outcome:
-    """Train on what is seen, and predict proteins as if from the batches that measured them.
+def new_model(mdata: mudata.MuData, seed: int, batch: str | None) -> tuple[scvi.model.TOTALVI, np.ndarray]:
+    """Make an untrained model of what is seen, and say which cells have proteins.
 
     totalVI takes a protein for missing where a whole panel has zeros, so cells without protein are a panel of their
-    own, whatever their batch. Every cell needs RNA. `epochs` cuts training short, for tests.
+    own, whatever their batch. Every cell needs RNA.
     """
     scvi.settings.seed = seed
     measured = mdata.obs_names.isin(mdata["protein"].obs_names)
@@ -33,16 +31,27 @@ def run(
     scvi.model.TOTALVI.setup_mudata(
         cells, batch_key=batch, panel_key=PANEL, modalities={"rna_layer": "rna", "protein_layer": "protein"}
     )
-    model = scvi.model.TOTALVI(cells)
+    return scvi.model.TOTALVI(cells), measured
+
+
+def run(
+    mdata: mudata.MuData, seed: int, batch: str | None, wanted: Sequence[str], epochs: int | None = None
+) -> Outcome:
+    """Train on what is seen, and predict proteins as if from the batches that measured them.
+
+    `epochs` cuts training short, for tests.
+    """
+    model, measured = new_model(mdata, seed, batch)
     model.train(max_epochs=epochs, enable_progress_bar=False)
     values = {}
     if "protein" in wanted:
+        batches = None if batch is None else sorted(mdata.obs[batch].astype(str)[measured].unique())
         _, draws = model.get_normalized_expression(
-            transform_batch=None if batch is None else sorted(cells.obs[batch][measured].unique()),
+            transform_batch=batches,
             n_samples=DRAWS,
             include_protein_background=True,
             return_mean=False,
-            gene_list=[cells["rna"].var_names[0]],
+            gene_list=[mdata["rna"].var_names[0]],
         )
         values["protein"] = on_scale(draws, values_of(mdata, "protein")).mean(axis=-1)
     return Outcome(values, latent=model.get_latent_representation())

@@ -1,1 +1,1 @@
-"""How fast training is, beside that of peers."""
+"""How fast training is and what memory it takes, by itself and beside peers."""

@@ -1,6 +1,6 @@
-"""Train one method on one file, and print what it took: started by the benchmark, a process each.
+"""Run one function, and print what it gave and what it took: started by the benchmark, a process each.
 
-python -m benchmarks.speed.worker MODULE FUNCTION IN.h5mu '{"epochs": 3, "hidden_size": 256, "n_latent": 20}'
+python -m benchmarks.speed.worker MODULE FUNCTION '{"epochs": 3}' [IN.h5mu memory|disk]
 """
 
 import importlib
@@ -9,18 +9,21 @@ import sys
 import warnings
 
 import mudata
+import torch
 
+from benchmarks.machine import versions
 from benchmarks.memory import megabytes
 
 
-def main(module: str, function: str, source: str, arguments: str) -> None:
-    """Print the rate of each epoch, and how much memory the process held before and at its peak."""
+def main(module: str, function: str, arguments: str, source: str | None = None, where: str = "memory") -> None:
+    """Print the result, how much memory the process held before and at its peak, and with what it ran."""
     warnings.simplefilter("ignore")
-    run = getattr(importlib.import_module(f"benchmarks.speed.{module}"), function)
-    mdata = mudata.read_h5mu(source)
+    run = getattr(importlib.import_module(module), function)
+    read = [] if source is None else [mudata.read_h5mu(source, backed="r" if where == "disk" else None)]
     before = megabytes("VmRSS")
-    rates = run(mdata, **json.loads(arguments))
-    print(json.dumps({"rates": rates, "before": before, "peak": megabytes("VmHWM")}))
+    result = run(*read, **json.loads(arguments))
+    took = {"before": before, "peak": megabytes("VmHWM"), "threads": torch.get_num_threads(), "versions": versions()}
+    print(json.dumps({"result": result, **took}))
 
 
 if __name__ == "__main__":
