@@ -9,7 +9,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from omixvae.config import Config
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.files import check_folder, check_target, whole_file
 from omixvae.options import Constraint, Flag, Names
+from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
 if TYPE_CHECKING:
     import mudata
@@ -43,17 +44,44 @@ class Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
         """Run a command."""
+        processes: Processes = OneProcess()
         try:
             with _sigterm_like_ctrl_c():
+                processes = join_processes()
                 return super().invoke(ctx)
-        except InputError as error:
+        except click.UsageError as error:
+            _end(processes, error.show)
+            ctx.exit(error.exit_code)
+        except (InputError, LostProcessError) as error:
             if ctx.params["debug"]:
                 raise
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(2)
+            message = f"Error: {error}"
+            _end(processes, lambda: click.echo(message, err=True))
+            ctx.exit(2 if isinstance(error, InputError) else 1)
         except KeyboardInterrupt as stop:
-            click.echo("Stopped. Nothing was written.", err=True)
+            if processes.first:
+                click.echo("Stopped. Nothing was written.", err=True)
             ctx.exit(STOPPED + (stop.args[0] if stop.args else signal.SIGINT))
+
+
+def _end(processes: Processes, say: Callable[[], None]) -> None:
+    """Say why all processes end, once, and be no more disturbed by a launcher that ends the others with the first."""
+    if processes.size > 1:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    processes.say_once(say)
+
+
+def in_first_process(command: Callable[..., None]) -> Callable[..., None]:
+    """Let the first process do what is no work to share, and the others wait until it is done."""
+
+    @wraps(command)
+    def in_first(*args: Any, **options: Any) -> None:  # noqa: ANN401 (those of the command)
+        processes = join_processes()
+        with processes.together():
+            if processes.first:
+                command(*args, **options)
+
+    return in_first
 
 
 @contextmanager
@@ -137,9 +165,11 @@ def train(
     IN may be example:cite, a simulated CITE-seq set with known clusters. What is not given is decided from the data;
     `omixvae inspect` shows how, and why.
     """
-    config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
-    _check_files(source, output, folder, in_place=in_place)
-    mdata = _read(source)
+    processes = join_processes()
+    with processes.together():
+        config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
+        _check_files(source, output, folder, in_place=in_place)
+        mdata = _read(source)
 
     from omixvae import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
@@ -147,16 +177,20 @@ def train(
     model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
     with _friendly_warnings():
         model.fit(mdata)
-        model.annotate(mdata)
-    # The model first: the output takes its name last, so that a run which is stopped leaves none.
-    with _written_whole(mdata, output):
-        if folder is not None:
-            model.save(folder)
-    summary = screens.summarise_training(model, mdata, output, truth=TRUTH if source == EXAMPLE else None)
-    if as_json:
-        click.echo(json.dumps(summary))
-    elif not quiet:
-        screens.print_training(summary)
+    with processes.together():
+        if not processes.first:
+            return
+        with _friendly_warnings():
+            model.annotate(mdata)
+        # The model first: the output takes its name last, so that a run which is stopped leaves none.
+        with _written_whole(mdata, output):
+            if folder is not None:
+                model.save(folder)
+        summary = screens.summarise_training(model, mdata, output, truth=TRUTH if source == EXAMPLE else None)
+        if as_json:
+            click.echo(json.dumps(summary))
+        elif not quiet:
+            screens.print_training(summary)
 
 
 @main.command(epilog="Example: omixvae inspect cohort.h5mu")
@@ -164,6 +198,7 @@ def train(
 @config_file
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @config_options
+@in_first_process
 def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (as in train)
     """Show what IN.h5mu holds, what is missing, and what training would choose, and why."""
     config = _config(file, options)
@@ -194,6 +229,7 @@ def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) ->
 @click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
 @quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@in_first_process
 def annotate(
     source: str, folder: Path, output: Path, *, in_place: bool, device: str, quiet: bool, as_json: bool
 ) -> None:
@@ -239,6 +275,7 @@ def annotate(
 @quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @config_options
+@in_first_process
 def select(
     source: str,
     grid: tuple[str, ...],
@@ -339,6 +376,7 @@ def _check_named(path: Path, where: str, endings: Sequence[str]) -> None:
 @click.option("--n-obs", default=2000, show_default=True, help="Number of cells.")
 @click.option("--missing", default=0.5, show_default=True, help="Part of the second batch without protein.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same data.")
+@in_first_process
 def simulate(output: Path, n_obs: int, missing: float, seed: int) -> None:
     """Write a simulated CITE-seq set with known clusters, for trials and tests."""
     _check_output(output)
@@ -473,5 +511,5 @@ def _friendly_warnings() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     for warning in caught:
-        if issubclass(warning.category, UserWarning):
+        if issubclass(warning.category, UserWarning) and join_processes().first:
             click.echo(f"Note: {warning.message}", err=True)

@@ -183,7 +183,11 @@ class TrainingConfig:
     max_epochs: int | Literal["auto"] = option(
         "auto", Number(int, 1, 1_000_000, ("auto",)), "Most passes over the data."
     )
-    batch_size: int | Literal["auto"] = option("auto", Number(int, 1, 1_000_000, ("auto",)), "Observations per step.")
+    batch_size: int | Literal["auto"] = option(
+        "auto",
+        Number(int, 1, 1_000_000, ("auto",)),
+        "Observations per step, of each process; auto shares those of one process out.",
+    )
     learning_rate: float | Literal["auto"] = option(
         "auto", Number(float, 1e-8, 1.0, ("auto",)), "Step size of Adam at the start; it falls to zero along a cosine."
     )

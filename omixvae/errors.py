@@ -31,6 +31,10 @@ class InputError(ValueError):
         self.parts = tuple(parts) or (self,)
         super().__init__(f"{problem} Where: {where.rstrip('.')}. How to mend it: {fix}")
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Say how to make it again in another process."""
+        return type(self), (self.problem, self.where, self.fix, () if self.parts == (self,) else self.parts)
+
 
 def raise_together(errors: Sequence[InputError]) -> None:
     """Raise all problems of one input at once, so that the user mends them in one go.

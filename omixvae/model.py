@@ -1,5 +1,6 @@
 """What a user holds: `OmixVAE`, and the one-line calls `fit` and `load`."""
 
+import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from omixvae.errors import InputError, nearest
 from omixvae.likelihoods import Likelihood
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
+from omixvae.processes import Processes, join_processes
 from omixvae.storage import Fitted, read_model, save_model
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
@@ -103,19 +105,29 @@ class OmixVAE:
         InputError
             If the data or the options cannot be used; says what, where, and how to mend it.
 
+        Notes
+        -----
+        In a script that torchrun or srun has started several times, all processes train together and hold the same
+        model afterwards; see `fit`.
+
         Examples
         --------
         >>> import omixvae
         >>> OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60)).plan.n_latent
         15
         """
-        device = resolve_device(self.config.training.device)
-        data = from_mudata(mdata, self.config.data)
-        self.plan, self.schema = make_plan(self.config, data, self.own), data.schema
+        processes = join_processes()
+        with processes.together():
+            device = processes.device(resolve_device(self.config.training.device))
+            data = from_mudata(mdata, self.config.data)
+            self.plan, self.schema = make_plan(self.config, data, self.own, processes.size), data.schema
+        _check_alike(self.plan, data, processes)
         self.network = new_network(self.plan, device, self.own)
-        initialise_network(self.network, data, np.random.default_rng(self.plan.seed))
-        with TrainingProgress(self.plan.max_epochs, show=self.config.training.progress) as progress:
-            self.history = train(self.network, data, self.plan, on_epoch=progress)
+        rng = np.random.default_rng(self.plan.seed)
+        processes.lead(self.network, lambda: initialise_network(self.network, data, rng))
+        shown = self.config.training.progress and processes.first
+        with TrainingProgress(self.plan.max_epochs, show=shown) as progress:
+            self.history = train(self.network, data, self.plan, processes, on_epoch=progress)
         return self
 
     def annotate(self, mdata: mudata.MuData) -> None:
@@ -615,6 +627,13 @@ def fit(
     InputError
         If the data or the options cannot be used; says what, where, and how to mend it.
 
+    Notes
+    -----
+    In a script that torchrun or srun has started several times, all processes must call this with the same data and
+    options. They train together, each on its share of every batch, and each holds the same model and results
+    afterwards. Writing files is the script's own affair: do it where the environment variable RANK (SLURM_PROCID with
+    srun) is 0. One process may write while the others end.
+
     Examples
     --------
     >>> import omixvae
@@ -663,6 +682,17 @@ def load(
     model.config, model.own = fitted.config, own
     _, model.plan, model.schema, model.history, model.network = fitted
     return model
+
+
+def _check_alike(plan: Plan, data: MaskedModalities, processes: Processes) -> None:
+    """Find out whether a script gave each process the same: else they would wait for one another for ever."""
+    fingerprint = hashlib.sha256(plan.to_json().encode() + data.presence.tobytes()).hexdigest()
+    if len(set(processes.gather(fingerprint))) > 1:
+        raise InputError(
+            "The processes that train together were given different data or options.",
+            "the script",
+            "Give all the same, seed included; the rows are shared out in the training.",
+        )
 
 
 def _words_and_classes(likelihoods: object) -> tuple[object, dict[str, type[Likelihood]]]:

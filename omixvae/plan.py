@@ -176,7 +176,7 @@ class Plan:
         return cls(**read)
 
 
-def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_MODULES) -> Plan:
+def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_MODULES, n_processes: int = 1) -> Plan:
     """Decide everything that the user left open.
 
     Parameters
@@ -187,6 +187,8 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         What there is to learn from.
     own
         Encoders and decoders that the user brings.
+    n_processes
+        How many train together, each with batches of `batch_size`.
 
     Returns
     -------
@@ -261,16 +263,19 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         64 if cohort else 128 if n < 50_000 else 256,
         f"for {n:,} observations",
     )
+    shared = f", shared by {n_processes} processes: as many steps as with one, of the same size" * (n_processes > 1)
     batch_size = cast(
         "int",
         decide(
             "batch_size",
             training.batch_size,
-            2 ** _by_size(n / 40, 1, 0, 5, 10),
-            f"about a fortieth of {n:,} observations, from 32 to 1024",
+            math.ceil(2 ** _by_size(n / 40, 1, 0, 5, 10) / n_processes),
+            f"about a fortieth of {n:,} observations, from 32 to 1024" + shared,
         ),
     )
-    steps_per_epoch = max(1, math.ceil(0.9 * n / batch_size))
+    if training.batch_size != "auto" and n_processes > 1:
+        reasons["batch_size"] += f", in each of {n_processes} processes"
+    steps_per_epoch = max(1, math.ceil(0.9 * n / (batch_size * n_processes)))
     max_epochs = cast(
         "int",
         decide(
@@ -279,7 +284,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             COHORT_EPOCHS if cohort else max(20, math.ceil(CELL_STEPS / steps_per_epoch)),
             f"so often each of fewer than {COHORT_BELOW:,} observations is seen"
             if cohort
-            else f"about {CELL_STEPS:,} steps of {batch_size} observations, at least 20 epochs",
+            else f"about {CELL_STEPS:,} steps of {batch_size * n_processes} observations, at least 20 epochs",
         ),
     )
     learning_rate = decide("learning_rate", training.learning_rate, 4e-3, "Adam's step for networks of this size")

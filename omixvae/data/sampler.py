@@ -70,7 +70,9 @@ def _by_pattern(presence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return usable[np.argsort(pattern.ravel(), kind="stable")]
 
 
-def epoch_batches(rows: np.ndarray, batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
+def epoch_batches(
+    rows: np.ndarray, batch_size: int, rng: np.random.Generator | None = None, n_parts: int = 1
+) -> list[np.ndarray]:
     """Cut rows into batches of nearly equal size.
 
     Parameters
@@ -78,9 +80,11 @@ def epoch_batches(rows: np.ndarray, batch_size: int, rng: np.random.Generator | 
     rows
         Positions of observations.
     batch_size
-        Most rows of a batch.
+        Most rows of a batch, or of a part of it.
     rng
         Shuffles the rows first; they keep their order when not given.
+    n_parts
+        Into how many parts each batch will be cut: it has as many times the rows, and at least one for each part.
 
     Returns
     -------
@@ -93,4 +97,4 @@ def epoch_batches(rows: np.ndarray, batch_size: int, rng: np.random.Generator | 
     [4, 3, 3]
     """
     order = rows if rng is None else rng.permutation(rows)
-    return np.array_split(order, max(1, -(-len(rows) // batch_size)))
+    return np.array_split(order, max(1, min(-(-len(rows) // (batch_size * n_parts)), len(rows) // n_parts)))

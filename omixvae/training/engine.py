@@ -1,5 +1,6 @@
 """The loop: batch, step, clip, schedule, stop. It sees no modality by name."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from omixvae.errors import InputError
 from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
+from omixvae.processes import OneProcess, Processes
 from omixvae.training.calibrate import calibrate
 from omixvae.training.initialise import group_latents
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
@@ -37,6 +39,11 @@ HELD_OUT_DRAWS = 256
 SMALLEST_CLUSTER = 5
 """A component that leads for fewer observations is no cluster but a leftover, and is switched off at the end."""
 
+NOISE_APART = 1009
+"""Between the seeds of the processes' noise. Not 1: that is between the seeds of training and of the held-out bound."""
+
+ALONE = OneProcess()
+
 
 class DivergedError(InputError):
     """The loss is no longer a finite number; says at which step, and which term."""
@@ -45,7 +52,12 @@ class DivergedError(InputError):
 @kept_memory()
 @torch.enable_grad()
 def train(
-    network: MultimodalVAE, source: Source, plan: Plan, *, on_epoch: Callable[[Epoch], None] | None = None
+    network: MultimodalVAE,
+    source: Source,
+    plan: Plan,
+    processes: Processes = ALONE,
+    *,
+    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -57,18 +69,24 @@ def train(
         Where rows come from.
     plan
         What to do, all concrete.
+    processes
+        Those that train the same network, from the same rows: each step is one of all of them, and each reads its share
+        of every batch.
     on_epoch
         Called after each epoch with its row of the history.
 
     Returns
     -------
     History
-        One row per epoch. The network holds the weights of the epoch with the best held-out bound.
+        One row per epoch. The network holds the weights of the epoch with the best held-out bound, the same in each
+        process.
 
     Raises
     ------
     DivergedError
         If the loss becomes infinite or NaN: says at which step, and which term.
+    InputError
+        If there are more processes than observations to train on.
 
     Notes
     -----
@@ -79,10 +97,11 @@ def train(
     (`calibrate`).
     """
     rng = np.random.default_rng(plan.seed)
-    generator = torch.Generator(_device(network)).manual_seed(plan.seed)
+    generator = torch.Generator(_device(network)).manual_seed(plan.seed + NOISE_APART * processes.rank)
     rows, held_out = held_out_split(source.presence, plan.held_out, rng)
+    _check_enough(rows, processes)
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
-    steps_per_epoch = len(epoch_batches(rows, plan.batch_size))
+    steps_per_epoch = len(epoch_batches(rows, plan.batch_size, n_parts=processes.size))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, plan.max_epochs * steps_per_epoch)
     )
@@ -92,19 +111,23 @@ def train(
     for epoch in range(plan.max_epochs):
         if epoch == plan.prior_epoch:
             network.eval()
-            _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
+            _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan, processes)
         network.train()
         warm = warm_up(epoch + 1, plan.warm_up_epochs, plan.beta_start)
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
-        for index in epoch_batches(rows, plan.batch_size, rng):
-            batch = _load(network, source, index)
-            terms = _evaluate(network, batch, plan, generator, warm)
-            _step(network, optimiser, terms, len(rows), plan, schedule.last_epoch)
+        for index in epoch_batches(rows, plan.batch_size, rng, processes.size):
+            own = _share(index, processes)
+            terms = _evaluate(network, _load(network, source, own), plan, generator, warm)
+            # the mean over the batch is that over each process's share, weighted by its size
+            loss = len(own) / len(index) * (terms.loss + _penalty(network, plan) / len(rows))
+            if not _step(network, optimiser, loss, processes):
+                where = f"step {schedule.last_epoch + 1:,} of the training"
+                raise _diverged(_not_finite(terms, plan), plan, where, processes)
             schedule.step()
-            sums += len(index) * _means(terms)
+            sums += len(own) * _means(terms)
         network.eval()
-        held_out_bound = _held_out_bound(network, source, held_out, plan)
-        bound, reconstruction, rate, cross_rate = (sums / len(rows)).tolist()
+        held_out_bound = _held_out_bound(network, source, held_out, plan, processes)
+        bound, reconstruction, rate, cross_rate = (processes.sum(sums) / len(rows)).tolist()
         seconds = time.perf_counter() - began
         history = (*history, Epoch(epoch, bound, held_out_bound, reconstruction, rate, cross_rate, seconds))
         if on_epoch is not None:
@@ -120,10 +143,24 @@ def train(
     if best:
         network.load_state_dict(best)
     if not TRAINS_PRIOR[plan.objective]:
-        _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
-    _finish_prior(network, source, rows, plan)
-    calibrate(network, source, held_out, rows, plan.seed)
+        _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan, processes)
+    _finish_prior(network, source, rows, plan, processes)
+    processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
     return history
+
+
+def _check_enough(rows: np.ndarray, processes: Processes) -> None:
+    if len(rows) < processes.size:
+        raise InputError(
+            f"{processes.size} processes cannot share {len(rows)} observations to train on.",
+            "the start of the processes",
+            "Start fewer; one is enough for so few observations.",
+        )
+
+
+def _share(rows: np.ndarray, processes: Processes) -> np.ndarray:
+    """Give the rows that this process reads; sizes differ by one at most."""
+    return rows[processes.rank :: processes.size]
 
 
 def _device(network: MultimodalVAE) -> torch.device:
@@ -147,17 +184,16 @@ def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator:
         )
 
 
-def _step(
-    network: MultimodalVAE, optimiser: torch.optim.Optimizer, terms: Terms, n_rows: int, plan: Plan, step: int
-) -> None:
-    """Take one step uphill, unless there is no finite slope."""
-    loss = terms.loss + _penalty(network, plan) / n_rows
+def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, loss: Tensor, processes: Processes) -> bool:
+    """Take one step, the same in all processes; tell whether there was a finite slope to take it along."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    processes.sum_gradients(network)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
     if not torch.isfinite(norm):
-        raise _diverged(terms, plan, f"step {step + 1:,} of the training")
+        return False
     optimiser.step()
+    return True
 
 
 def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
@@ -169,16 +205,21 @@ def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
     return penalty
 
 
-def _diverged(terms: Terms, plan: Plan, where: str) -> DivergedError:
-    """Name the first term that is not finite."""
+def _not_finite(terms: Terms, plan: Plan) -> list[str]:
+    """Name the terms that are no finite numbers."""
     parts = {
         **{f"reconstruction of {m.name!r}": terms.reconstruction[:, s] for s, m in enumerate(plan.modalities)},
         "rate": terms.rate,
         "cross rate": terms.cross_rate,
     }
-    bad = [name for name, part in parts.items() if not torch.isfinite(part).all()]
+    return [name for name, part in parts.items() if not torch.isfinite(part).all()]
+
+
+def _diverged(bad: list[str], plan: Plan, where: str, processes: Processes) -> DivergedError:
+    """Name the first term of any process that is not finite."""
+    everywhere = [*itertools.chain(*processes.gather(bad)), "gradient"]
     return DivergedError(
-        f"The {bad[0] if bad else 'gradient'} is no finite number; the training was stopped.",
+        f"The {everywhere[0]} is no finite number; the training was stopped.",
         where,
         f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
     )
@@ -190,19 +231,24 @@ def _means(terms: Terms) -> Tensor:
 
 
 @torch.no_grad()
-def _held_out_bound(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> float:
+def _held_out_bound(
+    network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes
+) -> float:
     """Average the bound of the held-out observations over the same draws at each epoch."""
     if not len(rows):
         return math.nan
-    generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1)
+    generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
     repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
-    total = 0.0
-    for index in epoch_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS)):
-        terms = _evaluate(network, _load(network, source, index), plan, generator, 1.0)
+    total, bad = 0.0, []
+    for index in epoch_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS), n_parts=processes.size):
+        terms = _evaluate(network, _load(network, source, _share(index, processes)), plan, generator, 1.0)
         if not torch.isfinite(terms.bound).all():
-            raise _diverged(terms, plan, "the observations held out")
+            bad += _not_finite(terms, plan)
         total += float(terms.bound.double().sum())
-    return total / len(repeated)
+    bound = float(processes.sum(torch.tensor(total, dtype=torch.float64))) / len(repeated)
+    if not math.isfinite(bound):
+        raise _diverged(bad, plan, "the observations held out", processes)
+    return bound
 
 
 def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
@@ -211,9 +257,14 @@ def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Pla
         yield network.posterior(network.features(batch), batch.presence)
 
 
+def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes) -> None:
+    """Start the mixture's components from groups of the latents: grouping is no work to share."""
+    processes.lead(network, lambda: _group(network, source, rows, plan))
+
+
 @torch.no_grad()
-def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
-    """Start the mixture's components from groups of the latents."""
+def _group(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
+    """Start the mixture's components from groups of the latents, in this process."""
     if isinstance(network.prior, GaussianMixturePrior):
         generator = torch.Generator(_device(network)).manual_seed(plan.seed)
         beliefs = list(_beliefs(network, source, rows, plan))
@@ -232,10 +283,11 @@ def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan:
 
 
 @torch.no_grad()
-def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
+def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes) -> None:
     """Switch off the components that hardly any observation uses."""
     p = network.prior()
     if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
-        leader = torch.cat([p.responsibilities(q.mean).argmax(-1) for q in _beliefs(network, source, rows, plan)])
-        share = torch.bincount(leader, minlength=plan.n_clusters).to(p.loc) / len(rows)
+        own = _share(rows, processes)
+        leader = torch.cat([p.responsibilities(q.mean).argmax(-1) for q in _beliefs(network, source, own, plan)])
+        share = processes.sum(torch.bincount(leader, minlength=plan.n_clusters)).to(p.loc) / len(rows)
         network.prior.prune(share, SMALLEST_CLUSTER / len(rows))
