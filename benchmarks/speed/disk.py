@@ -41,7 +41,8 @@ def disk(
 ) -> None:
     """Time `omixvae.fit`, results and all, on a file of RNA opened with backed="r", and on the same file read whole.
 
-    The file is written block by block into the folder for temporary files (TMPDIR), and removed at the end.
+    The file is written block by block into the folder for temporary files (TMPDIR), and removed at the end. Where it
+    fits into the system's memory, it is read from there, not from the disk.
     """
     options = {
         "max_epochs": epochs,

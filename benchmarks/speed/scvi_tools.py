@@ -38,7 +38,7 @@ class _Clock(pl.Callback):
 
 
 def totalvi(
-    mdata: mudata.MuData, epochs: int, hidden_size: int, n_latent: int, batch_size: int | None
+    mdata: mudata.MuData, epochs: int, hidden_size: int, n_latent: int, batch_size: int | None = None
 ) -> dict[str, list[float]]:
     """Train totalVI, and give the cells per second of each epoch."""
     scvi.model.TOTALVI.setup_mudata(mdata, modalities={"rna_layer": "rna", "protein_layer": "protein"})
@@ -46,7 +46,7 @@ def totalvi(
 
 
 def multivi(
-    mdata: mudata.MuData, epochs: int, hidden_size: int, n_latent: int, batch_size: int | None
+    mdata: mudata.MuData, epochs: int, hidden_size: int, n_latent: int, batch_size: int | None = None
 ) -> dict[str, list[float]]:
     """Train MultiVI, and give the cells per second of each epoch."""
     scvi.model.MULTIVI.setup_mudata(mdata, modalities={"rna_layer": "rna", "atac_layer": "atac"})

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.environments import environments_option, python_of
 from benchmarks.speed import sets
-from benchmarks.speed.processes import call, threads_option
+from benchmarks.speed.processes import Outcome, call, threads_option
 from benchmarks.tables import output_option, report
 from omixvae.devices import resolve_device
 
@@ -67,7 +67,8 @@ def throughput(
     words = ["float32", "bfloat16"]
     limits = call("benchmarks.machine:matrix_rates", threads=threads, device=device, words=words).result
     sizes = {"hidden_size": hidden_size, "n_latent": n_latent}
-    given = {} if batch_size is None else {"batch_size": batch_size}
+    if batch_size is not None:
+        sizes["batch_size"] = batch_size
     rows: list[dict[str, object]] = []
     for name in names or sets.FEATURES:
         of_ends = PRODUCTS * hidden_size * sum(sets.FEATURES[name].values())
@@ -77,16 +78,8 @@ def throughput(
             taking = [m for m in methods or (*OURS, *PEERS) if m in OURS or PEERS[m].takes == name]
             whole = None
             if OURS.keys() & taking:
-                whole = call("benchmarks.speed.ours:operations", file, threads=threads, options=sizes | given).result
-            took = {}
-            for method in taking:
-                if method in OURS:
-                    options = {"precision": OURS[method], "max_epochs": epochs} | sizes | given
-                    took[method] = call("benchmarks.speed.ours:train", file, threads=threads, options=options)
-                else:
-                    options = {"epochs": epochs, "batch_size": batch_size} | sizes
-                    python = python_of("scvi", environments)
-                    took[method] = call(PEERS[method].function, file, python=python, threads=threads, **options)
+                whole = call("benchmarks.speed.ours:operations", file, threads=threads, options=sizes).result
+            took = {m: _train(m, file, epochs, sizes, threads, environments) for m in taking}
         rates = {method: float(np.median(outcome.result["rates"][1:])) for method, outcome in took.items()}
         peer = next((rates[method] for method in rates if method in PEERS), None)
         for method, outcome in took.items():
@@ -111,3 +104,13 @@ def throughput(
             )
     speeds = [{"numbers": word, "GFLOP/s": limit / 1e9} for word, limit in limits.items()]
     report({f"Training, {device}": rows, f"Products of large matrices, {device}": speeds}, output)
+
+
+def _train(
+    method: str, file: Path, epochs: int, sizes: dict[str, int], threads: int | None, environments: Path
+) -> Outcome:
+    if method in PEERS:
+        python = python_of("scvi", environments)
+        return call(PEERS[method].function, file, python=python, threads=threads, epochs=epochs, **sizes)
+    options = {"precision": OURS[method], "max_epochs": epochs} | sizes
+    return call("benchmarks.speed.ours:train", file, threads=threads, options=options)
