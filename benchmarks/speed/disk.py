@@ -25,6 +25,7 @@ PLACES = ("disk", "memory")
 @click.option("--batch-size", default=256, show_default=True)
 @click.option("--compression", type=click.Choice(["none", "lzf"]), default="none", show_default=True)
 @click.option("--only", type=click.Choice(PLACES), help="Where the other does not fit.")
+@click.option("--keep", type=click.Path(path_type=Path), help="File to write, and keep; taken as it is if it is there.")
 @threads_option
 @output_option
 def disk(
@@ -36,13 +37,14 @@ def disk(
     batch_size: int,
     compression: str,
     only: str | None,
+    keep: Path | None,
     threads: int | None,
     output: Path | None,
 ) -> None:
     """Time `omixvae.fit`, results and all, on a file of RNA opened with backed="r", and on the same file read whole.
 
-    The file is written block by block into the folder for temporary files (TMPDIR), and removed at the end. Where it
-    fits into the system's memory, it is read from there, not from the disk.
+    The file is written block by block into the folder for temporary files (TMPDIR), and removed at the end, unless it
+    is to be kept. Where it fits into the system's memory, it is read from there, not from the disk.
     """
     options = {
         "max_epochs": epochs,
@@ -53,8 +55,9 @@ def disk(
     }
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "cells.h5mu"
-        sets.write_rna(file, genes, cells, compression="lzf" if compression == "lzf" else None)
+        file = keep or Path(folder) / "cells.h5mu"
+        if not file.exists():
+            sets.write_rna(file, genes, cells, compression="lzf" if compression == "lzf" else None)
         megabytes = file.stat().st_size / 2**20
         for place in PLACES if only is None else (only,):
             took = call("benchmarks.speed.ours:fit", file, where=place, threads=threads, options=options)
