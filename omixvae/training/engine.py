@@ -1,6 +1,5 @@
 """The loop: batch, step, clip, schedule, stop. It sees no modality by name."""
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -115,16 +114,17 @@ def train(
         network.train()
         warm = warm_up(epoch + 1, plan.warm_up_epochs, plan.beta_start)
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
+        lost_at = torch.full((len(plan.modalities) + 3,), math.inf, device=_device(network))
         for index in epoch_batches(rows, plan.batch_size, rng, processes.size):
             own = _share(index, processes)
             terms = _evaluate(network, _load(network, source, own), plan, generator, warm)
             # the mean over the batch is that over each process's share, weighted by its size
             loss = len(own) / len(index) * (terms.loss + _penalty(network, plan) / len(rows))
-            if not _step(network, optimiser, loss, processes):
-                where = f"step {schedule.last_epoch + 1:,} of the training"
-                raise _diverged(_not_finite(terms, plan), plan, where, processes)
+            norm = _step(network, optimiser, loss, processes)
+            lost_at = torch.where(_finite(terms, norm), lost_at, lost_at.clamp(max=schedule.last_epoch + 1))
             schedule.step()
             sums += len(own) * _means(terms)
+        _check_finite(lost_at.tolist(), plan, processes)
         network.eval()
         held_out_bound = _held_out_bound(network, source, held_out, plan, processes)
         bound, reconstruction, rate, cross_rate = (processes.sum(sums) / len(rows)).tolist()
@@ -184,16 +184,15 @@ def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator:
         )
 
 
-def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, loss: Tensor, processes: Processes) -> bool:
-    """Take one step, the same in all processes; tell whether there was a finite slope to take it along."""
+def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, loss: Tensor, processes: Processes) -> Tensor:
+    """Take one step, the same in all processes, unless its slope is not finite; give the norm of the gradient."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     processes.sum_gradients(network)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-    if not torch.isfinite(norm):
-        return False
+    optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]  # no step then, on the device
     optimiser.step()
-    return True
+    return norm
 
 
 def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
@@ -205,21 +204,26 @@ def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
     return penalty
 
 
-def _not_finite(terms: Terms, plan: Plan) -> list[str]:
-    """Name the terms that are no finite numbers."""
-    parts = {
-        **{f"reconstruction of {m.name!r}": terms.reconstruction[:, s] for s, m in enumerate(plan.modalities)},
-        "rate": terms.rate,
-        "cross rate": terms.cross_rate,
-    }
-    return [name for name, part in parts.items() if not torch.isfinite(part).all()]
+def _finite(terms: Terms, norm: Tensor) -> Tensor:
+    """Say which terms are finite numbers: each reconstruction, the rate, the cross rate, and the gradient."""
+    parts = (*terms.reconstruction.unbind(-1), terms.rate, terms.cross_rate, norm)
+    return torch.stack([torch.isfinite(part).all() for part in parts])
 
 
-def _diverged(bad: list[str], plan: Plan, where: str, processes: Processes) -> DivergedError:
-    """Name the first term of any process that is not finite."""
-    everywhere = [*itertools.chain(*processes.gather(bad)), "gradient"]
+def _check_finite(lost_at: list[float], plan: Plan, processes: Processes) -> None:
+    """Stop where a term was lost, in any process; `lost_at` says at which step each was.
+
+    Once an epoch, since a GPU would have to wait for its host each time.
+    """
+    names = [*(f"reconstruction of {m.name!r}" for m in plan.modalities), "rate", "cross rate", "gradient"]
+    step, first = min(min(zip(steps, range(len(names)), strict=True)) for steps in processes.gather(lost_at))
+    if math.isfinite(step):
+        raise _diverged(names[first], plan, f"step {step:,.0f} of the training")
+
+
+def _diverged(what: str, plan: Plan, where: str) -> DivergedError:
     return DivergedError(
-        f"The {everywhere[0]} is no finite number; the training was stopped.",
+        f"The {what} is no finite number; the training was stopped.",
         where,
         f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
     )
@@ -239,15 +243,13 @@ def _held_out_bound(
         return math.nan
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
     repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
-    total, bad = 0.0, []
+    total = torch.zeros((), device=_device(network), dtype=torch.float64)
     for index in epoch_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS), n_parts=processes.size):
         terms = _evaluate(network, _load(network, source, _share(index, processes)), plan, generator, 1.0)
-        if not torch.isfinite(terms.bound).all():
-            bad += _not_finite(terms, plan)
-        total += float(terms.bound.double().sum())
-    bound = float(processes.sum(torch.tensor(total, dtype=torch.float64))) / len(repeated)
+        total += terms.bound.double().sum()
+    bound = float(processes.sum(total)) / len(repeated)
     if not math.isfinite(bound):
-        raise _diverged(bad, plan, "the observations held out", processes)
+        raise _diverged("bound", plan, "the observations held out")
     return bound
 
 
@@ -270,11 +272,7 @@ def _group(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan)
         beliefs = list(_beliefs(network, source, rows, plan))
         latent = torch.cat([q.mean for q in beliefs]).cpu().double().numpy()
         if not np.isfinite(latent).all():
-            raise DivergedError(
-                "A latent is no finite number; the training was stopped.",
-                "the start of the mixture prior",
-                f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
-            )
+            raise _diverged("latent", plan, "the start of the mixture prior")
         n_measured = source.presence[rows].sum(axis=1)
         groups = group_latents(latent, n_measured, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
         # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
