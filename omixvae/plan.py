@@ -22,7 +22,8 @@ from omixvae.config import (
     PriorWord,
     SubsetLawWord,
 )
-from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.data.masked import MaskedModalities
+from omixvae.data.tables import Table
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
@@ -500,7 +501,7 @@ def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]
     )
 
 
-def _no_coverage(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> InputError | None:
+def _no_coverage(table: Table, word: str, likelihood: type[Likelihood]) -> InputError | None:
     """Say that a likelihood lacks the coverage of its counts, or has no use for one, if so."""
     if likelihood.takes_coverage == (table.coverage is not None):
         return None

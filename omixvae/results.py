@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 
 from omixvae.config import Config
-from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.data.masked import MaskedModalities
+from omixvae.data.tables import Table
 from omixvae.errors import InputError
 from omixvae.files import check_target
 from omixvae.inference import (
@@ -102,11 +103,11 @@ def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, .
     if asked == "all":
         return names
     if asked == "missing":
-        return tuple(t.name for t in data.tables if t.missing is not None or not t.present.all())
+        return tuple(t.name for t in data.tables if t.has_missing or not t.present.all())
     return tuple(name for name in names if name in asked)
 
 
-def overlay(table: ModalityTable, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def overlay(table: Table, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Put measured values over predicted ones; their standard deviation is 0.
 
     Parameters
@@ -156,7 +157,7 @@ def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedMod
             adata.obsm[f"X_{key}_private"] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
 
 
-def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: ModalityTable, s: int, key: str) -> None:
+def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table, s: int, key: str) -> None:
     """Write what is known of each feature of a modality."""
     decoder, likelihood = network.decoders[s], network.likelihoods[s]
     aligned = pd.Index(table.features).get_indexer(adata.var_names)

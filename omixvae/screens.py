@@ -146,16 +146,15 @@ def describe(data: MaskedModalities, plan: Plan) -> dict[str, Any]:
     """
     modalities = []
     for table in data.tables:
-        values, n_present = table.measured(), int(table.present.sum())
-        n_missing = 0 if table.missing is None else int(table.missing.sum())
+        found, n_present = table.survey, int(table.present.sum())
         modalities.append(
             {
                 "name": table.name,
                 "observations": n_present,
                 "features": table.n_features,
-                "smallest": float(values.min()),
-                "largest": float(values.max()),
-                "missing_entries": n_missing / max(1, n_present * table.n_features),
+                "smallest": found.smallest,
+                "largest": found.largest,
+                "missing_entries": found.n_missing / max(1, n_present * table.n_features),
             }
         )
     patterns, counts = np.unique(data.presence, axis=0, return_counts=True)

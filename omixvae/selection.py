@@ -403,9 +403,8 @@ def _with_known_features(new: MaskedModalities, seen: MaskedModalities) -> Maske
     """Hide the features about whose variation nothing could be learned."""
     tables = []
     for table, before in zip(new.tables, seen.tables, strict=True):
-        n = before.values.shape[0] - (0 if before.missing is None else np.asarray(before.missing.sum(0)).ravel())
         mean, variance = before.moments.mean, before.moments.variance
-        constant = (n < 2) | (variance <= 1e-12 * (1 + mean**2))
+        constant = (before.survey.n_measured < 2) | (variance <= 1e-12 * (1 + mean**2))
         tables.append(table.without(constant) if constant.any() else table)
     return replace(new, tables=tuple(tables))
 

@@ -1,8 +1,29 @@
 """Which rows next: the held-out split, folds, and the order of an epoch."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-__all__ = ["epoch_batches", "folds", "held_out_split"]
+__all__ = ["Layout", "epoch_batches", "folds", "held_out_split", "in_order"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How the observations of a source lie on disk.
+
+    Parameters
+    ----------
+    place
+        Shape (n,): the row that each observation has there, or is near.
+    block
+        Rows that are read together.
+    window
+        Rows that can be at hand at once, some blocks.
+    """
+
+    place: np.ndarray
+    block: int
+    window: int
 
 
 def held_out_split(presence: np.ndarray, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +91,32 @@ def _by_pattern(presence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return usable[np.argsort(pattern.ravel(), kind="stable")]
 
 
-def epoch_batches(rows: np.ndarray, batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
+def in_order(rows: np.ndarray, layout: Layout | None) -> np.ndarray:
+    """Sort rows as they lie on disk: in any other order, each batch would touch every block.
+
+    Parameters
+    ----------
+    rows
+        Positions of observations.
+    layout
+        How they lie; None in memory, where any order will do.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same rows.
+
+    Examples
+    --------
+    >>> in_order(np.array([0, 1, 2]), Layout(np.array([5, 3, 4]), block=2, window=4)).tolist()
+    [1, 2, 0]
+    """
+    return rows if layout is None else rows[np.argsort(layout.place[rows], kind="stable")]
+
+
+def epoch_batches(
+    rows: np.ndarray, batch_size: int, rng: np.random.Generator | None = None, layout: Layout | None = None
+) -> list[np.ndarray]:
     """Cut rows into batches of nearly equal size.
 
     Parameters
@@ -81,6 +127,9 @@ def epoch_batches(rows: np.ndarray, batch_size: int, rng: np.random.Generator | 
         Most rows of a batch.
     rng
         Shuffles the rows first; they keep their order when not given.
+    layout
+        How they lie on disk, if they do: then blocks are shuffled, and rows within as many blocks as can be at hand at
+        once, so that each block is read once.
 
     Returns
     -------
@@ -92,5 +141,19 @@ def epoch_batches(rows: np.ndarray, batch_size: int, rng: np.random.Generator | 
     >>> [len(b) for b in epoch_batches(np.arange(10), 4)]
     [4, 3, 3]
     """
-    order = rows if rng is None else rng.permutation(rows)
+    if rng is None:
+        order = rows
+    elif layout is None:
+        order = rng.permutation(rows)
+    else:
+        order = np.concatenate([rng.permutation(window) for window in _windows(rows, layout, rng)])
     return np.array_split(order, max(1, -(-len(rows) // batch_size)))
+
+
+def _windows(rows: np.ndarray, layout: Layout, rng: np.random.Generator) -> list[np.ndarray]:
+    """Put blocks in random order, and together as many as can be at hand at once."""
+    along = in_order(rows, layout)
+    blocks = np.split(along, np.flatnonzero(np.diff(layout.place[along] // layout.block)) + 1)
+    shuffled = [blocks[i] for i in rng.permutation(len(blocks))]
+    n = max(1, layout.window // layout.block)
+    return [np.concatenate(shuffled[i : i + n]) for i in range(0, len(shuffled), n)]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, Source
-from omixvae.data.sampler import epoch_batches, held_out_split
+from omixvae.data.sampler import epoch_batches, held_out_split, in_order
 from omixvae.devices import kept_memory
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
@@ -80,7 +80,8 @@ def train(
     """
     rng = np.random.default_rng(plan.seed)
     generator = torch.Generator(_device(network)).manual_seed(plan.seed)
-    rows, held_out = held_out_split(source.presence, plan.held_out, rng)
+    layout = source.layout
+    rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
     steps_per_epoch = len(epoch_batches(rows, plan.batch_size))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -92,11 +93,11 @@ def train(
     for epoch in range(plan.max_epochs):
         if epoch == plan.prior_epoch:
             network.eval()
-            _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
+            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan)
         network.train()
         warm = warm_up(epoch + 1, plan.warm_up_epochs, plan.beta_start)
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
-        for index in epoch_batches(rows, plan.batch_size, rng):
+        for index in epoch_batches(rows, plan.batch_size, rng, layout):
             batch = _load(network, source, index)
             terms = _evaluate(network, batch, plan, generator, warm)
             _step(network, optimiser, terms, len(rows), plan, schedule.last_epoch)
@@ -120,7 +121,7 @@ def train(
     if best:
         network.load_state_dict(best)
     if not TRAINS_PRIOR[plan.objective]:
-        _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan)
+        _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan)
     _finish_prior(network, source, rows, plan)
     calibrate(network, source, held_out, rows, plan.seed)
     return history
