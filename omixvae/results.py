@@ -30,7 +30,7 @@ from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["annotate", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+__all__ = ["annotate", "is_result", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
 
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
@@ -39,6 +39,14 @@ MOST_COLUMNS = 2000
 """Widest DataFrame that is written into obsm: h5mu stores each column as a data set of its own, which takes seconds
 from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
 modality's var_names."""
+
+RESULTS = {"obsm": ("X_{}", "X_{}_sd", "{}_cluster_probs"), "obs": ("{}_cluster", "{}_cluster_entropy")}
+RESULTS_OF_MODALITY = {
+    "obsm": ("X_{}_private",),
+    "varm": ("{}_loadings",),
+    "var": ("{}_coverage", "{}_imputation_r2", "{}_imputable"),
+}
+"""Keys under which is written, of the MuData and of each modality; besides ``{}_imputed_`` and a modality in obsm."""
 
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
@@ -129,24 +137,44 @@ def overlay(table: Table, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) ->
     return np.where(mask, batch.filled.numpy(), mean), np.where(mask, np.float32(0), sd)
 
 
+def is_result(name: str, axis: str, key: str, *, of_modality: bool = False) -> bool:
+    """Say whether a key is one under which `annotate` writes.
+
+    Parameters
+    ----------
+    name
+        The key.
+    axis
+        ``"obs"``, ``"obsm"``, ``"var"`` or ``"varm"``.
+    key
+        The option `key_added`.
+    of_modality
+        Whether it is a key of a modality, or of the MuData itself.
+
+    Returns
+    -------
+    bool
+        True also for results of earlier runs.
+
+    Examples
+    --------
+    >>> is_result("X_omixvae", "obsm", "omixvae"), is_result("X_pca", "obsm", "omixvae")
+    (True, False)
+    """
+    written = (RESULTS_OF_MODALITY if of_modality else RESULTS).get(axis, ())
+    imputed = axis == "obsm" and not of_modality and name.startswith(f"{key}_imputed_")
+    return imputed or name in [pattern.format(key) for pattern in written]
+
+
 def _forget(mdata: mudata.MuData, key: str) -> None:
     """Remove the results of an earlier run, so that none of them can be taken for those of this one."""
-    for name in list(mdata.obsm):
-        if name in (f"X_{key}", f"X_{key}_sd", f"{key}_cluster_probs") or name.startswith(f"{key}_imputed_"):
-            del mdata.obsm[name]
-    for name in (f"{key}_cluster", f"{key}_cluster_entropy"):
-        if name in mdata.obs:
-            del mdata.obs[name]
+    for axis in RESULTS:
+        for name in [name for name in getattr(mdata, axis) if is_result(name, axis, key)]:
+            del getattr(mdata, axis)[name]
     for adata in mdata.mod.values():
-        for axis, name in (
-            (adata.obsm, f"X_{key}_private"),
-            (adata.varm, f"{key}_loadings"),
-            (adata.var, f"{key}_coverage"),
-            (adata.var, f"{key}_imputation_r2"),
-            (adata.var, f"{key}_imputable"),
-        ):
-            if name in axis:
-                del axis[name]
+        for axis in RESULTS_OF_MODALITY:
+            for name in [n for n in getattr(adata, axis) if is_result(n, axis, key, of_modality=True)]:
+                del getattr(adata, axis)[name]
 
 
 def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, plan: Plan, key: str) -> None:

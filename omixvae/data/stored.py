@@ -289,11 +289,11 @@ class StoredTable(Table):
         order = np.argsort(stored, kind="stable")
         numbers, starts = np.unique(stored[order] // BLOCK_ROWS, return_index=True)
         values, missing = [self._nothing(0, np.float32)], [self._nothing(0, np.bool_)]
-        for number, of_block in zip(numbers, np.split(order, starts[1:]), strict=bool(len(numbers))):
+        for number, of_block in zip(numbers, np.split(order, starts)[1:], strict=True):
             block, rows = self.rows.block(int(number)), stored[of_block] % BLOCK_ROWS
             values.append(block.values[rows])
-            hidden = None if block.missing is None else block.missing[rows]
-            missing.append(self._nothing(len(rows), np.bool_) if hidden is None else hidden)
+            if self.has_missing:
+                missing.append(self._nothing(len(rows), np.bool_) if block.missing is None else block.missing[rows])
         back = np.argsort(order, kind="stable")
         return stack(values)[back], stack(missing)[back] if self.has_missing else None
 
