@@ -17,7 +17,7 @@ from omixvae.config import Config
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
-from omixvae.files import check_target
+from omixvae.files import check_target, whole_folder
 from omixvae.inference import (
     cluster_probabilities,
     entropy,
@@ -30,7 +30,7 @@ from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["annotate", "is_result", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+__all__ = ["annotate", "as_mudata", "is_result", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
 
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
@@ -296,14 +296,42 @@ def stream_prediction(
             "the argument out",
             "Give a new name that ends in .zarr.",
         )
-    group = zarr.open_group(out, mode="w")
-    shape = (len(obs_names), len(columns))
-    arrays = [
-        group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
-        for name in ("mean", "sd")
-    ]
-    for rows, *values in batches:
-        for array, value in zip(arrays, values, strict=True):
-            array[rows[0] : rows[-1] + 1] = value[:, columns]
-    group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+    with whole_folder(out) as temporary:
+        group = zarr.open_group(temporary, mode="w")
+        shape = (len(obs_names), len(columns))
+        arrays = [
+            group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
+            for name in ("mean", "sd")
+        ]
+        for rows, *values in batches:
+            for array, value in zip(arrays, values, strict=True):
+                array[rows[0] : rows[-1] + 1] = value[:, columns]
+        group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
     return out
+
+
+def as_mudata(modality: str, mean: pd.DataFrame, sd: pd.DataFrame) -> mudata.MuData:
+    """Make a MuData of a predicted modality.
+
+    Parameters
+    ----------
+    modality
+        Its name.
+    mean, sd
+        Prediction of each entry, and its standard deviation.
+
+    Returns
+    -------
+    mudata.MuData
+        One modality: `X` is the mean, and the layer ``"sd"`` the standard deviation.
+
+    Examples
+    --------
+    >>> mean = pd.DataFrame([[1.0]], ["cell1"], ["CD4"])
+    >>> as_mudata("protein", mean, mean)["protein"].layers["sd"].tolist()
+    [[1.0]]
+    """
+    adata = anndata.AnnData(
+        mean.to_numpy(), pd.DataFrame(index=mean.index), pd.DataFrame(index=mean.columns), layers={"sd": sd.to_numpy()}
+    )
+    return mudata.MuData({modality: adata})

@@ -9,7 +9,7 @@ import pandas as pd
 from omixvae.config import DataConfig
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.masked import MaskedModalities
-from omixvae.data.tables import ModalityTable, Survey
+from omixvae.data.tables import Survey
 from omixvae.errors import InputError, nearest
 
 __all__ = [
@@ -193,9 +193,7 @@ def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | Non
     return errors
 
 
-def check_values(
-    name: str, survey: Survey, features: Sequence[str], *, may_be_empty: bool = False
-) -> list[InputError]:
+def check_values(name: str, survey: Survey, features: Sequence[str], *, may_be_empty: bool = False) -> list[InputError]:
     """Find what no likelihood can take: infinities, and features without a single value.
 
     Parameters

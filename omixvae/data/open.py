@@ -7,7 +7,6 @@ from typing import Any
 import anndata
 import h5py
 import mudata
-import numpy as np
 import pandas as pd
 import zarr
 from anndata.io import read_elem, sparse_dataset
@@ -198,7 +197,7 @@ class AnnDataOfFiles(anndata.AnnData):
         super().__init__(obs=obs, var=var)
 
     @property
-    def X(self) -> StoredMatrix | None:  # noqa: N802 (AnnData's own name)
+    def X(self) -> StoredMatrix | None:
         """The values."""
         return self._in_files[0]
 

@@ -6,8 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 import omixvae
-from omixvae.data import DataConfig, from_mudata
-from omixvae.data import ModalityTable
+from omixvae.data import DataConfig, ModalityTable, from_mudata
 from omixvae.data.check import check_columns, check_container, check_links, check_modality, check_values
 from omixvae.errors import InputError, nearest, raise_together
 from tests.builders import build_mdata
