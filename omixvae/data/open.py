@@ -177,7 +177,7 @@ def _matrix(element: Any) -> object:  # noqa: ANN401 (as in _root)
     return sparse_dataset(element) if element.attrs.get("encoding-type") in SPARSE else element
 
 
-class AnnDataOfFiles(anndata.AnnData):
+class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no types
     """AnnData whose matrices lie in several files: AnnData itself takes those of a single one only.
 
     Parameters

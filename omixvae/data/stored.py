@@ -31,7 +31,7 @@ WINDOW_ROWS = 16_384
 blocks."""
 
 CACHE_BYTES = 2**28
-"""Most bytes of decoded blocks that are kept of a modality. Two windows fit, because a batch can reach into the next."""
+"""Most bytes of decoded blocks that are kept of a modality; two windows fit, as a batch can reach into the next."""
 
 
 def lies_on_disk(x: object) -> bool:

@@ -1,7 +1,7 @@
 """Tables: all observations of one modality, in memory or on disk.
 
-A `Table` is read in two ways: some observations as dense tensors (`at`), and all rows a block at a time (`blocks`), from
-which everything that is said of all values (`Survey`) is added up, in one look and in the same way wherever they lie.
+A `Table` is read in two ways: some observations as dense tensors (`at`), and all rows a block at a time (`blocks`).
+From these, all that is said of the values as a whole (`Survey`) is added up, in one look, alike wherever they lie.
 """
 
 from abc import ABC, abstractmethod

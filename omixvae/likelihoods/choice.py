@@ -14,7 +14,8 @@ TYPICAL_LOG_LIMIT = 50.0
 """Largest value that log-transformed data reach (2⁵⁰ is no abundance): above it, positive values are not logged."""
 
 LARGEST_UMI_COUNT = 100_000
-"""Beyond this, and `ABUNDANT` as a rule, counts are reads of whole samples: what sampling adds to their noise is nothing beside biology."""
+"""Beyond this, and `ABUNDANT` as a rule, counts are reads of whole samples: what sampling adds to their noise is little
+beside biology."""
 
 
 def suitable(table: Table) -> tuple[LikelihoodWord, str]:

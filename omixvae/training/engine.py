@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities, Source
 from omixvae.data.sampler import epoch_batches, held_out_split, in_order
 from omixvae.devices import kept_memory
 from omixvae.distributions import GaussianMixture, LatentDistribution
@@ -45,7 +45,7 @@ class DivergedError(InputError):
 @kept_memory()
 @torch.enable_grad()
 def train(
-    network: MultimodalVAE, source: Source, plan: Plan, *, on_epoch: Callable[[Epoch], None] | None = None
+    network: MultimodalVAE, source: MaskedModalities, plan: Plan, *, on_epoch: Callable[[Epoch], None] | None = None
 ) -> History:
     """Train a network in place.
 
@@ -82,6 +82,8 @@ def train(
     generator = torch.Generator(_device(network)).manual_seed(plan.seed)
     layout = source.layout
     rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
+    # Read once, and kept: on disk they lie among all others, and every epoch would go through the whole file for them.
+    judges = source.take(held_out)
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
     steps_per_epoch = len(epoch_batches(rows, plan.batch_size))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -104,7 +106,7 @@ def train(
             schedule.step()
             sums += len(index) * _means(terms)
         network.eval()
-        held_out_bound = _held_out_bound(network, source, held_out, plan)
+        held_out_bound = _held_out_bound(network, judges, np.arange(len(held_out)), plan)
         bound, reconstruction, rate, cross_rate = (sums / len(rows)).tolist()
         seconds = time.perf_counter() - began
         history = (*history, Epoch(epoch, bound, held_out_bound, reconstruction, rate, cross_rate, seconds))
