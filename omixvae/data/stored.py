@@ -77,15 +77,15 @@ class StoredMatrix:
         if any(isinstance(part, anndata.abc.CSCDataset) for part in parts):
             raise InputError(
                 f"Modality {name!r} is stored by columns (CSC), of which single rows cannot be read.",
-                f"mdata[{name!r}].X",
-                "Write the file again by rows: mdata[name].X = mdata[name].X.tocsr().",
+                f"mdata[{name!r}]",
+                f"Write the file again by rows (CSR): mdata[{name!r}].X = mdata[{name!r}].X.tocsr().",
             )
         sparse = [isinstance(part, anndata.abc.CSRDataset) for part in parts]
         if any(sparse) and not all(sparse):
             raise InputError(
                 f"Modality {name!r} is sparse in some files and dense in others.",
-                f"mdata[{name!r}].X",
-                "Write all of them alike.",
+                f"mdata[{name!r}]",
+                "Write all files alike.",
             )
         self.sparse = all(sparse)
         self.starts = np.cumsum([0, *(part.shape[0] for part in parts)])
