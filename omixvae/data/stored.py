@@ -26,6 +26,9 @@ __all__ = ["BLOCK_ROWS", "StoredMatrix", "StoredRows", "StoredTable", "lies_on_d
 BLOCK_ROWS = 256
 """Rows that are read together."""
 
+ROWS_WORTH_A_BLOCK = 3
+"""Rows of a block from which on it takes less time to read it whole than to read them one by one."""
+
 WINDOW_ROWS = 16_384
 """Rows that an epoch shuffles among one another: enough that what lies together in the file is mixed with 63 other
 blocks."""
@@ -178,6 +181,13 @@ class StoredRows:
             self._kept_bytes -= _bytes(self._kept.popitem(last=False)[1])
         return block
 
+    def some(self, number: int, rows: np.ndarray, *, alone: bool) -> Iterator[ModalityTable]:
+        """Give some rows of a block; where they are to be read alone, one at a time, unless the block is at hand."""
+        if alone and number not in self._kept:
+            yield from (self._decode(row, row + 1) for row in rows.tolist())
+        else:
+            yield self.block(number).take(rows - number * BLOCK_ROWS)
+
     def _decode(self, first: int, last: int) -> ModalityTable:
         read = self.matrix.read(first, last)
         values, missing = split_missing(read if self.columns is None else read[:, self.columns])
@@ -288,12 +298,14 @@ class StoredTable(Table):
         """Read rows, in any order, block by block."""
         order = np.argsort(stored, kind="stable")
         numbers, starts = np.unique(stored[order] // BLOCK_ROWS, return_index=True)
+        far_apart = len(numbers) > 2 * self.window // BLOCK_ROWS and len(stored) < ROWS_WORTH_A_BLOCK * len(numbers)
         values, missing = [self._nothing(0, np.float32)], [self._nothing(0, np.bool_)]
         for number, of_block in zip(numbers, np.split(order, starts)[1:], strict=True):
-            block, rows = self.rows.block(int(number)), stored[of_block] % BLOCK_ROWS
-            values.append(block.values[rows])
-            if self.has_missing:
-                missing.append(self._nothing(len(rows), np.bool_) if block.missing is None else block.missing[rows])
+            for read in self.rows.some(int(number), stored[of_block], alone=far_apart):
+                values.append(read.values)
+                if self.has_missing:
+                    nothing = self._nothing(read.values.shape[0], np.bool_)
+                    missing.append(nothing if read.missing is None else read.missing)
         back = np.argsort(order, kind="stable")
         return stack(values)[back], stack(missing)[back] if self.has_missing else None
 

@@ -136,10 +136,11 @@ class Counting(StoredMatrix):
 
     def __init__(self, parts, name):
         super().__init__(parts, name)
-        self.reads = []
+        self.reads, self.n_rows = [], 0
 
     def read(self, first, last):
         self.reads.append(first)
+        self.n_rows += last - first
         return super().read(first, last)
 
 
@@ -167,6 +168,12 @@ def test_an_epoch_reads_each_block_once_where_two_windows_are_kept(tmp_path, mon
         data.rows(index, CPU, torch.float32)
     assert sorted(matrix.reads) == list(range(0, N_OBS, 7))
     assert matrix.reads != sorted(matrix.reads)
+
+
+def test_rows_that_lie_far_apart_are_read_alone(tmp_path):
+    data, matrix = counting(tmp_path)
+    data.rows(np.arange(0, N_OBS, 5), CPU, torch.float32)
+    assert matrix.n_rows == len(matrix.reads) == N_OBS // 5
 
 
 def test_no_more_bytes_are_kept_than_allowed(tmp_path):
