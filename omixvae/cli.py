@@ -5,6 +5,7 @@ Nothing heavy is imported at the top: `omixvae --help` must answer at once.
 
 import json
 import os
+import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +13,20 @@ from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from omixvae import __version__
 from omixvae.config import Config
 from omixvae.errors import InputError, nearest, raise_together
-from omixvae.files import check_folder, check_target, whole_file
+from omixvae.files import check_folder, check_target, whole_file, whole_folder
 from omixvae.options import Constraint, Flag, Names
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
 if TYPE_CHECKING:
     import mudata
+    import pandas as pd
 
 
 __all__ = ["main"]
@@ -34,6 +36,8 @@ TRUTH = "cluster"
 """Column of the simulated example that holds the true clusters."""
 
 PICTURES = (".png", ".svg", ".pdf")
+
+WRITTEN_BY_MUDATA = "Give a file written by mudata's write_h5mu."
 
 STOPPED = 128
 """Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
@@ -136,26 +140,31 @@ config_file = click.option(
     help="Options from a file; those given here win.",
 )
 quietly = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+read_from_disk = click.option(
+    "--from-disk", is_flag=True, help="Read values as they are needed: for files larger than the memory."
+)
 
 
 @main.command(epilog="Example: omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model")
-@click.argument("source", metavar="IN.h5mu")
+@click.argument("sources", metavar="IN.h5mu...", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
+    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.h5mu", help="File to write, with the results."
 )
 @click.option("--model", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder to save the model in.")
 @config_file
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
+@read_from_disk
 @quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @config_options
 def train(
-    source: str,
-    output: Path,
+    sources: tuple[str, ...],
+    output: Path | None,
     folder: Path | None,
     file: Path | None,
     *,
     in_place: bool,
+    from_disk: bool,
     quiet: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401 (one for each field of Config, checked there)
@@ -163,13 +172,16 @@ def train(
     """Train on IN.h5mu and write it, with the results, to OUT.h5mu.
 
     IN may be example:cite, a simulated CITE-seq set with known clusters. What is not given is decided from the data;
-    `omixvae inspect` shows how, and why.
+    `omixvae inspect` shows how, and why. With --from-disk, IN may be larger than the memory, or several files with the
+    same features; a zarr folder is always read so.
     """
     processes = join_processes()
     with processes.together():
         config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
-        _check_files(source, output, folder, in_place=in_place)
-        mdata = _read(source)
+        from_disk = from_disk or any(_is_zarr(Path(source)) for source in sources)
+        _check_several(sources, output, folder, from_disk=from_disk)
+        _check_files(sources, output, folder, in_place=in_place)
+        mdata = _read(*sources, from_disk=from_disk)
 
     from omixvae import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
@@ -180,29 +192,70 @@ def train(
     with processes.together():
         if not processes.first:
             return
-        with _friendly_warnings():
-            model.annotate(mdata)
+        if output is not None:
+            with _friendly_warnings():
+                model.annotate(mdata)
         # The model first: the output takes its name last, so that a run which is stopped leaves none.
-        with _written_whole(mdata, output):
+        with ExitStack() as files:
+            if output is not None:
+                copied = Path(sources[0]) if from_disk else None
+                files.enter_context(_written_whole(mdata, output, copied, config.results.key_added))
             if folder is not None:
                 model.save(folder)
-        summary = screens.summarise_training(model, mdata, output, truth=TRUTH if source == EXAMPLE else None)
+        truth = TRUTH if sources == (EXAMPLE,) and output is not None else None
+        summary = screens.summarise_training(model, mdata, output, truth=truth)
         if as_json:
             click.echo(json.dumps(summary))
         elif not quiet:
             screens.print_training(summary)
 
 
+def _check_several(sources: tuple[str, ...], output: Path | None, folder: Path | None, *, from_disk: bool) -> None:
+    """Find what cannot be done with so many inputs and outputs."""
+    if from_disk and EXAMPLE in sources:
+        raise InputError(
+            f"{EXAMPLE!r} is made in memory and lies in no file.", "option --from-disk", "Leave the option out."
+        )
+    if len(sources) == 1:
+        if output is None and folder is None:
+            context = click.get_current_context()
+            raise click.MissingParameter(
+                ctx=context, param=next(p for p in context.command.params if p.name == "output")
+            )
+        return
+    if not from_disk:
+        raise InputError("Several files are read from disk only.", "the inputs", "Add --from-disk.")
+    if output is not None:
+        raise InputError(
+            f"There are {len(sources)} inputs and one output.",
+            f"output {output}",
+            "Give --model DIR instead, then run `omixvae annotate` with it for each file.",
+        )
+    if folder is None:
+        raise InputError("Nothing would be kept of the training.", "option --model", "Add --model DIR.")
+
+
+computing_device = click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
+
+
 @main.command(epilog="Example: omixvae inspect cohort.h5mu")
 @click.argument("source", metavar="IN.h5mu")
 @config_file
+@read_from_disk
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @config_options
 @in_first_process
-def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (as in train)
+def inspect(
+    source: str,
+    file: Path | None,
+    *,
+    from_disk: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 (as in train)
+) -> None:
     """Show what IN.h5mu holds, what is missing, and what training would choose, and why."""
     config = _config(file, options)
-    mdata = _read(source)
+    mdata = _read(source, from_disk=from_disk or _is_zarr(Path(source)))
 
     from omixvae import screens  # here, so that --help needs no torch
     from omixvae.data import from_mudata
@@ -226,16 +279,26 @@ def inspect(source: str, file: Path | None, *, as_json: bool, **options: Any) ->
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.h5mu", help="File to write."
 )
 @click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
-@click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
+@read_from_disk
+@computing_device
 @quietly
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @in_first_process
 def annotate(
-    source: str, folder: Path, output: Path, *, in_place: bool, device: str, quiet: bool, as_json: bool
+    source: str,
+    folder: Path,
+    output: Path,
+    *,
+    in_place: bool,
+    from_disk: bool,
+    device: str,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu."""
-    _check_files(source, output, None, in_place=in_place)
-    mdata = _read(source)
+    from_disk = from_disk or _is_zarr(Path(source))
+    _check_files((source,), output, None, in_place=in_place)
+    mdata = _read(source, from_disk=from_disk)
 
     from omixvae import screens  # here, so that --help needs no torch
     from omixvae.model import load
@@ -243,13 +306,75 @@ def annotate(
     model = load(folder, device=_config(None, {"device": device}).training.device)
     with _friendly_warnings():
         model.annotate(mdata)
-    with _written_whole(mdata, output):
+    copied = Path(source) if from_disk else None
+    with _written_whole(mdata, output, copied, model.config.results.key_added):
         pass
     summary = screens.summarise_results(model, mdata, output)
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
         screens.print_results(summary)
+
+
+@main.command(epilog="Example: omixvae impute new.h5mu --model cohort_model --modality protein --given rna -o out.zarr")
+@click.argument("source", metavar="IN.h5mu")
+@click.option(
+    "--model", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of a saved model."
+)
+@click.option("--modality", required=True, metavar="NAME", help="Modality to predict.")
+@click.option("--given", metavar="NAME,…", help="Modalities to look at [default: all]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT.h5mu|OUT.zarr",
+    help="File to write. A zarr folder is written as predictions come, whatever their number.",
+)
+@read_from_disk
+@computing_device
+@quietly
+def impute(
+    source: str,
+    folder: Path,
+    modality: str,
+    given: str | None,
+    output: Path,
+    *,
+    from_disk: bool,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Predict a modality for every observation of IN.h5mu.
+
+    OUT.h5mu holds the predicted modality: X is the mean, and the layer "sd" the standard deviation, in the units of the
+    data. OUT.zarr holds the arrays mean and sd, and the names in its attributes. Measured values are predicted too.
+    """
+    _check_files((source,), output, None, in_place=False, endings=(".h5mu", ".zarr"))
+    mdata = _read(source, from_disk=from_disk or _is_zarr(Path(source)))
+
+    from omixvae.model import load  # here, as all below, so that --help needs no torch
+    from omixvae.results import LARGEST_IMPUTATION, as_mudata
+
+    model = load(folder, device=_config(None, {"device": device}).training.device)
+    names = None if given is None else [name.strip() for name in given.split(",")]
+    with _friendly_warnings():
+        if output.suffix == ".zarr":
+            with _said_in_words(output):
+                model.impute(mdata, modality, names, out=output)
+        else:
+            n_bytes = 8 * mdata.n_obs * len(model.schema.features.get(modality, ()))
+            if n_bytes > LARGEST_IMPUTATION:
+                raise InputError(
+                    f"Predicted values of {modality!r} would take {n_bytes / 1e9:.1f} GB of memory.",
+                    f"output {output}",
+                    "End its name in .zarr: then they are written as they come.",
+                )
+            mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(mdata, modality, names))
+            with _written_whole(as_mudata(modality, mean, sd), output):
+                pass
+    if not quiet:
+        click.echo(f"Wrote {output}: {modality} of {mdata.n_obs:,} observations.")
 
 
 @main.command(epilog="Example: omixvae select cohort.h5mu --grid n_latent=5,10,20 --grid n_clusters=2,4,8 -o table.csv")
@@ -389,19 +514,32 @@ def simulate(output: Path, n_obs: int, missing: float, seed: int) -> None:
     click.echo(f"Wrote {output}: {mdata.n_obs:,} observations of {', '.join(mdata.mod)}.")
 
 
-def _check_files(source: str, output: Path, folder: Path | None, *, in_place: bool) -> None:
-    """Find everything that is wrong with the input's and the outputs' names before any work."""
+def _check_files(
+    sources: Sequence[str],
+    output: Path | None,
+    folder: Path | None,
+    *,
+    in_place: bool,
+    endings: Sequence[str] | None = None,
+) -> None:
+    """Find everything that is wrong with the inputs' and the outputs' names before any work."""
+    if endings is None:
+        endings = (".zarr",) if _is_zarr(Path(sources[0])) else (".h5mu",)
     errors = []
-    checks: list[Callable[[], None]] = [lambda: _check_input(source), lambda: _check_output(output)]
+    checks: list[Callable[[], None]] = [partial(_check_input, source) for source in sources]
+    if output is not None:
+        checks.append(partial(_check_output, output, endings))
     if folder is not None:
-        checks.append(lambda: check_folder(folder))
+        checks.append(partial(check_folder, folder))
     for check in checks:
         try:
             check()
         except InputError as error:
             errors.append(error)
     raise_together(errors)
-    if not in_place and output.exists() and Path(source).exists() and output.samefile(source):
+    if output is None:
+        return
+    if not in_place and output.exists() and any(Path(s).exists() and output.samefile(s) for s in sources):
         raise InputError(
             "The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place."
         )
@@ -411,14 +549,23 @@ def _check_files(source: str, output: Path, folder: Path | None, *, in_place: bo
         )
 
 
-def _check_output(output: Path) -> None:
-    if output.suffix != ".h5mu":
+def _check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
+    if output.suffix not in endings:
+        kind = "a zarr folder" if endings == (".zarr",) else "an h5mu file"
         raise InputError(
-            f"The output {output.name!r} is not named like an h5mu file.", "option --output", "End the name in .h5mu."
+            f"The output {output.name!r} is not named like {kind}.",
+            "option --output",
+            f"End the name in {' or '.join(endings)}.",
         )
+    if output.suffix == ".zarr" and output.exists():
+        raise InputError(f"The output {output} is there already.", "option --output", "Choose another name.")
     if output.is_dir():
         raise InputError(f"The output {output} is a folder.", "option --output", "Give the name of a file.")
     check_target(output)
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
 def _check_input(source: str) -> None:
@@ -426,9 +573,9 @@ def _check_input(source: str) -> None:
     if source.startswith("example:"):
         if source != EXAMPLE:
             raise InputError(f"There is no {source!r}.", "the input", f"The only example is {EXAMPLE!r}.")
-    elif path.is_dir():
+    elif path.is_dir() and not _is_zarr(path):
         raise InputError(f"{source!r} is a folder, not a file.", "the input", "Give an h5mu file.")
-    elif not path.is_file():
+    elif not path.exists():
         raise InputError(f"There is no file {source!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
     elif not os.access(path, os.R_OK):
         raise InputError(
@@ -436,37 +583,56 @@ def _check_input(source: str) -> None:
         )
 
 
-def _read(source: str) -> "mudata.MuData":
-    """Read the input, or say why it cannot be read."""
-    _check_input(source)
-    if source == EXAMPLE:
+def _read(*sources: str, from_disk: bool = False) -> "mudata.MuData":
+    """Read the input, or leave its matrices on disk, or say why it cannot be read."""
+    for source in sources:
+        _check_input(source)
+    if sources == (EXAMPLE,):
         from omixvae.simulation import simulate as make
 
         return make()
-    import h5py
     import mudata
 
-    path = Path(source)
-    fix = "Give a file written by mudata's write_h5mu."
+    paths = [Path(source) for source in sources]
+    for path in paths:
+        with _damage_said_in_words(path):
+            _check_content(path)
+    with _damage_said_in_words(paths[0]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
+        if from_disk:
+            from omixvae.data import open_mudata  # here, so that --help needs no torch
+
+            return open_mudata(*paths)
+        return mudata.read_h5mu(paths[0])
+
+
+def _check_content(path: Path) -> None:
+    """Find out whether a file is an h5mu at all."""
+    import h5py  # here, so that --help needs it not
+
+    if path.is_dir():
+        return
     if not h5py.is_hdf5(path):
         empty = path.stat().st_size == 0
         raise InputError(
             f"{path.name!r} is {'empty' if empty else 'no h5mu file'}.",
             f"file {path}",
-            f"{fix} If it was copied, copy it again.",
+            f"{WRITTEN_BY_MUDATA} If it was copied, copy it again.",
         )
+    with h5py.File(path) as file:
+        if "mod" not in file:
+            kind = "an h5ad" if "X" in file else "another kind of HDF5"
+            raise InputError(
+                f"{path.name!r} holds no modalities; it looks like {kind} file.",
+                f"file {path}",
+                "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
+            )
+
+
+@contextmanager
+def _damage_said_in_words(path: Path) -> Iterator[None]:
     try:
-        with h5py.File(path) as file:
-            if "mod" not in file:
-                kind = "an h5ad" if "X" in file else "another kind of HDF5"
-                raise InputError(
-                    f"{path.name!r} holds no modalities; it looks like {kind} file.",
-                    f"file {path}",
-                    "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
-                )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
-            return mudata.read_h5mu(path)
+        yield
     except InputError:
         raise
     except Exception as error:  # a damaged HDF5 file can fail in any way, each of them the file's
@@ -476,26 +642,43 @@ def _read(source: str) -> "mudata.MuData":
             if "truncated" in reason
             else f"{path.name!r} cannot be read as h5mu: {reason.rstrip('.')}.",
             f"file {path}",
-            f"The file is damaged or incomplete: copy or write it again. {fix}",
+            f"The file is damaged or incomplete: copy or write it again. {WRITTEN_BY_MUDATA}",
         ) from error
 
 
 @contextmanager
-def _written_whole(mdata: "mudata.MuData", output: Path) -> Iterator[None]:
-    """Write the output under a temporary name, let something else be done, then give it its own name."""
+def _written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = None, key: str = "") -> Iterator[None]:
+    """Write the output under a temporary name, let something else be done, then give it its own name.
+
+    Where the input is to be `copied`, only the results under `key` are written, into the copy.
+    """
     with _whole(output) as temporary:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # anndata's notes on its own format
-            mdata.write_h5mu(temporary)
+        if copied is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # anndata's notes on its own format
+                mdata.write_h5mu(temporary)
+        else:
+            from omixvae.results_on_disk import write_results  # here, so that --help needs no torch
+
+            if copied.is_dir():
+                shutil.copytree(copied, temporary, dirs_exist_ok=True)
+            else:
+                shutil.copyfile(copied, temporary)
+            write_results(mdata, temporary, key)
         yield
 
 
 @contextmanager
 def _whole(output: Path) -> Iterator[Path]:
     """Give a temporary path that takes its own name when all went well, and say so in words where it cannot."""
+    with _said_in_words(output), (whole_folder if output.suffix == ".zarr" else whole_file)(output) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _said_in_words(output: Path) -> Iterator[None]:
     try:
-        with whole_file(output) as temporary:
-            yield temporary
+        yield
     except OSError as error:
         raise InputError(
             f"The results could not be written: {str(error).splitlines()[0]}.",

@@ -112,4 +112,4 @@ def add_linear(to: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     >>> add_linear(torch.ones(2, 1), torch.ones(2, 3), torch.ones(1, 3)).flatten().tolist()
     [4.0, 4.0]
     """
-    return torch.addmm(to.flatten(0, -2), x.flatten(0, -2), weight.T).unflatten(0, to.shape[:-1])
+    return torch.addmm(to.flatten(0, -2), x.flatten(0, -2), weight.T).view(to.shape)

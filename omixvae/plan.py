@@ -22,7 +22,8 @@ from omixvae.config import (
     PriorWord,
     SubsetLawWord,
 )
-from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.data.masked import MaskedModalities
+from omixvae.data.tables import Table
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
@@ -51,6 +52,11 @@ CELL_STEPS = 1500
 """Steps that a training on cells takes, if they are not so many that 20 epochs are more. The steps grow small towards
 the end, and the encoder begins to learn 10,000 cells by heart after about 1,500: a longer training stops before its
 steps are small, with decoders that have not settled."""
+
+
+MOST_HELD_OUT = 10_000
+"""Observations that are held out at most: they are judged at each epoch, and the average of so many is known far better
+than one epoch differs from the next."""
 
 
 @dataclass(frozen=True)
@@ -345,7 +351,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         max_epochs=max_epochs,
         batch_size=batch_size,
         learning_rate=float(learning_rate),
-        held_out=(0.1 if n >= 100 else 0.2) if training.early_stopping and n >= 20 else 0.0,
+        held_out=min(0.1 if n >= 100 else 0.2, MOST_HELD_OUT / n) if training.early_stopping and n >= 20 else 0.0,
         patience=max(10, max_epochs // 5),
         warm_up_epochs=max_epochs // 3,
         prior_epoch=(1 if cohort else 2) * max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
@@ -422,7 +428,8 @@ def _likelihoods(
             chosen[table.name], likelihood = word, LIKELIHOODS[word]
         reasons[f"likelihood of {table.name}"] = f"likelihood of {table.name} = {word}: {reason}"
         refusals = (
-            refusal(table, word, likelihood),
+            # What was chosen from the values suits them: on disk a second look at all of them would take minutes.
+            None if reason != "as asked" and chosen[table.name] != "own" else refusal(table, word, likelihood),
             _no_noise(config, table.name, word, likelihood),
             _no_coverage(table, word, likelihood),
         )
@@ -505,7 +512,7 @@ def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]
     )
 
 
-def _no_coverage(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> InputError | None:
+def _no_coverage(table: Table, word: str, likelihood: type[Likelihood]) -> InputError | None:
     """Say that a likelihood lacks the coverage of its counts, or has no use for one, if so."""
     if likelihood.takes_coverage == (table.coverage is not None):
         return None

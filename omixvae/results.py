@@ -14,9 +14,10 @@ import pandas as pd
 import torch
 
 from omixvae.config import Config
-from omixvae.data.masked import MaskedModalities, ModalityTable
+from omixvae.data.masked import MaskedModalities
+from omixvae.data.tables import Table
 from omixvae.errors import InputError
-from omixvae.files import check_target
+from omixvae.files import check_target, whole_folder
 from omixvae.inference import (
     cluster_probabilities,
     entropy,
@@ -29,7 +30,7 @@ from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["annotate", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+__all__ = ["annotate", "as_mudata", "is_result", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
 
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
@@ -38,6 +39,14 @@ MOST_COLUMNS = 2000
 """Widest DataFrame that is written into obsm: h5mu stores each column as a data set of its own, which takes seconds
 from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
 modality's var_names."""
+
+RESULTS = {"obsm": ("X_{}", "X_{}_sd", "{}_cluster_probs"), "obs": ("{}_cluster", "{}_cluster_entropy")}
+RESULTS_OF_MODALITY = {
+    "obsm": ("X_{}_private",),
+    "varm": ("{}_loadings",),
+    "var": ("{}_coverage", "{}_imputation_r2", "{}_imputable"),
+}
+"""Keys under which is written, of the MuData and of each modality; besides ``{}_imputed_`` and a modality in obsm."""
 
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
@@ -102,11 +111,11 @@ def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, .
     if asked == "all":
         return names
     if asked == "missing":
-        return tuple(t.name for t in data.tables if t.missing is not None or not t.present.all())
+        return tuple(t.name for t in data.tables if t.has_missing or not t.present.all())
     return tuple(name for name in names if name in asked)
 
 
-def overlay(table: ModalityTable, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def overlay(table: Table, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Put measured values over predicted ones; their standard deviation is 0.
 
     Parameters
@@ -128,24 +137,44 @@ def overlay(table: ModalityTable, rows: np.ndarray, mean: np.ndarray, sd: np.nda
     return np.where(mask, batch.filled.numpy(), mean), np.where(mask, np.float32(0), sd)
 
 
+def is_result(name: str, axis: str, key: str, *, of_modality: bool = False) -> bool:
+    """Say whether a key is one under which `annotate` writes.
+
+    Parameters
+    ----------
+    name
+        The key.
+    axis
+        ``"obs"``, ``"obsm"``, ``"var"`` or ``"varm"``.
+    key
+        The option `key_added`.
+    of_modality
+        Whether it is a key of a modality, or of the MuData itself.
+
+    Returns
+    -------
+    bool
+        True also for results of earlier runs.
+
+    Examples
+    --------
+    >>> is_result("X_omixvae", "obsm", "omixvae"), is_result("X_pca", "obsm", "omixvae")
+    (True, False)
+    """
+    written = (RESULTS_OF_MODALITY if of_modality else RESULTS).get(axis, ())
+    imputed = axis == "obsm" and not of_modality and name.startswith(f"{key}_imputed_")
+    return imputed or name in [pattern.format(key) for pattern in written]
+
+
 def _forget(mdata: mudata.MuData, key: str) -> None:
     """Remove the results of an earlier run, so that none of them can be taken for those of this one."""
-    for name in list(mdata.obsm):
-        if name in (f"X_{key}", f"X_{key}_sd", f"{key}_cluster_probs") or name.startswith(f"{key}_imputed_"):
-            del mdata.obsm[name]
-    for name in (f"{key}_cluster", f"{key}_cluster_entropy"):
-        if name in mdata.obs:
-            del mdata.obs[name]
+    for axis in RESULTS:
+        for name in [name for name in getattr(mdata, axis) if is_result(name, axis, key)]:
+            del getattr(mdata, axis)[name]
     for adata in mdata.mod.values():
-        for axis, name in (
-            (adata.obsm, f"X_{key}_private"),
-            (adata.varm, f"{key}_loadings"),
-            (adata.var, f"{key}_coverage"),
-            (adata.var, f"{key}_imputation_r2"),
-            (adata.var, f"{key}_imputable"),
-        ):
-            if name in axis:
-                del axis[name]
+        for axis in RESULTS_OF_MODALITY:
+            for name in [n for n in getattr(adata, axis) if is_result(n, axis, key, of_modality=True)]:
+                del getattr(adata, axis)[name]
 
 
 def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, plan: Plan, key: str) -> None:
@@ -156,7 +185,7 @@ def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedMod
             adata.obsm[f"X_{key}_private"] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
 
 
-def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: ModalityTable, s: int, key: str) -> None:
+def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table, s: int, key: str) -> None:
     """Write what is known of each feature of a modality."""
     decoder, likelihood = network.decoders[s], network.likelihoods[s]
     aligned = pd.Index(table.features).get_indexer(adata.var_names)
@@ -267,14 +296,42 @@ def stream_prediction(
             "the argument out",
             "Give a new name that ends in .zarr.",
         )
-    group = zarr.open_group(out, mode="w")
-    shape = (len(obs_names), len(columns))
-    arrays = [
-        group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
-        for name in ("mean", "sd")
-    ]
-    for rows, *values in batches:
-        for array, value in zip(arrays, values, strict=True):
-            array[rows[0] : rows[-1] + 1] = value[:, columns]
-    group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+    with whole_folder(out) as temporary:
+        group = zarr.open_group(temporary, mode="w")
+        shape = (len(obs_names), len(columns))
+        arrays = [
+            group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
+            for name in ("mean", "sd")
+        ]
+        for rows, *values in batches:
+            for array, value in zip(arrays, values, strict=True):
+                array[rows[0] : rows[-1] + 1] = value[:, columns]
+        group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
     return out
+
+
+def as_mudata(modality: str, mean: pd.DataFrame, sd: pd.DataFrame) -> mudata.MuData:
+    """Make a MuData of a predicted modality.
+
+    Parameters
+    ----------
+    modality
+        Its name.
+    mean, sd
+        Prediction of each entry, and its standard deviation.
+
+    Returns
+    -------
+    mudata.MuData
+        One modality: `X` is the mean, and the layer ``"sd"`` the standard deviation.
+
+    Examples
+    --------
+    >>> mean = pd.DataFrame([[1.0]], ["cell1"], ["CD4"])
+    >>> as_mudata("protein", mean, mean)["protein"].layers["sd"].tolist()
+    [[1.0]]
+    """
+    adata = anndata.AnnData(
+        mean.to_numpy(), pd.DataFrame(index=mean.index), pd.DataFrame(index=mean.columns), layers={"sd": sd.to_numpy()}
+    )
+    return mudata.MuData({modality: adata})

@@ -59,7 +59,9 @@ def summarise_results(model: OmixVAE, mdata: mudata.MuData, output: Path) -> dic
     return {"observations": int(mdata.n_obs), "keys": [*keys, f'uns["{key}"]'], "output": str(output)}
 
 
-def summarise_training(model: OmixVAE, mdata: mudata.MuData, output: Path, truth: str | None = None) -> dict[str, Any]:
+def summarise_training(
+    model: OmixVAE, mdata: mudata.MuData, output: Path | None, truth: str | None = None
+) -> dict[str, Any]:
     """Say how the training went, and what was written.
 
     Parameters
@@ -67,9 +69,9 @@ def summarise_training(model: OmixVAE, mdata: mudata.MuData, output: Path, truth
     model
         The fitted model.
     mdata
-        With its results.
+        With its results, if any were written.
     output
-        The file.
+        The file; None where only the model was kept.
     truth
         Column of obs with the true clusters, if they are known.
 
@@ -86,10 +88,12 @@ def summarise_training(model: OmixVAE, mdata: mudata.MuData, output: Path, truth
         "held_out_bound": max((bound for bound in held_out if math.isfinite(bound)), default=None),
     }
     clusters = mdata.obs.get(f"{model.config.results.key_added}_cluster")
-    if clusters is not None:
+    if output is not None and clusters is not None:
         summary["clusters"] = {str(name): int(n) for name, n in clusters.value_counts(sort=False).items()}
         if truth is not None:
             summary["adjusted_rand_index"] = round(float(adjusted_rand_score(mdata.obs[truth], clusters)), 3)
+    if output is None:
+        return summary | {"observations": int(mdata.n_obs), "keys": [], "output": None}
     return summary | summarise_results(model, mdata, output)
 
 
@@ -124,6 +128,9 @@ def print_results(summary: dict[str, Any]) -> None:
     summary
         The summary.
     """
+    if summary["output"] is None:
+        click.echo("Saved the model; `omixvae annotate` writes its results into a file.")
+        return
     click.echo(f"Wrote {summary['output']} with")
     for name in summary["keys"]:
         click.echo(f"  {name}")
@@ -146,16 +153,15 @@ def describe(data: MaskedModalities, plan: Plan) -> dict[str, Any]:
     """
     modalities = []
     for table in data.tables:
-        values, n_present = table.measured(), int(table.present.sum())
-        n_missing = 0 if table.missing is None else int(table.missing.sum())
+        found, n_present = table.survey, int(table.present.sum())
         modalities.append(
             {
                 "name": table.name,
                 "observations": n_present,
                 "features": table.n_features,
-                "smallest": float(values.min()),
-                "largest": float(values.max()),
-                "missing_entries": n_missing / max(1, n_present * table.n_features),
+                "smallest": found.smallest,
+                "largest": found.largest,
+                "missing_entries": found.n_missing / max(1, n_present * table.n_features),
             }
         )
     patterns, counts = np.unique(data.presence, axis=0, return_counts=True)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import mudata
 import numpy as np
@@ -293,12 +293,26 @@ def _tried(mdata: mudata.MuData, grid: Mapping[str, Sequence[object]], options: 
             model = OmixVAE(**{**options, **values})  # type: ignore[arg-type]  # modules of one's own among them
             same = (s.data for s in found if s.config.data == model.config.data)
             data = next(same, None) or from_mudata(mdata, model.config.data)
+            raise_together(_on_disk(data))
             plan = make_plan(model.config, data, model.own)
             found.append(_Setting(values, model.config, model.own, data, plan))
         except InputError as error:
             errors |= {str(part): part for part in error.parts}  # what ails all settings is said once
     raise_together(list(errors.values()))
     return found
+
+
+def _on_disk(data: MaskedModalities) -> list[InputError]:
+    """Find modalities of which no part could be held in memory by itself, as each training here does."""
+    return [
+        InputError(
+            f"Modality {table.name!r} lies on disk, and settings are compared in memory only.",
+            f"mdata[{table.name!r}].X",
+            "Read the file whole, with mudata.read_h5mu(path), or a part of its observations.",
+        )
+        for table in data.tables
+        if not isinstance(table, ModalityTable)
+    ]
 
 
 def _wrong_grid(grid: Mapping[str, Sequence[object]], options: Mapping[str, object]) -> list[InputError]:
@@ -395,17 +409,20 @@ class _Judge:
         new = _with_known_features(self.setting.data.take(held), seen)
         of, given = np.ones(len(new.tables), bool), np.zeros(len(new.tables), bool)
         values = log_likelihood(network, new, of, given, self.n_samples, self.plan.seed)
-        squares = [_squares(network, table, new, s, self.plan.seed) for s, table in enumerate(seen.tables)]
+        squares = [_squares(network, table, new, s, self.plan.seed) for s, table in enumerate(_in_memory(seen))]
         return _Verdict(held, values, np.array(squares), time.perf_counter() - began)
+
+
+def _in_memory(data: MaskedModalities) -> tuple[ModalityTable, ...]:
+    return cast("tuple[ModalityTable, ...]", data.tables)
 
 
 def _with_known_features(new: MaskedModalities, seen: MaskedModalities) -> MaskedModalities:
     """Hide the features about whose variation nothing could be learned."""
     tables = []
-    for table, before in zip(new.tables, seen.tables, strict=True):
-        n = before.values.shape[0] - (0 if before.missing is None else np.asarray(before.missing.sum(0)).ravel())
+    for table, before in zip(_in_memory(new), seen.tables, strict=True):
         mean, variance = before.moments.mean, before.moments.variance
-        constant = (n < 2) | (variance <= 1e-12 * (1 + mean**2))
+        constant = (before.survey.n_measured < 2) | (variance <= 1e-12 * (1 + mean**2))
         tables.append(table.without(constant) if constant.any() else table)
     return replace(new, tables=tuple(tables))
 
@@ -421,7 +438,7 @@ def _squares(
     moments = replace(seen, values=np.log1p(seen.values)).moments if abundant else seen.moments
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
     truth = new.take(rows)
-    hidden = replace(truth.tables[s], library=np.full(len(rows), np.median(seen.library[seen.present])))
+    hidden = replace(_in_memory(truth)[s], library=np.full(len(rows), np.median(seen.library[seen.present])))
     others = replace(truth, tables=tuple(hidden if t is truth.tables[s] else t for t in truth.tables))
     others = others.given([t.name for t in truth.tables if t is not truth.tables[s]])
     sums = np.zeros(2)

@@ -12,6 +12,8 @@ from builders import build_mdata
 from omixvae.config import Config
 from omixvae.data import from_mudata
 from omixvae.errors import InputError
+from omixvae.likelihoods import LIKELIHOODS
+from omixvae.likelihoods.choice import refusal, suitable
 from omixvae.plan import Plan, make_plan
 
 N_OBS = 30
@@ -245,3 +247,22 @@ def test_too_few_observations_are_refused():
     with pytest.raises(InputError) as refusal:
         make_plan(Config(), from_mudata(one_modality(values_of("counts")[:3])))
     assert refusal.value.problem == "Only 3 observations have any value; nothing can be learned from so few."
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["counts", "sparse counts", "zeros and ones", "centred", "fractions", "logged", "intensities", "reads of tissues"],
+)
+def test_what_is_chosen_from_the_values_takes_them(kind):
+    """So that nobody has to look at them again."""
+    table = from_mudata(one_modality(values_of(kind))).tables[0]
+    word, _ = suitable(table)
+    assert refusal(table, word, LIKELIHOODS[word]) is None
+
+
+def test_a_tenth_is_held_out_and_ten_thousand_at_most():
+    names = pd.DataFrame(index=[f"cell{i}" for i in range(125_000)])
+    values = sp.csr_matrix(np.ones((len(names), 2), np.float32))
+    for n, held_out in ((90_000, 0.1), (125_000, 0.08)):
+        data = from_mudata(mudata.MuData({"x": anndata.AnnData(values[:n], names[:n])}))
+        assert make_plan(Config(), data).held_out == held_out

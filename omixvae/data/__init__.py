@@ -3,6 +3,7 @@
 from omixvae.config import DataConfig
 from omixvae.data.from_mudata import from_mudata
 from omixvae.data.masked import MaskedBatch, MaskedModalities, ModalityBatch, ModalityTable, Schema, Source
+from omixvae.data.open import open_mudata
 
 __all__ = [
     "DataConfig",
@@ -13,4 +14,5 @@ __all__ = [
     "Schema",
     "Source",
     "from_mudata",
+    "open_mudata",
 ]

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import mudata
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from omixvae.config import DataConfig
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.masked import MaskedModalities
+from omixvae.data.tables import Survey
 from omixvae.errors import InputError, nearest
 
 __all__ = [
@@ -193,24 +193,15 @@ def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | Non
     return errors
 
 
-def check_values(
-    name: str,
-    values: np.ndarray | sp.csr_matrix,
-    missing: np.ndarray | sp.csr_matrix | None,
-    features: Sequence[str],
-    *,
-    may_be_empty: bool = False,
-) -> list[InputError]:
+def check_values(name: str, survey: Survey, features: Sequence[str], *, may_be_empty: bool = False) -> list[InputError]:
     """Find what no likelihood can take: infinities, and features without a single value.
 
     Parameters
     ----------
     name
         The modality.
-    values
-        Shape (rows, g), dense or CSR, 0 where an entry is missing.
-    missing
-        Shape of `values`, true where an entry is missing; None when there is none.
+    survey
+        What a look at all values told.
     features
         Names of the g features.
     may_be_empty
@@ -223,33 +214,31 @@ def check_values(
 
     Examples
     --------
-    >>> values = np.array([[1.0, np.inf]])
-    >>> print(check_values("rna", values, None, ["CD4", "CD8A"])[0].problem)
+    >>> values = np.array([[1.0, np.inf]], np.float32)
+    >>> table = ModalityTable("rna", ("CD4", "CD8A"), values, np.arange(1), None, np.ones(1))
+    >>> print(check_values("rna", table.survey, table.features)[0].problem)
     Modality 'rna' holds 1 infinite value.
     """
     errors = []
-    infinite = np.isinf(values if isinstance(values, np.ndarray) else values.data)
-    if infinite.any():
-        columns = np.flatnonzero(infinite.any(0)) if isinstance(values, np.ndarray) else values.indices[infinite]
-        n = int(infinite.sum())
+    n = int(survey.n_infinite.sum())
+    if n:
         errors.append(
             InputError(
                 f"Modality {name!r} holds {n:,} infinite value{'s' if n > 1 else ''}.",
-                f"mdata[{name!r}], {features_phrase(columns, features)}",
+                f"mdata[{name!r}], {features_phrase(np.flatnonzero(survey.n_infinite), features)}",
                 "Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
             )
         )
-    if missing is not None and not may_be_empty:
-        empty = np.flatnonzero(np.asarray(missing.sum(0)).ravel() == values.shape[0])
-        if len(empty):
-            errors.append(
-                InputError(
-                    f"{len(empty):,} feature{'s' if len(empty) > 1 else ''} of modality {name!r} "
-                    f"{'have' if len(empty) > 1 else 'has'} no value at all, only NaN.",
-                    f"mdata[{name!r}], {features_phrase(empty, features)}",
-                    "Drop these features before training.",
-                )
+    empty = np.flatnonzero(survey.n_measured == 0)
+    if len(empty) and not may_be_empty:
+        errors.append(
+            InputError(
+                f"{len(empty):,} feature{'s' if len(empty) > 1 else ''} of modality {name!r} "
+                f"{'have' if len(empty) > 1 else 'has'} no value at all, only NaN.",
+                f"mdata[{name!r}], {features_phrase(empty, features)}",
+                "Drop these features before training.",
             )
+        )
     return errors
 
 

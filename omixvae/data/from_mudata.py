@@ -20,7 +20,10 @@ from omixvae.data.check import (
 )
 from omixvae.data.columns import find_column
 from omixvae.data.coverage import check_coverage
-from omixvae.data.masked import Covariate, MaskedModalities, Matrix, ModalityTable, Schema
+from omixvae.data.masked import Covariate, MaskedModalities, Schema
+from omixvae.data.matrices import Matrix, as_matrix, split_missing
+from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable, lies_on_disk
+from omixvae.data.tables import ModalityTable, Table
 from omixvae.errors import InputError, nearest, raise_together
 
 __all__ = ["from_mudata"]
@@ -209,36 +212,62 @@ def _table(
     batch: np.ndarray | None,
     *,
     new: bool,
-) -> ModalityTable:
+) -> Table:
     """Read one modality; `new` data for a trained model may lack it, or some features' values, altogether."""
     if new and (name not in mdata.mod or 0 in mdata.mod[name].shape):
         nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
         row = np.full(mdata.n_obs, -1)
-        return ModalityTable(name, tuple(features), nothing, row, None, _library(nothing, row, batch))
+        return ModalityTable(name, tuple(features), nothing, row, None, np.full(mdata.n_obs, np.nan, np.float32))
     layer, coverage_layer = config.layers.get(name), config.coverage_layers.get(name)
     raise_together(check_modality(mdata, name, layer, coverage_layer))
     adata = mdata.mod[name]
-    matrix, coverage = _read(adata, layer, features, name), None
+    row, library = adata.obs_names.get_indexer(mdata.obs_names), np.full(mdata.n_obs, np.nan, np.float32)
+    table = _rows(adata, name, tuple(features), (layer, coverage_layer), row, library, new=new)
+    raise_together(check_values(name, table.survey, features, may_be_empty=new))
+    # Which rows hold anything, and how much, is known from the one look that the table has had, and keeps.
+    row[(row >= 0) & (table.survey.n_measured_in[row] == 0)] = -1
+    library[:] = _library(table.survey.totals, row, batch)
+    return table
+
+
+def _rows(
+    adata: AnnData,
+    name: str,
+    features: tuple[str, ...],
+    layers: tuple[str | None, str | None],
+    row: np.ndarray,
+    library: np.ndarray,
+    *,
+    new: bool,
+) -> Table:
+    """Find the values of a modality, in memory or on disk, with the features in the order asked for."""
+    layer, coverage_layer = layers
+    x = adata.X if layer is None else adata.layers[layer]
+    names = adata.var_names.astype(str)
+    columns = None if tuple(names) == features else _positions(names, features, name)
+    if lies_on_disk(x):
+        if coverage_layer is not None:
+            raise InputError(
+                f"Modality {name!r} lies on disk, and counts out of a coverage are read from memory only.",
+                f"option coverage_layers, mdata[{name!r}]",
+                "Read the file whole: mudata.read_h5mu(path) without backed, or the command line without --from-disk.",
+            )
+        matrix = x if isinstance(x, StoredMatrix) else StoredMatrix([x], name)
+        return StoredTable(name, features, StoredRows(matrix, features, columns), row, library)
+    values, coverage = _in_order(as_matrix(x, name), columns), None
     if coverage_layer is not None:
         # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
-        matrix, coverage = _dense(matrix), _dense(_read(adata, coverage_layer, features, name))
+        values = _dense(values)
+        coverage = _dense(_in_order(as_matrix(adata.layers[coverage_layer], name), columns))
         coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
-        raise_together(check_coverage(name, matrix, coverage, features, may_be_empty=new))
-        matrix = np.where(coverage > 0, matrix, np.float32(np.nan))
-    values, missing = _split_missing(matrix)
-    raise_together(check_values(name, values, missing, features, may_be_empty=new))
-    row = adata.obs_names.get_indexer(mdata.obs_names)
-    if missing is not None:
-        nothing_measured = np.asarray(missing.sum(1)).ravel() == len(features)
-        row = np.where(nothing_measured[row], -1, row)
-    return ModalityTable(name, tuple(features), values, row, missing, _library(values, row, batch), coverage=coverage)
+        raise_together(check_coverage(name, values, coverage, features, may_be_empty=new))
+        values = np.where(coverage > 0, values, np.float32(np.nan))
+    values, missing = split_missing(values)
+    return ModalityTable(name, features, values, row, missing, library, coverage=coverage)
 
 
-def _read(adata: AnnData, layer: str | None, features: Sequence[str], name: str) -> Matrix:
-    """Read X or a layer with the features in the order asked for."""
-    matrix = _as_matrix(adata.X if layer is None else adata.layers[layer], name)
-    names = adata.var_names.astype(str)
-    return matrix if tuple(names) == tuple(features) else matrix[:, _positions(names, features, name)]
+def _in_order(matrix: Matrix, columns: np.ndarray | None) -> Matrix:
+    return matrix if columns is None else matrix[:, columns]
 
 
 def _dense(matrix: Matrix) -> np.ndarray:
@@ -258,43 +287,7 @@ def _positions(names: pd.Index, features: Sequence[str], name: str) -> np.ndarra
     return positions
 
 
-def _as_matrix(x: object, name: str) -> Matrix:
-    """Bring whatever AnnData may hold into a float32 array or CSR matrix, without a copy where it already is one."""
-    if hasattr(x, "to_memory"):  # a sparse dataset of a backed file, or a lazy array
-        x = x.to_memory()
-    try:
-        if sp.issparse(x):
-            matrix = sp.csr_matrix(x, dtype=np.float32)
-            if not matrix.has_canonical_format:  # an entry stored in two parts would be read as one of them
-                matrix = matrix.copy()
-                matrix.sum_duplicates()
-            return matrix
-        return np.asarray(x, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Modality {name!r} holds values that are no numbers ({error}).",
-            f"mdata[{name!r}]",
-            "Convert them to numbers, with NaN for what was not measured.",
-        ) from error
-
-
-def _split_missing(values: Matrix) -> tuple[Matrix, Matrix | None]:
-    """Separate values and missing entries: NaN becomes 0 and an entry of the mask."""
-    nan = np.isnan(values if isinstance(values, np.ndarray) else values.data)
-    if not nan.any():
-        return values, None
-    if isinstance(values, np.ndarray):
-        return np.where(nan, np.float32(0), values), nan
-    filled = values.copy()
-    filled.data[nan] = 0
-    missing = sp.csr_matrix((nan, values.indices.copy(), values.indptr.copy()), shape=values.shape)
-    for matrix in (filled, missing):
-        matrix.eliminate_zeros()
-    return filled, missing
-
-
-def _library(values: Matrix, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
-    totals = np.asarray(values.sum(1, dtype=np.float64)).ravel()
+def _library(totals: np.ndarray, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
     totals = np.maximum(totals, 1.0)  # a row of zeros is a measurement too; its mean must stay positive
     library = np.full(len(row), np.nan)
     library[row >= 0] = totals[row[row >= 0]]

@@ -4,7 +4,7 @@ import numpy as np
 
 from omixvae.config import LikelihoodWord
 from omixvae.data.check import features_phrase
-from omixvae.data.masked import ModalityTable
+from omixvae.data.tables import ABUNDANT, Table
 from omixvae.errors import InputError
 from omixvae.likelihoods.likelihood import Likelihood
 
@@ -13,11 +13,12 @@ __all__ = ["refusal", "suitable"]
 TYPICAL_LOG_LIMIT = 50.0
 """Largest value that log-transformed data reach (2⁵⁰ is no abundance): above it, positive values are not logged."""
 
-LARGEST_UMI_COUNT, TYPICAL_BULK_COUNT = 100_000, 10
-"""Beyond these, counts are reads of whole samples: what sampling adds to their noise is nothing beside biology."""
+LARGEST_UMI_COUNT = 100_000
+"""Beyond this, and `ABUNDANT` as a rule, counts are reads of whole samples: what sampling adds to their noise is little
+beside biology."""
 
 
-def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
+def suitable(table: Table) -> tuple[LikelihoodWord, str]:
     """Choose a likelihood from the values.
 
     Parameters
@@ -37,18 +38,16 @@ def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
     >>> suitable(from_mudata(simulate(n_obs=100)).table("rna"))[0]
     'negative_binomial'
     """
-    values = table.measured()
-    low, high = float(values.min()), float(values.max())
-    whole = bool(np.all(values == np.round(values)))
-    n_measured = np.prod(table.values.shape) - (0 if table.missing is None else table.missing.sum())
+    found = table.survey
+    low, high, whole = found.smallest, found.largest, found.whole
     if table.is_label:
         return "categorical", "it is a column of labels"
     if table.coverage is not None and whole and low >= 0:
         return "binomial", "coverage_layers says what each count is out of"
     if whole and low >= 0 and high <= 1:
         return "bernoulli", "all values are 0 or 1"
-    if whole and low >= 0 and high > LARGEST_UMI_COUNT and 2 * np.sum(values >= TYPICAL_BULK_COUNT) >= n_measured:
-        return "log_normal", f"counts reach {high:,.0f}, half are {TYPICAL_BULK_COUNT} or more, as in whole tissues"
+    if whole and low >= 0 and high > LARGEST_UMI_COUNT and 2 * found.n_abundant >= found.n_measured.sum():
+        return "log_normal", f"counts reach {high:,.0f}, half are {ABUNDANT} or more, as in whole tissues"
     if whole and low >= 0:
         return "negative_binomial", f"all values are whole numbers from 0 to {high:,.0f}"
     if low >= 0 and high > TYPICAL_LOG_LIMIT:
@@ -57,7 +56,7 @@ def suitable(table: ModalityTable) -> tuple[LikelihoodWord, str]:
     return "gaussian", f"values are {kind} from {low:.4g} to {high:.4g}"
 
 
-def refusal(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> InputError | None:
+def refusal(table: Table, word: str, likelihood: type[Likelihood]) -> InputError | None:
     """Say why a likelihood cannot take the values of a modality, if so.
 
     Parameters
@@ -74,16 +73,20 @@ def refusal(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> In
     InputError or None
         Names the values, the first feature that holds one, and a likelihood that would do.
     """
-    values = table.values
-    stored = values if isinstance(values, np.ndarray) else values.data
-    wrong = ~likelihood.check(stored)
-    if isinstance(values, np.ndarray) and table.missing is not None:
-        wrong &= ~table.missing
-    if not wrong.any():
+    columns, smallest, first = [], np.inf, None
+    for block in table.blocks():
+        values = block.values
+        stored = values if isinstance(values, np.ndarray) else values.data
+        wrong = ~likelihood.check(stored)
+        if isinstance(values, np.ndarray) and block.missing is not None:
+            wrong &= ~block.missing
+        if wrong.any():
+            columns.append(np.flatnonzero(wrong.any(0)) if isinstance(values, np.ndarray) else values.indices[wrong])
+            bad = stored[wrong]
+            smallest, first = min(smallest, bad.min()), bad.ravel()[0] if first is None else first
+    if first is None:
         return _not_one_each(table) if word == "categorical" else None
-    columns = np.flatnonzero(wrong.any(0)) if isinstance(values, np.ndarray) else values.indices[wrong]
-    bad = stored[wrong]
-    example = f"negative values (smallest {bad.min():.4g})" if bad.min() < 0 else f"values such as {bad.ravel()[0]:.4g}"
+    example = f"negative values (smallest {smallest:.4g})" if smallest < 0 else f"values such as {first:.4g}"
     better, _ = suitable(table)
     if likelihood.needs.startswith("counts"):
         fix = (
@@ -94,14 +97,14 @@ def refusal(table: ModalityTable, word: str, likelihood: type[Likelihood]) -> In
         fix = f"Choose likelihoods={{{table.name!r}: {better!r}}}."
     return InputError(
         f"Modality {table.name!r} holds {example}, but its likelihood is {word}, which needs {likelihood.needs}.",
-        f"mdata[{table.name!r}], {features_phrase(columns, table.features)}",
+        f"mdata[{table.name!r}], {features_phrase(np.concatenate(columns), table.features)}",
         fix,
     )
 
 
-def _not_one_each(table: ModalityTable) -> InputError | None:
+def _not_one_each(table: Table) -> InputError | None:
     """Say which observations do not have exactly one category."""
-    wrong = np.flatnonzero(np.asarray(table.values.sum(1)).ravel() != 1)
+    wrong = np.flatnonzero(table.survey.totals != 1)
     if not len(wrong):
         return None
     return InputError(

@@ -26,8 +26,8 @@ VALUES_AT_ONCE = 2**17
 class CompositionLogProb(torch.autograd.Function):
     """Σ_g log NB(x_g; μ_g, θ_g) of each observation, with log μ = log total + log softmax(center + unit × decoded).
 
-    With d = log μ - log θ, an entry gives -θ log(1 + eᵈ), and a count x that is not zero beside it -x log(1 + e⁻ᵈ) and a
-    ratio of Γ functions (section 4 of the method page). The gradients are x σ(-d) - θ σ(d) in log μ, and
+    With d = log μ - log θ, an entry gives -θ log(1 + eᵈ), and a count x that is not zero beside it -x log(1 + e⁻ᵈ) and
+    a ratio of Γ functions (section 4 of the method page). The gradients are x σ(-d) - θ σ(d) in log μ, and
     θ [ψ(x + θ) - ψ(θ)] - x σ(-d) + θ [σ(d) - log(1 + eᵈ)] in log θ; with s of them in log μ, that in the logits is
     s - softmax × Σ s. Equal, but for rounding, to `NegativeBinomialCounts.log_prob`, summed.
     """

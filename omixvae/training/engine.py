@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, Source
-from omixvae.data.sampler import epoch_batches, held_out_split
+from omixvae.data.masked import MaskedBatch, MaskedModalities, Source
+from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared_batches
 from omixvae.devices import kept_memory
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
@@ -52,7 +52,7 @@ class DivergedError(InputError):
 @torch.enable_grad()
 def train(
     network: MultimodalVAE,
-    source: Source,
+    source: MaskedModalities,
     plan: Plan,
     processes: Processes = ALONE,
     *,
@@ -97,10 +97,13 @@ def train(
     """
     rng = np.random.default_rng(plan.seed)
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + NOISE_APART * processes.rank)
-    rows, held_out = held_out_split(source.presence, plan.held_out, rng)
+    layout = source.layout
+    rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
+    # Read once, and kept: on disk they lie among all others, and every epoch would go through the whole file for them.
+    judges = source.take(held_out)
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
-    steps_per_epoch = len(epoch_batches(rows, plan.batch_size, n_parts=processes.size))
+    steps_per_epoch = len(shared_batches(rows, plan.batch_size, processes.size))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, plan.max_epochs * steps_per_epoch)
     )
@@ -110,23 +113,23 @@ def train(
     for epoch in range(plan.max_epochs):
         if epoch == plan.prior_epoch:
             network.eval()
-            _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan, processes)
+            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
         network.train()
         warm = warm_up(epoch + 1, plan.warm_up_epochs, plan.beta_start)
         sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
         lost_at = torch.full((len(plan.modalities) + 3,), math.inf, device=_device(network))
-        for index in epoch_batches(rows, plan.batch_size, rng, processes.size):
-            own = _share(index, processes)
+        for parts in shared_batches(rows, plan.batch_size, processes.size, rng, layout):
+            own = parts[processes.rank]
             terms = _evaluate(network, _load(network, source, own), plan, generator, warm)
-            # the mean over the batch is that over each process's share, weighted by its size
-            loss = len(own) / len(index) * (terms.loss + _penalty(network, plan) / len(rows))
+            # the mean over the batch is that over each process's part, weighted by its size
+            loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
             norm = _step(network, optimiser, loss, processes)
             lost_at = torch.where(_finite(terms, norm), lost_at, lost_at.clamp(max=schedule.last_epoch + 1))
             schedule.step()
             sums += len(own) * _means(terms)
         _check_finite(lost_at.tolist(), plan, processes)
         network.eval()
-        held_out_bound = _held_out_bound(network, source, held_out, plan, processes)
+        held_out_bound = _held_out_bound(network, judges, np.arange(len(held_out)), plan, processes)
         bound, reconstruction, rate, cross_rate = (processes.sum(sums) / len(rows)).tolist()
         seconds = time.perf_counter() - began
         history = (*history, Epoch(epoch, bound, held_out_bound, reconstruction, rate, cross_rate, seconds))
@@ -143,7 +146,7 @@ def train(
     if best:
         network.load_state_dict(best)
     if not TRAINS_PRIOR[plan.objective]:
-        _start_prior(network, source, rng.permutation(rows)[:LATENTS_TO_GROUP], plan, processes)
+        _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
     _finish_prior(network, source, rows, plan, processes)
     processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
     return history
@@ -156,11 +159,6 @@ def _check_enough(rows: np.ndarray, processes: Processes) -> None:
             "the start of the processes",
             "Start fewer; one is enough for so few observations.",
         )
-
-
-def _share(rows: np.ndarray, processes: Processes) -> np.ndarray:
-    """Give the rows that this process reads; sizes differ by one at most."""
-    return rows[processes.rank :: processes.size]
 
 
 def _device(network: MultimodalVAE) -> torch.device:
@@ -244,8 +242,8 @@ def _held_out_bound(
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
     repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
     total = torch.zeros((), device=_device(network), dtype=torch.float64)
-    for index in epoch_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS), n_parts=processes.size):
-        terms = _evaluate(network, _load(network, source, _share(index, processes)), plan, generator, 1.0)
+    for parts in shared_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS), processes.size):
+        terms = _evaluate(network, _load(network, source, parts[processes.rank]), plan, generator, 1.0)
         total += terms.bound.double().sum()
     bound = float(processes.sum(total)) / len(repeated)
     if not math.isfinite(bound):
@@ -285,7 +283,7 @@ def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan
     """Switch off the components that hardly any observation uses."""
     p = network.prior()
     if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
-        own = _share(rows, processes)
+        own = np.array_split(rows, processes.size)[processes.rank]
         leader = torch.cat([p.responsibilities(q.mean).argmax(-1) for q in _beliefs(network, source, own, plan)])
         share = processes.sum(torch.bincount(leader, minlength=plan.n_clusters)).to(p.loc) / len(rows)
         network.prior.prune(share, SMALLEST_CLUSTER / len(rows))

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 import omixvae
-from omixvae.data import DataConfig, from_mudata
+from omixvae.data import DataConfig, ModalityTable, from_mudata
 from omixvae.data.check import check_columns, check_container, check_links, check_modality, check_values
 from omixvae.errors import InputError, nearest, raise_together
 from tests.builders import build_mdata
@@ -66,9 +66,13 @@ def test_values_that_are_no_numbers():
 def test_sparse_and_dense_values_have_the_same_problems():
     values = np.array([[1.0, np.inf, 0.0], [-np.inf, np.inf, 0.0]], np.float32)
     missing = np.array([[False, False, True], [False, False, True]])
-    features = ["CD3D", "CD4", "CD8A"]
-    dense = [str(e) for e in check_values("rna", values, missing, features)]
-    assert dense == [str(e) for e in check_values("rna", sp.csr_matrix(values), sp.csr_matrix(missing), features)]
+    features = ("CD3D", "CD4", "CD8A")
+    tables = [
+        ModalityTable("rna", features, kind(values), np.arange(2), kind(missing), np.ones(2))
+        for kind in (np.asarray, sp.csr_matrix)
+    ]
+    dense, sparse = ([str(e) for e in check_values("rna", table.survey, features)] for table in tables)
+    assert dense == sparse
     assert dense == [
         "Modality 'rna' holds 3 infinite values. Where: mdata['rna'], 2 of 3 features, first: 'CD3D'. How to mend it: "
         "Replace them by NaN where nothing was measured; a log of zero is the usual cause.",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from omixvae.data.sampler import epoch_batches, folds, held_out_split
+from omixvae.data.sampler import Layout, epoch_batches, folds, held_out_split, in_order
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
@@ -61,3 +61,34 @@ def test_rows_are_shuffled_only_where_random_numbers_are_given():
     rows = np.arange(50)
     assert np.concatenate(epoch_batches(rows, 8)).tolist() == rows.tolist()
     assert np.concatenate(epoch_batches(rows, 8, np.random.default_rng(0))).tolist() != rows.tolist()
+
+
+def test_on_disk_rows_are_shuffled_among_a_window_of_blocks_and_blocks_among_all():
+    rng = np.random.default_rng(0)
+    place = rng.permutation(1000)
+    rows = np.sort(rng.permutation(1000)[:900])
+    layout = Layout(place, block=10, window=50)
+    batches = epoch_batches(rows, 64, rng, layout)
+    order = np.concatenate(batches)
+    assert sorted(order) == rows.tolist()
+    assert max(map(len, batches)) <= 64
+    numbers = place[order] // 10
+    spans = [np.ptp(np.flatnonzero(numbers == number)) for number in np.unique(numbers)]
+    assert max(spans) < 50
+    assert max(spans) > 30, "rows of a block are mixed with those of others"
+    firsts = numbers[np.sort(np.unique(numbers, return_index=True)[1])]
+    assert not np.array_equal(firsts, np.sort(firsts))
+
+
+def test_blocks_of_an_epoch_are_those_of_the_file_also_where_rows_were_held_out():
+    rows = np.delete(np.arange(100), [3, 4, 5, 50])
+    layout = Layout(np.arange(100), block=10, window=10)
+    order = np.concatenate(epoch_batches(rows, 7, np.random.default_rng(0), layout))
+    changes = np.flatnonzero(np.diff(order // 10))
+    assert len(changes) == 9
+
+
+def test_rows_are_put_in_the_order_of_the_disk_only_where_they_lie_there():
+    rows = np.array([4, 0, 2])
+    assert in_order(rows, None).tolist() == [4, 0, 2]
+    assert in_order(rows, Layout(np.array([9, 8, 7, 6, 8]), block=2, window=2)).tolist() == [2, 4, 0]

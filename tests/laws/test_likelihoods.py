@@ -250,7 +250,9 @@ def values_in_parts(word, n, g, density, generator, dtype):
     values = torch.where(present.unsqueeze(-1), x, 0.0)
     values = (values > 0).to(dtype) if word == "bernoulli" else values
     row, column = values.nonzero(as_tuple=True)
-    modality = ModalityBatch(values, present, None, values.sum(-1) + 5, stored=Nonzeros(values[row, column], row, column))
+    modality = ModalityBatch(
+        values, present, None, values.sum(-1) + 5, stored=Nonzeros(values[row, column], row, column)
+    )
     likelihood = LIKELIHOODS[word](g).to(dtype)
     with torch.no_grad():
         for name, low in (("log_theta", None), ("center", None), ("unit", 0.2)):

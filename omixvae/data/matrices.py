@@ -1,0 +1,110 @@
+"""Matrices as they come: float32, dense or CSR, with what was not measured apart from what was."""
+
+from typing import TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from omixvae.errors import InputError
+
+__all__ = ["Matrix", "as_matrix", "split_missing", "stack"]
+
+Matrix: TypeAlias = np.ndarray | sp.csr_matrix
+
+
+def as_matrix(x: object, name: str) -> Matrix:
+    """Bring whatever AnnData may hold into a float32 array or CSR matrix, without a copy where it already is one.
+
+    Parameters
+    ----------
+    x
+        An array or a SciPy matrix.
+    name
+        The modality, for the message.
+
+    Returns
+    -------
+    numpy.ndarray or scipy.sparse.csr_matrix
+        Each entry stored once.
+
+    Raises
+    ------
+    InputError
+        If a value is no number.
+
+    Examples
+    --------
+    >>> as_matrix([[1, 2]], "rna")
+    array([[1., 2.]], dtype=float32)
+    """
+    if hasattr(x, "to_memory"):  # a lazy array
+        x = x.to_memory()
+    try:
+        if sp.issparse(x):
+            matrix = sp.csr_matrix(x, dtype=np.float32)
+            if not matrix.has_canonical_format:  # an entry stored in two parts would be read as one of them
+                matrix = matrix.copy()
+                matrix.sum_duplicates()
+            return matrix
+        return np.asarray(x, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Modality {name!r} holds values that are no numbers ({error}).",
+            f"mdata[{name!r}]",
+            "Convert them to numbers, with NaN for what was not measured.",
+        ) from error
+
+
+def split_missing(values: Matrix) -> tuple[Matrix, Matrix | None]:
+    """Separate values and missing entries: NaN becomes 0 and an entry of the mask.
+
+    Parameters
+    ----------
+    values
+        Shape (rows, g), NaN where an entry is missing.
+
+    Returns
+    -------
+    tuple
+        The values without NaN, and the mask, of the same kind; None where no entry is missing.
+
+    Examples
+    --------
+    >>> values, missing = split_missing(np.array([[1.0, np.nan]], np.float32))
+    >>> values.tolist(), missing.tolist()
+    ([[1.0, 0.0]], [[False, True]])
+    """
+    nan = np.isnan(values if isinstance(values, np.ndarray) else values.data)
+    if not nan.any():
+        return values, None
+    if isinstance(values, np.ndarray):
+        return np.where(nan, np.float32(0), values), nan
+    filled = values.copy()
+    filled.data[nan] = 0
+    missing = sp.csr_matrix((nan, values.indices.copy(), values.indptr.copy()), shape=values.shape)
+    for matrix in (filled, missing):
+        matrix.eliminate_zeros()
+    return filled, missing
+
+
+def stack(parts: list[Matrix]) -> Matrix:
+    """Put rows of the same kind of matrix one below the other.
+
+    Parameters
+    ----------
+    parts
+        At least one matrix, all dense or all CSR.
+
+    Returns
+    -------
+    numpy.ndarray or scipy.sparse.csr_matrix
+        All rows.
+
+    Examples
+    --------
+    >>> stack([np.ones((2, 3)), np.ones((1, 3))]).shape
+    (3, 3)
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else sp.vstack(parts, format="csr")

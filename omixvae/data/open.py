@@ -1,0 +1,211 @@
+"""Open MuData files and leave their matrices on disk."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata
+import h5py
+import mudata
+import pandas as pd
+import zarr
+from anndata.io import read_elem, sparse_dataset
+
+from omixvae.data.stored import StoredMatrix
+from omixvae.errors import InputError, raise_together
+
+__all__ = ["open_mudata"]
+
+SPARSE = ("csr_matrix", "csc_matrix")
+
+
+def open_mudata(*paths: str | Path) -> mudata.MuData:
+    """Open one or several files as one MuData whose matrices stay on disk.
+
+    Parameters
+    ----------
+    *paths
+        h5mu files, or zarr folders of MuData. Several have the same modalities and features; their observations come
+        one after the other.
+
+    Returns
+    -------
+    mudata.MuData
+        Names and columns are in memory; `X` and layers are read by omixvae when they are needed. Nothing else is read:
+        not `obsm`, `uns` and the like.
+
+    Raises
+    ------
+    InputError
+        If the files do not go together: says which lacks what.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import omixvae
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     omixvae.simulate(n_obs=50).write_h5mu(f"{folder}/cohort.h5mu")
+    ...     mdata = open_mudata(f"{folder}/cohort.h5mu")
+    >>> mdata["rna"].shape
+    (50, 400)
+    """
+    files = {str(path): _root(Path(path)) for path in paths}
+    if len(files) < len(paths):
+        raise InputError("A file is given twice.", "the inputs", "Give each file once.")
+    names = _modalities(files)
+    read = {name: {path: _names(root["mod"][name]) for path, root in files.items()} for name in names}
+    obs_of = {path: read_elem(root["obs"]) for path, root in files.items()}
+    raise_together([*(error for name in names for error in _disagreements(name, read[name])), *_repeated(obs_of)])
+    obs = pd.concat(list(obs_of.values()))
+    parts = {name: _modality([root["mod"][name] for root in files.values()], name, read[name]) for name in names}
+    # What MuData would find by itself, but for the order of the observations, which it would change.
+    if not obs.index.is_unique or not all(part.obs_names.is_unique for part in parts.values()):
+        return mudata.MuData(parts)
+    rows = {name: part.obs_names.get_indexer(obs.index) + 1 for name, part in parts.items()}
+    masks = {name: row > 0 for name, row in rows.items()}
+    return mudata.MuData(parts, obs=obs, obsm=masks, obsmap=rows)
+
+
+def _root(path: Path) -> Any:  # noqa: ANN401 (a group of h5py or of zarr, which have no common class)
+    try:
+        root = zarr.open_group(path, mode="r") if path.is_dir() else h5py.File(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path.name!r} cannot be opened: {str(error).splitlines()[0].rstrip('.')}.",
+            f"file {path}",
+            "Give an h5mu file, or a zarr folder, that mudata has written.",
+        ) from error
+    if "mod" not in root:
+        raise InputError(
+            f"{path.name!r} holds no modalities.",
+            f"file {path}",
+            "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
+        )
+    return root
+
+
+def _modalities(files: Mapping[str, Any]) -> list[str]:
+    """Name the modalities, which each file must have, in the order of the first file."""
+    known = {path: list(root["mod"].attrs.get("mod-order", list(root["mod"]))) for path, root in files.items()}
+    everything = list(dict.fromkeys(name for names in known.values() for name in names))
+    raise_together(
+        [
+            InputError(
+                f"There is no modality {name!r} in {path}, and another file has it.",
+                f"file {path}",
+                "Give files with the same modalities; an observation may lack one, a file may not.",
+            )
+            for path, names in known.items()
+            for name in everything
+            if name not in names
+        ]
+    )
+    return everything
+
+
+def _names(group: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa: ANN401 (as in _root)
+    return read_elem(group["obs"]), read_elem(group["var"])
+
+
+def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> list[InputError]:
+    """Find features that a file lacks."""
+    errors: list[InputError] = []
+    first, (_, features) = next(iter(read.items()))
+    for path, (_, var) in read.items():
+        for one, other, lacking in (
+            (path, first, features.index.difference(var.index, sort=False)),
+            (first, path, var.index.difference(features.index, sort=False)),
+        ):
+            if len(lacking):
+                errors.append(
+                    InputError(
+                        f"Modality {name!r} lacks {len(lacking):,} feature{'s' if len(lacking) > 1 else ''} in {one} "
+                        f"that {other} has, the first is {lacking[0]!r}.",
+                        f"file {one}, mdata[{name!r}].var_names",
+                        "Write all files with the same features, with NaN for what was not measured.",
+                    )
+                )
+        if not errors and not var.index.equals(features.index):
+            errors.append(
+                InputError(
+                    f"The features of modality {name!r} are in another order in {path} than in {first}.",
+                    f"file {path}, mdata[{name!r}].var_names",
+                    "Write all files with the features in the same order.",
+                )
+            )
+    return errors
+
+
+def _repeated(obs_of: Mapping[str, pd.DataFrame]) -> list[InputError]:
+    """Find observations that two files have."""
+    where: dict[str, str] = {}
+    errors = []
+    for path, obs in obs_of.items():
+        twice = [name for name in obs.index if name in where]
+        if twice:
+            errors.append(
+                InputError(
+                    f"{len(twice):,} observation{'s' if len(twice) > 1 else ''} of {path} "
+                    f"{'are' if len(twice) > 1 else 'is'} in another file too, the first is {twice[0]!r}, in "
+                    f"{where[twice[0]]}.",
+                    f"file {path}, obs_names",
+                    "Make them unique first, e.g. by adding the sample to each barcode, or leave one file out.",
+                )
+            )
+        where |= dict.fromkeys(obs.index, path)
+    return errors
+
+
+def _modality(
+    groups: Sequence[Any], name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
+) -> anndata.AnnData:
+    obs, var = pd.concat([obs for obs, _ in read.values()]), next(iter(read.values()))[1]
+    layers = [layer for layer in groups[0]["layers"] if all(layer in group["layers"] for group in groups)]
+    if len(groups) == 1:
+        x = _matrix(groups[0]["X"]) if "X" in groups[0] else None
+        return anndata.AnnData(x, obs, var, layers={layer: _matrix(groups[0]["layers"][layer]) for layer in layers})
+    x = StoredMatrix([_matrix(group["X"]) for group in groups], name) if all("X" in group for group in groups) else None
+    return AnnDataOfFiles(
+        x,
+        {layer: StoredMatrix([_matrix(group["layers"][layer]) for group in groups], name) for layer in layers},
+        obs,
+        var,
+    )
+
+
+def _matrix(element: Any) -> object:  # noqa: ANN401 (as in _root)
+    return sparse_dataset(element) if element.attrs.get("encoding-type") in SPARSE else element
+
+
+class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no types
+    """AnnData whose matrices lie in several files: AnnData itself takes those of a single one only.
+
+    Parameters
+    ----------
+    x
+        The values; None if there are none.
+    layers
+        Further matrices of the same shape.
+    obs, var
+        Observations of all files, and their features.
+    """
+
+    def __init__(
+        self, x: StoredMatrix | None, layers: Mapping[str, StoredMatrix], obs: pd.DataFrame, var: pd.DataFrame
+    ) -> None:
+        self._in_files = x, dict(layers)
+        super().__init__(obs=obs, var=var)
+
+    @property
+    def X(self) -> StoredMatrix | None:
+        """The values."""
+        return self._in_files[0]
+
+    @property
+    def layers(self) -> dict[str, StoredMatrix]:
+        """Further matrices."""
+        return self._in_files[1]
+
+    @layers.setter
+    def layers(self, _: object) -> None:
+        """Stay as they are: AnnData sets them empty when it is made."""

@@ -1,0 +1,314 @@
+"""Tables on disk: rows are read when they are asked for, and what was decoded last is kept, in bounds.
+
+A `StoredMatrix` is one matrix in one file or in several; a `StoredTable` is a modality whose values lie in one.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import anndata.abc
+import h5py
+import numpy as np
+import scipy.sparse as sp
+import torch
+import zarr
+
+from omixvae.data.batches import ModalityBatch
+from omixvae.data.matrices import Matrix, as_matrix, split_missing, stack
+from omixvae.data.tables import ModalityTable, Survey, Table, block_rows, survey
+from omixvae.errors import InputError
+
+__all__ = ["BLOCK_ROWS", "StoredMatrix", "StoredRows", "StoredTable", "lies_on_disk"]
+
+BLOCK_ROWS = 256
+"""Rows that are read together."""
+
+ROWS_WORTH_A_BLOCK = 3
+"""Rows of a block from which on it takes less time to read it whole than to read them one by one."""
+
+WINDOW_ROWS = 16_384
+"""Rows that an epoch shuffles among one another: enough that what lies together in the file is mixed with 63 other
+blocks."""
+
+CACHE_BYTES = 2**28
+"""Most bytes of decoded blocks that are kept of a modality; two windows fit, as a batch can reach into the next."""
+
+
+def lies_on_disk(x: object) -> bool:
+    """Say whether a matrix is one whose values are still in a file.
+
+    Parameters
+    ----------
+    x
+        What AnnData holds.
+
+    Returns
+    -------
+    bool
+        True for the matrices of backed files.
+
+    Examples
+    --------
+    >>> lies_on_disk(np.zeros((2, 2)))
+    False
+    """
+    on_disk = (h5py.Dataset, zarr.Array, anndata.abc.CSRDataset, anndata.abc.CSCDataset, StoredMatrix)
+    return isinstance(x, on_disk)
+
+
+class StoredMatrix:
+    """A matrix on disk, its rows in one file or in several, one after the other.
+
+    Parameters
+    ----------
+    parts
+        Each an `h5py.Dataset`, a `zarr.Array` or a sparse dataset of anndata, all dense or all sparse.
+    name
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is stored by columns, or in part dense and in part sparse.
+    """
+
+    def __init__(self, parts: Sequence[Any], name: str) -> None:
+        self.parts, self.name = tuple(parts), name
+        if any(isinstance(part, anndata.abc.CSCDataset) for part in parts):
+            raise InputError(
+                f"Modality {name!r} is stored by columns (CSC), of which single rows cannot be read.",
+                f"mdata[{name!r}]",
+                f"Write the file again by rows (CSR): mdata[{name!r}].X = mdata[{name!r}].X.tocsr().",
+            )
+        sparse = [isinstance(part, anndata.abc.CSRDataset) for part in parts]
+        if any(sparse) and not all(sparse):
+            raise InputError(
+                f"Modality {name!r} is sparse in some files and dense in others.",
+                f"mdata[{name!r}]",
+                "Write all files alike.",
+            )
+        self.sparse = all(sparse)
+        self.starts = np.cumsum([0, *(part.shape[0] for part in parts)])
+        self.shape = (int(self.starts[-1]), int(parts[0].shape[1]))
+        # 8 bytes a row: to ask the file for them each time would be one more access for each block.
+        self._indptr = [part.group["indptr"][:].astype(np.int64) for part in parts] if self.sparse else []
+
+    @property
+    def row_bytes(self) -> float:
+        """Bytes of an average row in memory."""
+        if not self.sparse:
+            return 4.0 * self.shape[1]
+        return 8.0 * sum(int(indptr[-1]) for indptr in self._indptr) / max(1, self.shape[0])
+
+    def read(self, first: int, last: int) -> Matrix:
+        """Read rows that follow one another.
+
+        Parameters
+        ----------
+        first, last
+            The first row, and the one after the last.
+
+        Returns
+        -------
+        numpy.ndarray or scipy.sparse.csr_matrix
+            Float32, NaN where an entry is missing.
+        """
+        read = []
+        for p in range(len(self.parts)):
+            start, end = self.starts[p], self.starts[p + 1]
+            if first < end and last > start:
+                read.append(self._read(p, max(first, start) - start, min(last, end) - start))
+        return stack(read)
+
+    def _read(self, p: int, first: int, last: int) -> Matrix:
+        part = self.parts[p]
+        if not self.sparse:
+            return as_matrix(part[first:last], self.name)
+        indptr = self._indptr[p][first : last + 1]
+        values, columns = (part.group[of][indptr[0] : indptr[-1]] for of in ("data", "indices"))
+        rows = sp.csr_matrix((values, columns, indptr - indptr[0]), shape=(last - first, self.shape[1]))
+        return as_matrix(rows, self.name)
+
+
+class StoredRows:
+    """Rows of a matrix on disk with the features that are asked for, what was not measured apart from what was.
+
+    Parameters
+    ----------
+    matrix
+        Where they lie.
+    features
+        Names of the g features.
+    columns
+        Shape (g,): columns of the matrix; None where they are all, in order.
+    """
+
+    def __init__(self, matrix: StoredMatrix, features: tuple[str, ...], columns: np.ndarray | None) -> None:
+        self.matrix, self.features, self.columns = matrix, features, columns
+        self._kept: OrderedDict[int, ModalityTable] = OrderedDict()
+        self._kept_bytes = 0
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What one look at all values tells."""
+        return survey(self.blocks(), len(self.features))
+
+    @property
+    def window(self) -> int:
+        """Rows of which twice as many are kept."""
+        fitting = int(CACHE_BYTES / 2 / max(1.0, self.matrix.row_bytes))
+        return max(BLOCK_ROWS, min(WINDOW_ROWS, fitting))
+
+    def blocks(self) -> Iterator[ModalityTable]:
+        """Give all rows, some at a time; none is kept."""
+        n, size = self.matrix.shape[0], block_rows(len(self.features))
+        for first in range(0, n, size):
+            yield self._decode(first, min(n, first + size))
+
+    def block(self, number: int) -> ModalityTable:
+        """Give a block of `BLOCK_ROWS` rows, and keep it until others have taken its place."""
+        if number in self._kept:
+            self._kept.move_to_end(number)
+            return self._kept[number]
+        first = number * BLOCK_ROWS
+        block = self._decode(first, min(self.matrix.shape[0], first + BLOCK_ROWS))
+        self._kept[number] = block
+        self._kept_bytes += _bytes(block)
+        while self._kept_bytes > CACHE_BYTES and len(self._kept) > 1:
+            self._kept_bytes -= _bytes(self._kept.popitem(last=False)[1])
+        return block
+
+    def some(self, number: int, rows: np.ndarray, *, alone: bool) -> Iterator[ModalityTable]:
+        """Give some rows of a block; where they are to be read alone, one at a time, unless the block is at hand."""
+        if alone and number not in self._kept:
+            yield from (self._decode(row, row + 1) for row in rows.tolist())
+        else:
+            yield self.block(number).take(rows - number * BLOCK_ROWS)
+
+    def _decode(self, first: int, last: int) -> ModalityTable:
+        read = self.matrix.read(first, last)
+        values, missing = split_missing(read if self.columns is None else read[:, self.columns])
+        n = last - first
+        return ModalityTable(self.matrix.name, self.features, values, np.arange(n), missing, np.full(n, np.nan))
+
+
+def _bytes(block: ModalityTable) -> int:
+    matrices = [m for m in (block.values, block.missing) if m is not None]
+    return sum(
+        m.nbytes if isinstance(m, np.ndarray) else m.data.nbytes + m.indices.nbytes + m.indptr.nbytes for m in matrices
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTable(Table):
+    """All observations of one modality, on disk.
+
+    Parameters
+    ----------
+    name
+        The modality.
+    features
+        Names of the g features.
+    rows
+        Where its rows lie.
+    row
+        Shape (n,): the row that belongs to each observation, -1 where the modality is absent.
+    library
+        Shape (n,): total of each observation (see `ModalityTable`).
+    """
+
+    name: str
+    features: tuple[str, ...]
+    rows: StoredRows
+    row: np.ndarray
+    library: np.ndarray
+    is_label: bool = False
+    coverage: None = None
+
+    @property
+    def survey(self) -> Survey:
+        """What one look at all values tells."""
+        return self.rows.survey
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether single entries were not measured."""
+        return self.survey.n_missing > 0
+
+    @property
+    def window(self) -> int:
+        """How many rows can be at hand at once."""
+        return self.rows.window
+
+    def blocks(self) -> Iterator[ModalityTable]:
+        """Give all rows, one after the other, some at a time."""
+        return self.rows.blocks()
+
+    def absent(self) -> "StoredTable":
+        """Pretend that no observation has the modality.
+
+        Returns
+        -------
+        StoredTable
+            Of the same observations and features.
+        """
+        return replace(self, row=np.full(len(self.row), -1))
+
+    def take(self, index: np.ndarray) -> ModalityTable:
+        """Read some observations into memory.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+
+        Returns
+        -------
+        ModalityTable
+            In the order of `index`.
+        """
+        row = self.row[index]
+        stored = row[row >= 0]
+        new = np.full(len(index), -1)
+        new[row >= 0] = np.arange(len(stored))
+        values, missing = self._read(stored)
+        return ModalityTable(self.name, self.features, values, new, missing, self.library[index], self.is_label)
+
+    def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
+        """Take some observations as dense tensors.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+        device, dtype
+            Where to, and as what.
+
+        Returns
+        -------
+        ModalityBatch
+            In the order of `index`, each block of rows read once.
+        """
+        return self.take(index).at(np.arange(len(index)), device, dtype)
+
+    def _read(self, stored: np.ndarray) -> tuple[Matrix, Matrix | None]:
+        """Read rows, in any order, block by block."""
+        order = np.argsort(stored, kind="stable")
+        numbers, starts = np.unique(stored[order] // BLOCK_ROWS, return_index=True)
+        far_apart = len(numbers) > 2 * self.window // BLOCK_ROWS and len(stored) < ROWS_WORTH_A_BLOCK * len(numbers)
+        values, missing = [self._nothing(0, np.float32)], [self._nothing(0, np.bool_)]
+        for number, of_block in zip(numbers, np.split(order, starts)[1:], strict=True):
+            for read in self.rows.some(int(number), stored[of_block], alone=far_apart):
+                values.append(read.values)
+                if self.has_missing:
+                    nothing = self._nothing(read.values.shape[0], np.bool_)
+                    missing.append(nothing if read.missing is None else read.missing)
+        back = np.argsort(order, kind="stable")
+        return stack(values)[back], stack(missing)[back] if self.has_missing else None
+
+    def _nothing(self, n: int, dtype: type[np.generic]) -> Matrix:
+        shape = (n, self.n_features)
+        return sp.csr_matrix(shape, dtype=dtype) if self.rows.matrix.sparse else np.zeros(shape, dtype)

@@ -1,0 +1,415 @@
+"""Tables: all observations of one modality, in memory or on disk.
+
+A `Table` is read in two ways: some observations as dense tensors (`at`), and all rows a block at a time (`blocks`).
+From these, all that is said of the values as a whole (`Survey`) is added up, in one look, alike wherever they lie.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from omixvae.data.batches import ModalityBatch, Nonzeros
+from omixvae.data.matrices import Matrix
+
+__all__ = ["ABUNDANT", "ModalityTable", "Moments", "Survey", "Table", "block_rows", "survey"]
+
+ABUNDANT = 10
+"""Counts from here on are more than single molecules that happened to be seen."""
+
+VALUES_AT_ONCE = 2**24
+"""Most values of a block, were it dense: 64 MB."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and variance of each feature over its measured entries.
+
+    Parameters
+    ----------
+    mean, variance
+        Shape (g,). A feature that was never measured has mean 0 and variance 1.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one look at all values of a modality tells.
+
+    Parameters
+    ----------
+    totals, n_measured_in
+        Shape (rows,): sum and number of the measured entries of each row.
+    n_measured, n_infinite
+        Shape (g,): number of measured entries of each feature, and how many of them are infinite.
+    moments
+        Mean and variance of each feature.
+    smallest, largest
+        Of all measured values; infinite where there is none.
+    whole
+        Whether all are whole numbers.
+    n_abundant
+        How many are `ABUNDANT` or more.
+    """
+
+    totals: np.ndarray
+    n_measured_in: np.ndarray
+    n_measured: np.ndarray
+    n_infinite: np.ndarray
+    moments: Moments
+    smallest: float
+    largest: float
+    whole: bool
+    n_abundant: int
+
+    @property
+    def n_missing(self) -> int:
+        """Number of entries that were not measured."""
+        return len(self.totals) * len(self.n_measured) - int(self.n_measured.sum())
+
+
+def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
+    """Look at all values once.
+
+    Parameters
+    ----------
+    blocks
+        All rows, some at a time.
+    n_features
+        Number of features.
+
+    Returns
+    -------
+    Survey
+        Sums are in float64.
+
+    Examples
+    --------
+    >>> values = np.array([[1.0, 0.0], [3.0, 0.5]], np.float32)
+    >>> table = ModalityTable("rna", ("CD4", "CD8A"), values, np.arange(2), None, np.ones(2))
+    >>> found = survey(table.blocks(), 2)
+    >>> found.moments.mean.tolist(), found.largest, found.whole
+    ([2.0, 0.25], 3.0, False)
+    """
+    totals, measured_in = [np.zeros(0)], [np.zeros(0, np.int64)]
+    n_measured, n_infinite = np.zeros(n_features, np.int64), np.zeros(n_features, np.int64)
+    total, squares = np.zeros(n_features), np.zeros(n_features)
+    smallest, largest, whole, n_abundant = np.inf, -np.inf, True, 0
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite values, which are refused
+        for block in blocks:
+            values, missing, measured = block.values, block.missing, block.measured()
+            totals.append(np.asarray(values.sum(1, dtype=np.float64)).ravel())
+            lacking = np.zeros(values.shape[0], np.int64) if missing is None else np.asarray(missing.sum(1)).ravel()
+            measured_in.append(n_features - lacking)
+            n_measured += values.shape[0] - (0 if missing is None else np.asarray(missing.sum(0)).ravel())
+            added, added_squares = _sums(values)
+            total, squares = total + added, squares + added_squares
+            low, high = measured.min(initial=np.inf), measured.max(initial=-np.inf)
+            smallest, largest = min(smallest, float(low)), max(largest, float(high))
+            whole = whole and bool(np.all(measured == np.round(measured)))
+            n_abundant += int(np.sum(measured >= ABUNDANT))
+            if np.isinf([low, high]).any():
+                n_infinite += _infinite(values)
+        mean = total / np.maximum(n_measured, 1)
+        variance = squares / np.maximum(n_measured, 1) - mean**2
+    variance = np.where(n_measured > 0, np.maximum(variance, 0.0), 1.0)
+    return Survey(
+        np.concatenate(totals),
+        np.concatenate(measured_in),
+        n_measured,
+        n_infinite,
+        Moments(mean, variance),
+        smallest,
+        largest,
+        whole,
+        n_abundant,
+    )
+
+
+def _sums(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Sum values and squares of each feature."""
+    if isinstance(values, np.ndarray):
+        return values.sum(0, dtype=np.float64), np.square(values, dtype=np.float64).sum(0)
+    # SciPy adds up in float32, whatever dtype is asked for: far from zero no digit of the variance is left.
+    g = values.shape[1]
+    return (
+        np.bincount(values.indices, values.data, g),
+        np.bincount(values.indices, np.square(values.data, dtype=np.float64), g),
+    )
+
+
+def _infinite(values: Matrix) -> np.ndarray:
+    if isinstance(values, np.ndarray):
+        return np.isinf(values).sum(0)
+    return np.bincount(values.indices[np.isinf(values.data)], minlength=values.shape[1])
+
+
+def block_rows(n_features: int) -> int:
+    """Say how many rows a block has that is looked at as a whole.
+
+    Parameters
+    ----------
+    n_features
+        Number of features.
+
+    Returns
+    -------
+    int
+        The same for tables in memory and on disk, so that sums are the same to the last digit.
+    """
+    return max(1, VALUES_AT_ONCE // max(1, n_features))
+
+
+class Table(ABC):
+    """All observations of one modality, wherever they lie."""
+
+    name: str
+    features: tuple[str, ...]
+    row: np.ndarray
+    """Shape (n,): the stored row that belongs to each observation, -1 where the modality is absent."""
+    library: np.ndarray
+    """Shape (n,): total of each observation (see `ModalityTable`)."""
+    is_label: bool
+    coverage: np.ndarray | None
+
+    @property
+    def present(self) -> np.ndarray:
+        """Shape (n,), true for the observations that have the modality."""
+        return self.row >= 0
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.features)
+
+    @property
+    @abstractmethod
+    def survey(self) -> Survey:
+        """What one look at all values tells; taken once."""
+
+    @property
+    @abstractmethod
+    def has_missing(self) -> bool:
+        """Whether single entries were not measured."""
+
+    @property
+    @abstractmethod
+    def window(self) -> int | None:
+        """How many rows of a table on disk can be at hand at once; None in memory."""
+
+    @property
+    def moments(self) -> Moments:
+        """Mean and variance of each feature over its measured entries, in float64."""
+        return self.survey.moments
+
+    @abstractmethod
+    def blocks(self) -> "Iterator[ModalityTable]":
+        """Give all stored rows, one after the other, some at a time (`block_rows`), as tables in memory."""
+
+    @abstractmethod
+    def take(self, index: np.ndarray) -> "ModalityTable":
+        """Give some observations alone, in memory, in the order of `index`."""
+
+    @abstractmethod
+    def absent(self) -> "Table":
+        """Pretend that no observation has the modality."""
+
+    @abstractmethod
+    def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
+        """Take some observations as dense tensors, in the order of `index`."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityTable(Table):
+    """All observations of one modality in memory, as stored.
+
+    Parameters
+    ----------
+    name
+        The modality.
+    features
+        Names of the g features.
+    values
+        Shape (rows, g), dense or CSR, float32: one row per observation that has the modality, without NaN (a missing
+        entry holds 0).
+    row
+        Shape (n,): the row of `values` that belongs to each observation, -1 where the modality is absent.
+    missing
+        Shape of `values`, true where a single entry was not measured (NaN in the source); None when there is none.
+    library
+        Shape (n,): total of the measured entries of each observation, in the data's units; an observation without the
+        modality has the median of the totals (of its batch, if one is given); NaN if no observation has it.
+    is_label
+        Whether this is a column of labels (indicator columns) and not a modality of the MuData.
+    coverage
+        Shape of `values`, then dense: the number that each count is out of, 0 where nothing was looked at (such an
+        entry is missing). None where values are no counts out of a coverage.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    values: Matrix
+    row: np.ndarray
+    missing: Matrix | None
+    library: np.ndarray
+    is_label: bool = False
+    coverage: np.ndarray | None = None
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What one look at all values tells."""
+        return survey(self.blocks(), self.n_features)
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether single entries were not measured."""
+        return self.missing is not None
+
+    @property
+    def window(self) -> None:
+        """None: all rows are at hand."""
+        return None
+
+    def blocks(self) -> "Iterator[ModalityTable]":
+        """Give all stored rows, one after the other, some at a time, without totals.
+
+        Yields
+        ------
+        ModalityTable
+            Views where the table is dense.
+        """
+        size = block_rows(self.n_features)
+        for first in range(0, self.values.shape[0], size):
+            rows = slice(first, first + size)
+            values, missing = self.values[rows], None if self.missing is None else self.missing[rows]
+            n = values.shape[0]
+            yield ModalityTable(self.name, self.features, values, np.arange(n), missing, np.full(n, np.nan))
+
+    def measured(self) -> np.ndarray:
+        """Give the measured values as one flat array (if sparse: the stored ones, and one zero if any is implied).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (number of values,).
+        """
+        values, missing = self.values, self.missing
+        if isinstance(values, np.ndarray):
+            return values.ravel() if missing is None else values[~missing]
+        n_missing = 0 if missing is None else int(missing.sum())
+        implied = np.zeros(int(values.nnz + n_missing < np.prod(values.shape)), values.dtype)
+        return np.concatenate([values.data, implied])
+
+    def absent(self) -> "ModalityTable":
+        """Pretend that no observation has the modality.
+
+        Returns
+        -------
+        ModalityTable
+            Of the same observations and features.
+        """
+        return replace(self, row=np.full(len(self.row), -1))
+
+    def take(self, index: np.ndarray) -> "ModalityTable":
+        """Give some observations alone: nothing of the others is left, so that no moment or count sees them.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+
+        Returns
+        -------
+        ModalityTable
+            In the order of `index`; values are copied.
+        """
+        row = self.row[index]
+        stored = row[row >= 0]
+        new = np.full(len(index), -1)
+        new[row >= 0] = np.arange(len(stored))
+        missing = None if self.missing is None else self.missing[stored]
+        coverage = None if self.coverage is None else self.coverage[stored]
+        return replace(
+            self, values=self.values[stored], row=new, missing=missing, library=self.library[index], coverage=coverage
+        )
+
+    def without(self, hidden: np.ndarray) -> "ModalityTable":
+        """Pretend that some features were measured nowhere.
+
+        Parameters
+        ----------
+        hidden
+            Shape (g,), true for these features.
+
+        Returns
+        -------
+        ModalityTable
+            The same features; totals (`library`) stay those of everything that was measured.
+        """
+        if isinstance(self.values, np.ndarray):
+            missing: Matrix = np.broadcast_to(hidden, self.values.shape)
+            values: Matrix = np.where(missing, np.float32(0), self.values)
+        else:
+            missing = sp.csr_matrix(np.broadcast_to(hidden, self.values.shape))
+            values = self.values @ sp.diags((~hidden).astype(np.float32), format="csr")
+        return replace(self, values=values, missing=missing if self.missing is None else self.missing + missing)
+
+    def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
+        """Take some observations as dense tensors.
+
+        Parameters
+        ----------
+        index
+            Shape (n,): observations.
+        device, dtype
+            Where to, and as what.
+
+        Returns
+        -------
+        ModalityBatch
+            In the order of `index`.
+        """
+        row = self.row[index]
+        here = np.flatnonzero(row >= 0)
+        values, stored = _scatter(self.values, row[here], here, len(index), device, dtype)
+        missing = None
+        if self.missing is not None:
+            missing = ~_scatter(self.missing, row[here], here, len(index), device, torch.bool)[0]
+        present = torch.from_numpy(row >= 0).to(device)
+        library = torch.from_numpy(self.library[index]).to(device, dtype)
+        complete = missing is None and len(here) == len(index)
+        coverage = None
+        if self.coverage is not None:
+            coverage, _ = _scatter(self.coverage, row[here], here, len(index), device, dtype)
+        return ModalityBatch(values, present, missing, library, complete, coverage, stored)
+
+
+def _scatter(
+    matrix: Matrix, rows: np.ndarray, to: np.ndarray, n: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Nonzeros | None]:
+    """Copy rows of a stored matrix into a dense (n, g) tensor, made on the device; and say where it may not be zero.
+
+    These places ascend as `to` and the columns of a row do; None for a dense matrix.
+    """
+    if sp.issparse(matrix):
+        part = matrix[rows]
+        row = torch.from_numpy(np.repeat(to, np.diff(part.indptr))).to(device)
+        column = torch.from_numpy(part.indices).to(device, torch.int64)
+        stored = Nonzeros(torch.from_numpy(part.data).to(device, dtype), row, column)
+        dense = torch.zeros(n, part.shape[1], device=device, dtype=dtype)
+        dense.view(-1)[row * part.shape[1] + column] = stored.values
+        return dense, stored
+    part = torch.from_numpy(np.ascontiguousarray(matrix[rows])).to(device, dtype)
+    if len(to) == n:
+        return part, None
+    dense = torch.zeros(n, matrix.shape[1], device=device, dtype=dtype)
+    dense[torch.from_numpy(to).to(device)] = part
+    return dense, None

@@ -1,0 +1,73 @@
+"""Write results into a file on disk, whose matrices are neither read nor written."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import h5py
+import mudata
+import pandas as pd
+import zarr
+from anndata.io import read_elem, write_elem
+
+from omixvae.results import is_result
+
+__all__ = ["write_results"]
+
+
+def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
+    """Write what `omixvae.results.annotate` has put into a MuData into a file that holds the rest of it.
+
+    Parameters
+    ----------
+    mdata
+        With its results.
+    file
+        An h5mu file or a zarr folder with the same observations and modalities. Results of an earlier run are replaced.
+    key
+        The option `key_added`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata's notes on its own format
+        if file.is_dir():
+            root = zarr.open_group(file, mode="r+", use_consolidated=False)
+            _write(mdata, root, key)
+            # Else readers would go by the list of keys that the folder had before.
+            zarr.consolidate_metadata(root.store)
+        else:
+            with h5py.File(file, "r+") as root:
+                _write(mdata, root, key)
+
+
+def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (h5py and zarr have no common class)
+    order = mdata.obs_names.get_indexer(read_elem(root["obs"]).index)
+    write_elem(root, "obs", mdata.obs.iloc[order])
+    _replace(
+        root,
+        "obsm",
+        {
+            name: value.iloc[order] if isinstance(value, pd.DataFrame) else value[order]
+            for name, value in mdata.obsm.items()
+            if is_result(name, "obsm", key)
+        },
+        [name for name in root.get("obsm", ()) if is_result(name, "obsm", key)],
+    )
+    _replace(root, "uns", {key: mdata.uns[key]}, [])
+    for modality, adata in mdata.mod.items():
+        group = root["mod"][modality]
+        write_elem(group, "var", adata.var)
+        for axis in ("obsm", "varm"):
+            _replace(
+                group,
+                axis,
+                {n: v for n, v in getattr(adata, axis).items() if is_result(n, axis, key, of_modality=True)},
+                [n for n in group.get(axis, ()) if is_result(n, axis, key, of_modality=True)],
+            )
+
+
+def _replace(root: Any, axis: str, values: dict[str, object], old: list[str]) -> None:  # noqa: ANN401 (as in _write)
+    group = root.require_group(axis)
+    for name in old:
+        del group[name]
+    for name, value in values.items():
+        write_elem(group, name, value)

@@ -1,0 +1,294 @@
+"""Tables on disk give what tables in memory give, and read each block once."""
+
+import subprocess
+import sys
+
+import anndata
+import h5py
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+from anndata.io import sparse_dataset, write_elem
+
+import omixvae
+from omixvae.config import Config
+from omixvae.data import DataConfig, from_mudata, open_mudata, stored, tables
+from omixvae.data.sampler import epoch_batches
+from omixvae.data.stored import StoredMatrix, StoredTable
+from omixvae.plan import make_plan
+from omixvae.training.engine import train
+from omixvae.training.initialise import initialise_network
+from omixvae.vae import new_network
+from tests.builders import build_mdata
+
+CPU = torch.device("cpu")
+N_OBS = 60
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Let a few observations fill many blocks, and the cache hold few of them."""
+    monkeypatch.setattr(stored, "BLOCK_ROWS", 7)
+    monkeypatch.setattr("omixvae.data.masked.BLOCK_ROWS", 7)
+    monkeypatch.setattr(stored, "CACHE_BYTES", 1000)
+    monkeypatch.setattr(stored, "WINDOW_ROWS", 21)
+    monkeypatch.setattr(tables, "VALUES_AT_ONCE", 64)
+
+
+def build(*, sparse: bool) -> mudata.MuData:
+    """Make data with NaN in each modality, a layer, and an observation of nothing but NaN."""
+    mdata = build_mdata(N_OBS, seed=1, sparse=False)
+    rng = np.random.default_rng(0)
+    for name in ("rna", "protein"):
+        x = mdata[name].X
+        x[rng.random(x.shape) < 0.1] = np.nan
+        x[0] = 1.0
+    mdata["protein"].X[5] = np.nan
+    if sparse:
+        for adata in mdata.mod.values():
+            adata.X = sp.csr_matrix(adata.X)
+    mdata["rna"].layers["twice"] = 2 * mdata["rna"].X
+    return mdata
+
+
+def written(mdata: mudata.MuData, folder, kind: str) -> mudata.MuData:
+    """Write data and open them again in one of the ways that leave values on disk."""
+    whole, first, second = (folder / name for name in ("whole.h5mu", "first.h5mu", "second.zarr"))
+    if kind == "two files":
+        mdata[: N_OBS // 3].copy().write_h5mu(first)
+        mdata[N_OBS // 3 :].copy().write_zarr(second)
+        return open_mudata(first, second)
+    if kind == "zarr":
+        mdata.write_zarr(second)
+        return open_mudata(second)
+    mdata.write_h5mu(whole)
+    return mudata.read_h5mu(whole, backed="r") if kind == "backed" else open_mudata(whole)
+
+
+KINDS = pytest.mark.parametrize("kind", ["backed", "h5mu", "zarr", "two files"])
+SPARSE = pytest.mark.parametrize("sparse", [True, False])
+
+
+def assert_same_rows(data, on_disk, index) -> None:
+    for some, other in zip(
+        data.rows(index, CPU, torch.float32).modalities, on_disk.rows(index, CPU, torch.float32).modalities, strict=True
+    ):
+        assert torch.equal(some.values, other.values)
+        assert torch.equal(some.present, other.present)
+        assert torch.equal(some.library, other.library)
+        assert some.complete == other.complete
+        for a, b in ((some.observed, other.observed), (some.stored, other.stored)):
+            assert (a is None) == (b is None)
+            assert a is None or torch.equal(a, b)
+
+
+@KINDS
+@SPARSE
+def test_rows_and_surveys_equal_those_in_memory(tmp_path, kind, sparse):
+    mdata = build(sparse=sparse)
+    data, on_disk = from_mudata(mdata), from_mudata(written(mdata, tmp_path, kind))
+    assert all(isinstance(table, StoredTable) for table in on_disk.tables)
+    assert on_disk.obs_names.tolist() == data.obs_names.tolist()
+    rng = np.random.default_rng(0)
+    for index in (np.arange(N_OBS), rng.permutation(N_OBS)[:25], np.array([8, 3, 3]), np.array([], np.int64)):
+        assert_same_rows(data, on_disk, index)
+        assert_same_rows(data.given(["protein"]), on_disk.given(["protein"]), index)
+        assert_same_rows(data.take(index), on_disk.take(index), np.arange(len(index)))
+    np.testing.assert_array_equal(data.presence, on_disk.presence)
+    for table, other in zip(data.tables, on_disk.tables, strict=True):
+        of_rows = {"totals", "n_measured_in"} if kind == "two files" else set()  # whose rows are in another order
+        for found, same in ((table.survey, other.survey), (table.moments, other.moments)):
+            for name in found.__dataclass_fields__.keys() - {"moments"} - of_rows:
+                rtol = 1e-12 if kind == "two files" else 0
+                np.testing.assert_allclose(getattr(found, name), getattr(same, name), rtol=rtol)
+
+
+@KINDS
+def test_layers_and_features_in_another_order_equal_those_in_memory(tmp_path, kind):
+    mdata = build(sparse=True)
+    if kind == "backed":
+        pytest.skip("mudata reads layers into memory")
+    config = DataConfig(layers={"rna": "twice"}, batch_key="batch", labels_key="group")
+    schema = from_mudata(mdata, config).schema
+    for name in ("rna", "protein"):
+        mdata.mod[name] = mdata[name][:, ::-1].copy()
+    mdata.update()
+    data, on_disk = from_mudata(mdata, config, schema), from_mudata(written(mdata, tmp_path, kind), config, schema)
+    assert isinstance(on_disk.table("rna"), StoredTable)
+    assert_same_rows(data, on_disk, np.random.default_rng(0).permutation(N_OBS))
+
+
+def test_an_entry_that_is_stored_in_two_parts_is_their_sum(tmp_path):
+    obs, var = pd.DataFrame(index=list("abcd")), pd.DataFrame(index=["CD4", "CD8A"])
+    matrix = sp.csr_matrix(([1.0, 2.0, 4.0, 8.0], [1, 1, 1, 0], [0, 2, 2, 4, 4]), shape=(4, 2))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        write_elem(file, "X", matrix)
+        mdata = mudata.MuData({"rna": anndata.AnnData(sparse_dataset(file["X"]), obs, var)})
+        batch = from_mudata(mdata).rows(np.arange(4), CPU, torch.float32)
+    assert batch.modalities[0].values.tolist() == [[0, 3], [0, 0], [8, 4], [0, 0]]
+
+
+class Counting(StoredMatrix):
+    """Remembers what is read."""
+
+    def __init__(self, parts, name):
+        super().__init__(parts, name)
+        self.reads, self.n_rows = [], 0
+
+    def read(self, first, last):
+        self.reads.append(first)
+        self.n_rows += last - first
+        return super().read(first, last)
+
+
+def counting(folder) -> tuple[omixvae.data.MaskedModalities, Counting]:
+    data = from_mudata(written(build_mdata(N_OBS, missing=0.0), folder, "h5mu"))
+    rows = data.table("rna").rows
+    rows.matrix = Counting(rows.matrix.parts, "rna")
+    return data, rows.matrix
+
+
+def test_going_through_the_rows_reads_each_block_once(tmp_path):
+    data, matrix = counting(tmp_path)
+    order = np.argsort(data.layout.place)
+    for index in np.array_split(order, 20):
+        data.rows(index, CPU, torch.float32)
+    assert matrix.reads == list(range(0, N_OBS, 7))
+
+
+def test_an_epoch_reads_each_block_once_where_two_windows_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "CACHE_BYTES", 4000)
+    data, matrix = counting(tmp_path)
+    data = omixvae.data.MaskedModalities(data.tables[:1], data.obs_names, data.covariates, data.schema)
+    assert data.layout.window == 21
+    for index in epoch_batches(np.arange(N_OBS), 8, np.random.default_rng(0), data.layout):
+        data.rows(index, CPU, torch.float32)
+    assert sorted(matrix.reads) == list(range(0, N_OBS, 7))
+    assert matrix.reads != sorted(matrix.reads)
+
+
+def test_rows_that_lie_far_apart_are_read_alone(tmp_path):
+    data, matrix = counting(tmp_path)
+    data.rows(np.arange(0, N_OBS, 5), CPU, torch.float32)
+    assert matrix.n_rows == len(matrix.reads) == N_OBS // 5
+
+
+def test_no_more_bytes_are_kept_than_allowed(tmp_path):
+    data, _ = counting(tmp_path)
+    rows = data.table("rna").rows
+    data.rows(np.arange(N_OBS), CPU, torch.float32)
+    assert 0 < sum(stored._bytes(block) for block in rows._kept.values()) == rows._kept_bytes <= 1000
+
+
+@SPARSE
+@pytest.mark.parametrize("prior", ["gaussian_mixture", "standard_normal"])
+def test_training_from_disk_equals_training_in_memory_on_the_same_batches_bit_for_bit(tmp_path, sparse, prior):
+    mdata = build(sparse=sparse)
+    data, on_disk = from_mudata(mdata), from_mudata(written(mdata, tmp_path, "zarr"))
+    data.__dict__["layout"] = on_disk.layout  # the order in which rows are read is all that is to differ
+    weights = []
+    for source in (data, on_disk):
+        plan = make_plan(Config.from_options(max_epochs=3, prior=prior, batch_size=8), source)
+        network = new_network(plan, CPU)
+        initialise_network(network, source, np.random.default_rng(0))
+        history = train(network, source, plan)
+        weights.append({**network.state_dict(), "bound": torch.tensor([row.held_out_bound for row in history])})
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_every_question_has_the_same_answer_from_disk(tmp_path):
+    mdata = build(sparse=True)
+    model = omixvae.fit(mdata, max_epochs=2, progress=False)
+    on_disk = written(mdata, tmp_path, "two files")
+    for ask in (
+        lambda m: model.latent(m)[0],
+        lambda m: model.clusters(m)[1].to_numpy(),
+        lambda m: model.impute(m, "protein", given=["rna"])[1].to_numpy(),
+        lambda m: model.log_likelihood(m, n_samples=2).to_numpy(),
+        lambda m: model.information(m).to_numpy(),
+        lambda m: model.variance_explained(m).to_numpy(),
+    ):
+        np.testing.assert_array_equal(ask(mdata), ask(on_disk))
+
+
+def refused(mdata, **options) -> str:
+    with pytest.raises(omixvae.InputError) as caught:
+        from_mudata(mdata, DataConfig(**options))
+    return str(caught.value)
+
+
+def test_columns_cannot_be_read_by_rows(tmp_path):
+    mdata = build_mdata(12)
+    mdata["rna"].X = mdata["rna"].X.tocsc()
+    assert refused(written(mdata, tmp_path, "h5mu")) == (
+        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna']. "
+        "How to mend it: Write the file again by rows (CSR): mdata['rna'].X = mdata['rna'].X.tocsr()."
+    )
+
+
+def test_a_coverage_is_read_from_memory_only(tmp_path):
+    assert refused(written(build(sparse=True), tmp_path, "zarr"), coverage_layers={"rna": "twice"}) == (
+        "Modality 'rna' lies on disk, and counts out of a coverage are read from memory only. Where: option "
+        "coverage_layers, mdata['rna']. How to mend it: Read the file whole: mudata.read_h5mu(path) without backed, or "
+        "the command line without --from-disk."
+    )
+
+
+def test_settings_are_compared_in_memory_only(tmp_path):
+    mdata = written(build_mdata(30, missing=0.0), tmp_path, "backed")
+    with pytest.raises(omixvae.InputError) as caught:
+        omixvae.select(mdata, {"n_latent": [2, 3]}, modalities=["rna"])
+    assert str(caught.value) == (
+        "Modality 'rna' lies on disk, and settings are compared in memory only. Where: mdata['rna'].X. How to mend it: "
+        "Read the file whole, with mudata.read_h5mu(path), or a part of its observations."
+    )
+
+
+def test_what_is_wrong_with_values_is_said_alike_in_memory_and_on_disk(tmp_path):
+    mdata = build(sparse=True)
+    mdata["rna"].X.data[[3, 70]] = np.inf
+    mdata["protein"].X = mdata["protein"].X.toarray()
+    mdata["protein"].X[:, 2] = np.nan
+    assert refused(mdata) == refused(written(mdata, tmp_path, "two files"))
+    mdata = build(sparse=True)
+    mdata["rna"].X.data[3:70:5] = -0.5
+    messages = []
+    for source in (from_mudata(mdata), from_mudata(written(mdata, tmp_path, "h5mu"))):
+        with pytest.raises(omixvae.InputError) as caught:
+            make_plan(Config.from_options(likelihoods={"rna": "poisson"}), source)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+MEASURED = """
+import sys
+import mudata, omixvae
+mdata = mudata.read_h5mu("big.h5mu", backed="r" if sys.argv[1] == "disk" else None)
+options = dict(max_epochs=1, batch_size=1024, hidden_size=8, n_latent=2, prior="standard_normal", impute="none")
+omixvae.fit(mdata, progress=False, device="cpu", **options)
+status = open("/proc/self/status").read()
+print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory from /proc")
+def test_training_on_a_file_takes_less_memory_than_the_file(tmp_path):
+    rng = np.random.default_rng(0)
+    n, g, per_row = 10_000, 4000, 4000
+    obs, var = pd.DataFrame(index=[f"cell{i}" for i in range(n)]), pd.DataFrame(index=[f"g{j}" for j in range(g)])
+    values = rng.integers(1, 5, (n, per_row)).astype(np.float32)
+    indices = np.tile(np.arange(g, dtype=np.int32), (n, 1))
+    x = sp.csr_matrix((values.ravel(), indices.ravel(), np.arange(n + 1) * per_row), shape=(n, g))
+    mudata.MuData({"rna": anndata.AnnData(x, obs, var)}).write_h5mu(tmp_path / "big.h5mu")
+    peaks = {}
+    for where in ("disk", "memory"):
+        run = subprocess.run(
+            [sys.executable, "-c", MEASURED, where], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        peaks[where] = float(run.stdout)
+    assert peaks["memory"] > peaks["disk"] + 200, peaks
