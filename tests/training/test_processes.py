@@ -216,7 +216,7 @@ def test_torchrun_trains_once_and_writes_once(folder):
     [
         (("train", "absent.h5mu", "-o", "out.h5mu"), "Error: There is no file 'absent.h5mu'. Where: the input."),
         (("train", "in.h5mu", "-o", "out.h5mu", "--n-latents", "3"), "Error: No such option '--n-latents'."),
-        (("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "absent"), "Error: There is no folder 'absent'."),
+        (("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "absent"), "Error: absent holds no model: "),
         (("train", "in.h5mu", "-o", "out.h5mu", "--noise", "rna=1"), "Error: A noise is given for modality 'rna'"),
     ],
 )  # fmt: skip
