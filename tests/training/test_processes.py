@@ -1,6 +1,7 @@
 """Several processes: they take the steps of one, agree to the last bit, speak with one voice, and end together."""
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -198,9 +199,6 @@ def test_torchrun_trains_once_and_writes_once(folder):
     done = torchrun(*TRAIN, "--model", "model", "--max-epochs", "4")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained on 151 observations") == 1
-    assert [line for line in done.stderr.splitlines() if line.startswith("epoch 4/4 ")] == [
-        line for line in done.stderr.splitlines() if "4/4" in line
-    ]
     assert done.stderr.count("epoch 4/4 ") == 1
     assert sorted(path.name for path in folder.iterdir()) == ["in.h5mu", "model", "out.h5mu"]
     mdata = mudata.read_h5mu("out.h5mu")
@@ -216,7 +214,7 @@ def test_torchrun_trains_once_and_writes_once(folder):
     [
         (("train", "absent.h5mu", "-o", "out.h5mu"), "Error: There is no file 'absent.h5mu'. Where: the input."),
         (("train", "in.h5mu", "-o", "out.h5mu", "--n-latents", "3"), "Error: No such option '--n-latents'."),
-        (("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "absent"), "Error: There is no folder 'absent'."),
+        (("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "absent"), "Error: absent holds no model: "),
         (("train", "in.h5mu", "-o", "out.h5mu", "--noise", "rna=1"), "Error: A noise is given for modality 'rna'"),
     ],
 )  # fmt: skip
@@ -371,8 +369,6 @@ def test_a_batch_size_that_was_asked_for_is_that_of_each_process():
 
 
 def test_an_error_survives_the_way_between_processes():
-    import pickle
-
     two = (InputError("a.", "b", "c."), InputError("d.", "e", "f."))
     many = pickle.loads(pickle.dumps(InputError("All.", "there", "Mend.", two)))
     assert (str(many), [str(part) for part in many.parts]) == (
