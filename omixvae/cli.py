@@ -334,6 +334,7 @@ def annotate(
 @read_from_disk
 @computing_device
 @quietly
+@in_first_process
 def impute(
     source: str,
     folder: Path,

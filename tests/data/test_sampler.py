@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from omixvae.data.sampler import Layout, epoch_batches, folds, held_out_split, in_order
+from omixvae.data.sampler import Layout, epoch_batches, folds, held_out_split, in_order, shared_batches
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
@@ -86,6 +86,35 @@ def test_blocks_of_an_epoch_are_those_of_the_file_also_where_rows_were_held_out(
     order = np.concatenate(epoch_batches(rows, 7, np.random.default_rng(0), layout))
     changes = np.flatnonzero(np.diff(order // 10))
     assert len(changes) == 9
+
+
+@pytest.mark.parametrize(("n", "batch_size", "n_parts"), [(10, 2, 2), (11, 2, 3), (7, 100, 2), (3, 1, 3), (4, 1, 3)])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_processes_share_every_row_once_and_none_is_left_without(n, batch_size, n_parts, on_disk):
+    rows = np.arange(100, 100 + n)
+    layout = Layout(np.arange(200), block=1, window=2) if on_disk else None
+    batches = shared_batches(rows, batch_size, n_parts, np.random.default_rng(0), layout)
+    parts = [part for batch in batches for part in batch]
+    assert sorted(np.concatenate(parts)) == rows.tolist()
+    assert {len(batch) for batch in batches} == {n_parts}
+    assert min(map(len, parts)) >= 1
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_one_process_takes_the_batches_as_they_are():
+    rows, layout = np.arange(90), Layout(np.arange(90), block=10, window=30)
+    for at in (None, layout):
+        alone = shared_batches(rows, 8, 1, np.random.default_rng(0), at)
+        plain = epoch_batches(rows, 8, np.random.default_rng(0), at)
+        assert [part.tolist() for (part,) in alone] == [batch.tolist() for batch in plain]
+
+
+def test_processes_read_blocks_of_their_own():
+    layout = Layout(np.arange(1000), block=10, window=50)
+    batches = shared_batches(np.arange(1000), 32, 3, np.random.default_rng(0), layout)
+    read = [set(np.concatenate(parts) // 10) for parts in zip(*batches, strict=True)]
+    assert sum(map(len, read)) == 100
+    assert len(set().union(*read)) == 100
 
 
 def test_rows_are_put_in_the_order_of_the_disk_only_where_they_lie_there():

@@ -80,9 +80,11 @@ def assert_same_rows(data, on_disk, index) -> None:
         assert torch.equal(some.present, other.present)
         assert torch.equal(some.library, other.library)
         assert some.complete == other.complete
-        for a, b in ((some.observed, other.observed), (some.stored, other.stored)):
-            assert (a is None) == (b is None)
-            assert a is None or torch.equal(a, b)
+        assert (some.observed is None) == (other.observed is None)
+        assert some.observed is None or torch.equal(some.observed, other.observed)
+        assert (some.stored is None) == (other.stored is None)
+        for a, b in zip(some.stored or (), other.stored or (), strict=True):
+            assert torch.equal(a, b)
 
 
 @KINDS
