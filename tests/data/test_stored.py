@@ -267,9 +267,9 @@ def test_what_is_wrong_with_values_is_said_alike_in_memory_and_on_disk(tmp_path)
 MEASURED = """
 import sys
 import mudata, omixvae
-mdata = mudata.read_h5mu("big.h5mu", backed="r" if sys.argv[1] == "disk" else None)
-options = dict(max_epochs=1, batch_size=1024, hidden_size=8, n_latent=2, prior="standard_normal", impute="none")
-omixvae.fit(mdata, progress=False, device="cpu", **options)
+mdata = mudata.read_h5mu(sys.argv[1], backed="r" if sys.argv[2] == "disk" else None)
+options = dict(max_epochs=1, batch_size=512, hidden_size=8, n_latent=2, prior="standard_normal", early_stopping=False)
+omixvae.OmixVAE(progress=False, device="cpu", **options).fit(mdata)
 status = open("/proc/self/status").read()
 print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 """
@@ -279,16 +279,13 @@ print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory from /proc")
 def test_training_on_a_file_takes_less_memory_than_the_file(tmp_path):
     rng = np.random.default_rng(0)
-    n, g, per_row = 10_000, 4000, 4000
+    n, g = 20_000, 1500
     obs, var = pd.DataFrame(index=[f"cell{i}" for i in range(n)]), pd.DataFrame(index=[f"g{j}" for j in range(g)])
-    values = rng.integers(1, 5, (n, per_row)).astype(np.float32)
-    indices = np.tile(np.arange(g, dtype=np.int32), (n, 1))
-    x = sp.csr_matrix((values.ravel(), indices.ravel(), np.arange(n + 1) * per_row), shape=(n, g))
+    x = sp.csr_matrix(rng.integers(1, 5, (n, g)).astype(np.float32))  # 240 MB
     mudata.MuData({"rna": anndata.AnnData(x, obs, var)}).write_h5mu(tmp_path / "big.h5mu")
     peaks = {}
     for where in ("disk", "memory"):
-        run = subprocess.run(
-            [sys.executable, "-c", MEASURED, where], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-c", MEASURED, str(tmp_path / "big.h5mu"), where]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks[where] = float(run.stdout)
-    assert peaks["memory"] > peaks["disk"] + 200, peaks
+    assert peaks["memory"] > peaks["disk"] + 150, peaks
