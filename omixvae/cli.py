@@ -604,7 +604,7 @@ def _read(*sources: str, from_disk: bool = False) -> "mudata.MuData":
             from omixvae.data import open_mudata  # here, so that --help needs no torch
 
             return open_mudata(*paths)
-        return mudata.read_h5mu(paths[0])
+        return mudata.read_zarr(paths[0]) if paths[0].is_dir() else mudata.read_h5mu(paths[0])
 
 
 def _check_content(path: Path) -> None:

@@ -214,6 +214,7 @@ def check_values(name: str, survey: Survey, features: Sequence[str], *, may_be_e
 
     Examples
     --------
+    >>> from omixvae.data.tables import ModalityTable
     >>> values = np.array([[1.0, np.inf]], np.float32)
     >>> table = ModalityTable("rna", ("CD4", "CD8A"), values, np.arange(1), None, np.ones(1))
     >>> print(check_values("rna", table.survey, table.features)[0].problem)

@@ -42,6 +42,9 @@ def as_matrix(x: object, name: str) -> Matrix:
     try:
         if sp.issparse(x):
             matrix = sp.csr_matrix(x, dtype=np.float32)
+            if matrix.indices.dtype != matrix.indptr.dtype:
+                # As some files have them: SciPy would bring all of them to one width whenever rows are taken.
+                matrix = sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
             if not matrix.has_canonical_format:  # an entry stored in two parts would be read as one of them
                 matrix = matrix.copy()
                 matrix.sum_duplicates()

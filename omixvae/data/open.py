@@ -152,7 +152,8 @@ def _repeated(obs_of: Mapping[str, pd.DataFrame]) -> list[InputError]:
                     "Make them unique first, e.g. by adding the sample to each barcode, or leave one file out.",
                 )
             )
-        where |= dict.fromkeys(obs.index, path)
+        if len(obs_of) > 1:
+            where |= dict.fromkeys(obs.index, path)
     return errors
 
 

@@ -318,3 +318,13 @@ def test_fit_changes_nothing_but_its_own_keys():
     for adata in mdata.mod.values():
         del adata.obsm["X_run_private"], adata.varm["run_loadings"]
     assert_same(before, snapshot(mdata))
+
+
+def test_positions_of_two_widths_become_one():
+    mdata = build_mdata(12)
+    x = mdata["rna"].X
+    x.indptr = x.indptr.astype(np.int64)
+    values = from_mudata(mdata).table("rna").values
+    assert values.indices.dtype == values.indptr.dtype
+    np.testing.assert_array_equal(values.toarray(), x.toarray())
+    assert np.shares_memory(values.data, x.data)

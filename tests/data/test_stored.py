@@ -12,12 +12,15 @@ import pytest
 import scipy.sparse as sp
 import torch
 from anndata.io import sparse_dataset, write_elem
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import omixvae
 from omixvae.config import Config
-from omixvae.data import DataConfig, from_mudata, open_mudata, stored, tables
+from omixvae.data import DataConfig, ModalityTable, from_mudata, open_mudata, stored, tables
+from omixvae.data.matrices import split_missing
 from omixvae.data.sampler import epoch_batches
-from omixvae.data.stored import StoredMatrix, StoredTable
+from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable
 from omixvae.plan import make_plan
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
@@ -106,6 +109,35 @@ def test_rows_and_surveys_equal_those_in_memory(tmp_path, kind, sparse):
             for name in found.__dataclass_fields__.keys() - {"moments"} - of_rows:
                 rtol = 1e-12 if kind == "two files" else 0
                 np.testing.assert_allclose(getattr(found, name), getattr(same, name), rtol=rtol)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1), st.integers(1, 90), st.integers(1, 3), st.booleans(), st.sampled_from([0.0, 0.3]))
+def test_any_observations_of_any_parts_equal_those_in_memory(seed, n_rows, n_parts, sparse, nan):
+    rng = np.random.default_rng(seed)
+    x = (rng.poisson(1.0, (n_rows, 3)) * rng.choice([-0.5, 1.0], (n_rows, 3))).astype(np.float32)
+    x[rng.random(x.shape) < nan] = np.nan
+    matrix = sp.csr_matrix(x) if sparse else x
+    cuts = np.sort(rng.integers(0, n_rows + 1, n_parts - 1))
+    with h5py.File("parts", "w", driver="core", backing_store=False) as file:
+        parts = []
+        for p, (first, last) in enumerate(zip([0, *cuts], [*cuts, n_rows], strict=True)):
+            write_elem(file, str(p), matrix[first:last])
+            parts.append(sparse_dataset(file[str(p)]) if sparse else file[str(p)])
+        columns = None if rng.random() < 0.5 else rng.permutation(3)
+        features = ("a", "b", "c")
+        row = np.where(rng.random(50) < 0.2, -1, rng.integers(0, n_rows, 50))
+        library = rng.random(50).astype(np.float32)
+        values, missing = split_missing(matrix if columns is None else matrix[:, columns])
+        table = ModalityTable("x", features, values, row, missing, library)
+        rows = StoredRows(StoredMatrix(parts, "x"), features, columns)
+        on_disk = StoredTable("x", features, rows, row, library)
+        for index in (rng.integers(0, 50, 1), rng.integers(0, 50, rng.integers(0, 12)), rng.permutation(50)):
+            a, b = (t.at(index, CPU, torch.float32) for t in (table, on_disk))
+            assert torch.equal(a.filled, b.filled)
+            assert torch.equal(a.mask, b.mask)
+            assert torch.equal(a.library, b.library)
+            assert a.complete == b.complete
 
 
 @KINDS
@@ -269,9 +301,9 @@ def test_what_is_wrong_with_values_is_said_alike_in_memory_and_on_disk(tmp_path)
 MEASURED = """
 import sys
 import mudata, omixvae
-mdata = mudata.read_h5mu("big.h5mu", backed="r" if sys.argv[1] == "disk" else None)
-options = dict(max_epochs=1, batch_size=1024, hidden_size=8, n_latent=2, prior="standard_normal", impute="none")
-omixvae.fit(mdata, progress=False, device="cpu", **options)
+mdata = mudata.read_h5mu(sys.argv[1], backed="r" if sys.argv[2] == "disk" else None)
+options = dict(max_epochs=1, batch_size=512, hidden_size=8, n_latent=2, prior="standard_normal", early_stopping=False)
+omixvae.OmixVAE(progress=False, device="cpu", **options).fit(mdata)
 status = open("/proc/self/status").read()
 print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 """
@@ -281,16 +313,13 @@ print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory from /proc")
 def test_training_on_a_file_takes_less_memory_than_the_file(tmp_path):
     rng = np.random.default_rng(0)
-    n, g, per_row = 10_000, 4000, 4000
+    n, g = 20_000, 1500
     obs, var = pd.DataFrame(index=[f"cell{i}" for i in range(n)]), pd.DataFrame(index=[f"g{j}" for j in range(g)])
-    values = rng.integers(1, 5, (n, per_row)).astype(np.float32)
-    indices = np.tile(np.arange(g, dtype=np.int32), (n, 1))
-    x = sp.csr_matrix((values.ravel(), indices.ravel(), np.arange(n + 1) * per_row), shape=(n, g))
+    x = sp.csr_matrix(rng.integers(1, 5, (n, g)).astype(np.float32))  # 240 MB
     mudata.MuData({"rna": anndata.AnnData(x, obs, var)}).write_h5mu(tmp_path / "big.h5mu")
     peaks = {}
     for where in ("disk", "memory"):
-        run = subprocess.run(
-            [sys.executable, "-c", MEASURED, where], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-c", MEASURED, str(tmp_path / "big.h5mu"), where]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks[where] = float(run.stdout)
-    assert peaks["memory"] > peaks["disk"] + 200, peaks
+    assert peaks["memory"] > peaks["disk"] + 150, peaks
