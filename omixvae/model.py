@@ -600,7 +600,7 @@ def fit(
     ----------
     mdata
         Observations may lack any modality; values may be NaN. Latents, clusters and imputed values are written into
-        it under keys that begin with `key_added`.
+        it under keys that begin with `key_added`. Values of a file that was opened with ``backed="r"`` stay on disk.
     encoders
         A PyTorch module of your own for some modalities, by name: from values (n, g) to features (n, any size). It sees
         values brought into range, with what is missing filled in. It is copied, yours stays as it is.

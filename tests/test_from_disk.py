@@ -192,6 +192,23 @@ def test_a_zarr_folder_that_holds_no_modalities():
     )
 
 
+def test_a_file_that_is_not_there():
+    with pytest.raises(omixvae.InputError) as caught:
+        open_mudata("in.h5mu", "absent.h5mu")
+    assert str(caught.value) == "There is no file 'absent.h5mu'. Where: the inputs. How to mend it: Check the path."
+
+
+@pytest.mark.slow
+def test_predictions_that_are_too_large_for_the_memory(monkeypatch):
+    run("train", "in.h5mu", "--model", "model", *FEW)
+    monkeypatch.setattr("omixvae.results.LARGEST_IMPUTATION", 100)
+    assert_refused(
+        ("impute", "in.h5mu", "--model", "model", "--modality", "protein", "-o", "protein.h5mu"),
+        "Predicted values of 'protein' would take 0.0 GB of memory. Where: output protein.h5mu. How to mend it: End "
+        "its name in .zarr: then they are written as they come.",
+    )
+
+
 def change_second(change) -> str:
     """Say why two files cannot be read together, the second of them changed."""
     write_halves("first.h5mu", "second.h5mu")
@@ -213,6 +230,9 @@ def test_files_that_do_not_go_together():
 
         return change
 
+    def densify(modalities):
+        modalities["rna"].X = modalities["rna"].X.toarray()
+
     def repeat(modalities):
         first = read("first.h5mu").obs_names[0]
         names = modalities["rna"].obs_names.tolist()
@@ -232,6 +252,10 @@ def test_files_that_do_not_go_together():
         "second.h5mu, mdata['rna'].var_names. How to mend it: Write all files with the features in the same order."
     )
     name = read("first.h5mu").obs_names[0]
+    assert change_second(densify) == (
+        "Modality 'rna' is sparse in some files and dense in others. Where: mdata['rna']. How to mend it: Write all "
+        "files alike."
+    )
     assert change_second(repeat) == (
         f"1 observation of second.h5mu is in another file too, the first is {name!r}, in first.h5mu. Where: file "
         "second.h5mu, obs_names. How to mend it: Make them unique first, e.g. by adding the sample to each barcode, or "

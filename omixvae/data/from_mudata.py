@@ -38,7 +38,8 @@ def from_mudata(
     ----------
     mdata
         Observations may be absent from any modality, in any order, and values may be NaN (a row of nothing but NaN
-        is absent). It is not changed.
+        is absent). It is not changed. Values that lie on disk (of a file that was opened with ``backed="r"``, or with
+        `omixvae.data.open_mudata`) are looked at once, and then read as they are needed.
     config
         Which modalities, layers and columns to read; all modalities, their X and no column when not given.
     schema

@@ -1,6 +1,6 @@
 """Masked modality tensors: what was measured, and where nothing was.
 
-`MaskedModalities` holds all observations, as stored (sparse stays sparse); `MaskedBatch` holds some of them as dense
+`MaskedModalities` holds all observations, as stored, in memory or on disk; `MaskedBatch` holds some of them as dense
 tensors on a device. What is present comes from names, never from values; what was not measured holds a zero.
 """
 

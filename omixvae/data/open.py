@@ -67,6 +67,8 @@ def open_mudata(*paths: str | Path) -> mudata.MuData:
 
 
 def _root(path: Path) -> Any:  # noqa: ANN401 (a group of h5py or of zarr, which have no common class)
+    if not path.exists():
+        raise InputError(f"There is no file {str(path)!r}.", "the inputs", "Check the path.")
     try:
         root = zarr.open_group(path, mode="r") if path.is_dir() else h5py.File(path)
     except (OSError, ValueError) as error:
