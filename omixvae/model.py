@@ -119,7 +119,7 @@ class OmixVAE:
         processes = join_processes()
         with processes.together():
             device = processes.device(resolve_device(self.config.training.device))
-            data = from_mudata(mdata, self.config.data)
+            data = from_mudata(mdata, self.config.data).on(device)
             self.plan, self.schema = make_plan(self.config, data, self.own, processes.size), data.schema
         _check_alike(self.plan, data, processes)
         self.network = new_network(self.plan, device, self.own)
@@ -564,7 +564,8 @@ class OmixVAE:
 
     def _read(self, mdata: mudata.MuData, given: Sequence[str] | None = None) -> MaskedModalities:
         """Read a MuData as the model was trained to."""
-        data = from_mudata(mdata, self.config.data, self.schema)
+        device = next(self.network.parameters()).device
+        data = from_mudata(mdata, self.config.data, self.schema).on(device)
         if given is None:
             return data
         for name in given:

@@ -180,6 +180,21 @@ class MaskedModalities(Source):
         modalities = tuple(table.at(index, device, dtype) for table in self.tables)
         return MaskedBatch(modalities, covariates, torch.from_numpy(np.asarray(index, np.int64)).to(device))
 
+    def on(self, device: torch.device) -> "MaskedModalities":
+        """Let values stay on a device, where they fit there: batches are then put together by the device itself.
+
+        Parameters
+        ----------
+        device
+            Where batches will be asked for.
+
+        Returns
+        -------
+        MaskedModalities
+            The same observations.
+        """
+        return replace(self, tables=tuple(table.on(device) for table in self.tables))
+
     def table(self, modality: str) -> Table:
         """Give the table of one modality by its name."""
         return self.tables[self.schema.modalities.index(modality)]

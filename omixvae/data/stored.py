@@ -277,6 +277,21 @@ class StoredTable(Table):
         values, missing = self._read(stored)
         return ModalityTable(self.name, self.features, values, new, missing, self.library[index], self.is_label)
 
+    def on(self, device: torch.device) -> "StoredTable":
+        """Give itself: what lies on disk may be too much for a device.
+
+        Parameters
+        ----------
+        device
+            Where batches will be asked for.
+
+        Returns
+        -------
+        StoredTable
+            Itself.
+        """
+        return self
+
     def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
         """Take some observations as dense tensors.
 

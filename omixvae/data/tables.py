@@ -16,6 +16,7 @@ from torch import Tensor
 
 from omixvae.data.batches import ModalityBatch, Nonzeros
 from omixvae.data.matrices import Matrix
+from omixvae.data.resident import ResidentRows, fits
 
 __all__ = ["ABUNDANT", "ModalityTable", "Moments", "Survey", "Table", "block_rows", "survey"]
 
@@ -223,6 +224,10 @@ class Table(ABC):
         """Pretend that no observation has the modality."""
 
     @abstractmethod
+    def on(self, device: torch.device) -> "Table":
+        """Let values stay on a device from now on, where that can be done."""
+
+    @abstractmethod
     def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
         """Take some observations as dense tensors, in the order of `index`."""
 
@@ -252,6 +257,8 @@ class ModalityTable(Table):
     coverage
         Shape of `values`, then dense: the number that each count is out of, 0 where nothing was looked at (such an
         entry is missing). None where values are no counts out of a coverage.
+    resident
+        The same values on a device, where rows are then taken from; None where they come from `values`.
     """
 
     name: str
@@ -262,6 +269,7 @@ class ModalityTable(Table):
     library: np.ndarray
     is_label: bool = False
     coverage: np.ndarray | None = None
+    resident: ResidentRows | None = None
 
     @cached_property
     def survey(self) -> Survey:
@@ -338,7 +346,13 @@ class ModalityTable(Table):
         missing = None if self.missing is None else self.missing[stored]
         coverage = None if self.coverage is None else self.coverage[stored]
         return replace(
-            self, values=self.values[stored], row=new, missing=missing, library=self.library[index], coverage=coverage
+            self,
+            values=self.values[stored],
+            row=new,
+            missing=missing,
+            library=self.library[index],
+            coverage=coverage,
+            resident=None,
         )
 
     def without(self, hidden: np.ndarray) -> "ModalityTable":
@@ -360,7 +374,25 @@ class ModalityTable(Table):
         else:
             missing = sp.csr_matrix(np.broadcast_to(hidden, self.values.shape))
             values = self.values @ sp.diags((~hidden).astype(np.float32), format="csr")
-        return replace(self, values=values, missing=missing if self.missing is None else self.missing + missing)
+        both = missing if self.missing is None else self.missing + missing
+        return replace(self, values=values, missing=both, resident=None)
+
+    def on(self, device: torch.device) -> "ModalityTable":
+        """Let values stay on a device, if they are sparse and fit there.
+
+        Parameters
+        ----------
+        device
+            Where batches will be asked for.
+
+        Returns
+        -------
+        ModalityTable
+            Itself on a processor.
+        """
+        if isinstance(self.values, np.ndarray) or not fits(self.values, device):
+            return self
+        return replace(self, resident=ResidentRows(self.values, device))
 
     def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
         """Take some observations as dense tensors.
@@ -379,7 +411,7 @@ class ModalityTable(Table):
         """
         row = self.row[index]
         here = np.flatnonzero(row >= 0)
-        values, stored = _scatter(self.values, row[here], here, len(index), device, dtype)
+        values, stored = self._values(row[here], here, len(index), device, dtype)
         missing = None
         if self.missing is not None:
             missing = ~_scatter(self.missing, row[here], here, len(index), device, torch.bool)[0]
@@ -390,6 +422,16 @@ class ModalityTable(Table):
         if self.coverage is not None:
             coverage, _ = _scatter(self.coverage, row[here], here, len(index), device, dtype)
         return ModalityBatch(values, present, missing, library, complete, coverage, stored)
+
+    def _values(
+        self, rows: np.ndarray, to: np.ndarray, n: int, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Tensor, Nonzeros | None]:
+        """Take rows from the device where they stay, or else from the host."""
+        if self.resident is None or self.resident.device != device:
+            return _scatter(self.values, rows, to, n, device, dtype)
+        taken = self.resident.take(rows, to)
+        taken = taken._replace(values=taken.values.to(dtype))
+        return _dense(taken, n, self.n_features), taken
 
 
 def _scatter(
@@ -404,12 +446,15 @@ def _scatter(
         row = torch.from_numpy(np.repeat(to, np.diff(part.indptr))).to(device)
         column = torch.from_numpy(part.indices).to(device, torch.int64)
         stored = Nonzeros(torch.from_numpy(part.data).to(device, dtype), row, column)
-        dense = torch.zeros(n, part.shape[1], device=device, dtype=dtype)
-        dense.view(-1)[row * part.shape[1] + column] = stored.values
-        return dense, stored
+        return _dense(stored, n, part.shape[1]), stored
     part = torch.from_numpy(np.ascontiguousarray(matrix[rows])).to(device, dtype)
     if len(to) == n:
         return part, None
     dense = torch.zeros(n, matrix.shape[1], device=device, dtype=dtype)
     dense[torch.from_numpy(to).to(device)] = part
     return dense, None
+
+
+def _dense(stored: Nonzeros, n: int, g: int) -> Tensor:
+    dense = torch.zeros(n * g, device=stored.values.device, dtype=stored.values.dtype)
+    return dense.index_copy_(0, stored.row * g + stored.column, stored.values).view(n, g)
