@@ -82,7 +82,9 @@ class DiagonalGaussian(LatentDistribution):
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density in nats, shape (...)."""
         standardised = (z - self.loc) / self.scale
-        return -(0.5 * standardised**2 + self.scale.log() + 0.5 * LOG_2PI).sum(-1)
+        # Summed apart: of a mixture, scales have no axis of observations.
+        log_scale = (self.scale.log() + 0.5 * LOG_2PI).sum(-1)
+        return -0.5 * standardised.square().sum(-1) - log_scale
 
     def rsample(self, generator: torch.Generator, n_samples: int | None = None) -> Tensor:
         """Draw points by z = μ + σ ε."""
