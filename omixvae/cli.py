@@ -4,8 +4,6 @@ Nothing heavy is imported at the top: `omixvae --help` must answer at once.
 """
 
 import json
-import os
-import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,26 +16,33 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from omixvae import __version__
+from omixvae.command_files import (
+    EXAMPLE,
+    check_files,
+    check_input,
+    check_named,
+    check_output,
+    is_zarr,
+    read_input,
+    whole,
+    writing,
+    written_whole,
+)
 from omixvae.config import Config
 from omixvae.errors import InputError, nearest, raise_together
-from omixvae.files import check_folder, check_target, whole_file, whole_folder
 from omixvae.options import Constraint, Flag, Names
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
 if TYPE_CHECKING:
-    import mudata
     import pandas as pd
 
 
 __all__ = ["main"]
 
-EXAMPLE = "example:cite"
 TRUTH = "cluster"
 """Column of the simulated example that holds the true clusters."""
 
 PICTURES = (".png", ".svg", ".pdf")
-
-WRITTEN_BY_MUDATA = "Give a file written by mudata's write_h5mu."
 
 STOPPED = 128
 """Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
@@ -178,10 +183,10 @@ def train(
     processes = join_processes()
     with processes.together():
         config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
-        from_disk = from_disk or any(_is_zarr(Path(source)) for source in sources)
+        from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
         _check_several(sources, output, folder, from_disk=from_disk)
-        _check_files(sources, output, folder, in_place=in_place)
-        mdata = _read(*sources, from_disk=from_disk)
+        check_files(sources, output, folder, in_place=in_place)
+        mdata = read_input(*sources, from_disk=from_disk)
 
     from omixvae import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
@@ -199,7 +204,7 @@ def train(
         with ExitStack() as files:
             if output is not None:
                 copied = Path(sources[0]) if from_disk else None
-                files.enter_context(_written_whole(mdata, output, copied, config.results.key_added))
+                files.enter_context(written_whole(mdata, output, copied, config.results.key_added))
             if folder is not None:
                 model.save(folder)
         truth = TRUTH if sources == (EXAMPLE,) and output is not None else None
@@ -255,7 +260,7 @@ def inspect(
 ) -> None:
     """Show what IN.h5mu holds, what is missing, and what training would choose, and why."""
     config = _config(file, options)
-    mdata = _read(source, from_disk=from_disk or _is_zarr(Path(source)))
+    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
 
     from omixvae import screens  # here, so that --help needs no torch
     from omixvae.data import from_mudata
@@ -296,9 +301,9 @@ def annotate(
     as_json: bool,
 ) -> None:
     """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu."""
-    from_disk = from_disk or _is_zarr(Path(source))
-    _check_files((source,), output, None, in_place=in_place)
-    mdata = _read(source, from_disk=from_disk)
+    from_disk = from_disk or is_zarr(Path(source))
+    check_files((source,), output, None, in_place=in_place)
+    mdata = read_input(source, from_disk=from_disk)
 
     from omixvae import screens  # here, so that --help needs no torch
     from omixvae.model import load
@@ -307,7 +312,7 @@ def annotate(
     with _friendly_warnings():
         model.annotate(mdata)
     copied = Path(source) if from_disk else None
-    with _written_whole(mdata, output, copied, model.config.results.key_added):
+    with written_whole(mdata, output, copied, model.config.results.key_added):
         pass
     summary = screens.summarise_results(model, mdata, output)
     if as_json:
@@ -351,8 +356,8 @@ def impute(
     OUT.h5mu holds the predicted modality: X is the mean, and the layer "sd" the standard deviation, in the units of the
     data. OUT.zarr holds the arrays mean and sd, and the names in its attributes. Measured values are predicted too.
     """
-    _check_files((source,), output, None, in_place=False, endings=(".h5mu", ".zarr"))
-    mdata = _read(source, from_disk=from_disk or _is_zarr(Path(source)))
+    check_files((source,), output, None, in_place=False, endings=(".h5mu", ".zarr"))
+    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
 
     from omixvae.model import load  # here, as all below, so that --help needs no torch
     from omixvae.results import LARGEST_IMPUTATION, as_mudata
@@ -361,7 +366,7 @@ def impute(
     names = None if given is None else [name.strip() for name in given.split(",")]
     with _friendly_warnings():
         if output.suffix == ".zarr":
-            with _said_in_words(output):
+            with writing(output):
                 model.impute(mdata, modality, names, out=output)
         else:
             n_bytes = 8 * mdata.n_obs * len(model.schema.features.get(modality, ()))
@@ -372,7 +377,7 @@ def impute(
                     "End its name in .zarr: then they are written as they come.",
                 )
             mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(mdata, modality, names))
-            with _written_whole(as_mudata(modality, mean, sd), output):
+            with written_whole(as_mudata(modality, mean, sd), output):
                 pass
     if not quiet:
         click.echo(f"Wrote {output}: {modality} of {mdata.n_obs:,} observations.")
@@ -426,7 +431,7 @@ def select(
     values = _grid(grid)
     config = _config(file, options | ({"progress": False} if quiet or as_json else {}))
     _check_outputs_of_select(source, output, picture)
-    mdata = _read(source)
+    mdata = read_input(source)
 
     from omixvae import screens  # here, as all below, so that --help needs no torch
     from omixvae.selection import select as find
@@ -438,9 +443,9 @@ def select(
         found = find(mdata, values, n_folds=n_folds, held_out=held_out, n_seeds=n_seeds, **samples, **given)  # type: ignore[arg-type]
     with ExitStack() as files:
         if output is not None:
-            found.table.to_csv(files.enter_context(_whole(output)), index=False)
+            found.table.to_csv(files.enter_context(whole(output)), index=False)
         if picture is not None:
-            screens.draw_selection(found, files.enter_context(_whole(picture)))
+            screens.draw_selection(found, files.enter_context(whole(picture)))
     summary = screens.summarise_selection(found)
     if as_json:
         click.echo(json.dumps(summary))
@@ -473,26 +478,16 @@ def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
 def _check_outputs_of_select(source: str, output: Path | None, picture: Path | None) -> None:
     """Find everything that is wrong with the names of the files before any work."""
     errors = []
-    checks: list[Callable[[], None]] = [lambda: _check_input(source)]
+    checks: list[Callable[[], None]] = [lambda: check_input(source)]
     for path, name, endings in ((output, "--output", (".csv",)), (picture, "--plot", PICTURES)):
         if path is not None:
-            checks.append(partial(_check_named, path, f"option {name}", endings))
+            checks.append(partial(check_named, path, f"option {name}", endings))
     for check in checks:
         try:
             check()
         except InputError as error:
             errors.append(error)
     raise_together(errors)
-
-
-def _check_named(path: Path, where: str, endings: Sequence[str]) -> None:
-    if path.suffix not in endings:
-        raise InputError(
-            f"The file {path.name!r} has no name that is known here.", where, f"End the name in {' or '.join(endings)}."
-        )
-    if path.is_dir():
-        raise InputError(f"{path} is a folder.", where, "Give the name of a file.")
-    check_target(path)
 
 
 @main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")
@@ -505,187 +500,14 @@ def _check_named(path: Path, where: str, endings: Sequence[str]) -> None:
 @in_first_process
 def simulate(output: Path, n_obs: int, missing: float, seed: int) -> None:
     """Write a simulated CITE-seq set with known clusters, for trials and tests."""
-    _check_output(output)
+    check_output(output)
 
     from omixvae.simulation import simulate as make  # here, so that --help needs no numpy
 
     mdata = make(n_obs, missing=missing, seed=seed)
-    with _written_whole(mdata, output):
+    with written_whole(mdata, output):
         pass
     click.echo(f"Wrote {output}: {mdata.n_obs:,} observations of {', '.join(mdata.mod)}.")
-
-
-def _check_files(
-    sources: Sequence[str],
-    output: Path | None,
-    folder: Path | None,
-    *,
-    in_place: bool,
-    endings: Sequence[str] | None = None,
-) -> None:
-    """Find everything that is wrong with the inputs' and the outputs' names before any work."""
-    if endings is None:
-        endings = (".zarr",) if _is_zarr(Path(sources[0])) else (".h5mu",)
-    errors = []
-    checks: list[Callable[[], None]] = [partial(_check_input, source) for source in sources]
-    if output is not None:
-        checks.append(partial(_check_output, output, endings))
-    if folder is not None:
-        checks.append(partial(check_folder, folder))
-    for check in checks:
-        try:
-            check()
-        except InputError as error:
-            errors.append(error)
-    raise_together(errors)
-    if output is None:
-        return
-    if not in_place and output.exists() and any(Path(s).exists() and output.samefile(s) for s in sources):
-        raise InputError(
-            "The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place."
-        )
-    if folder is not None and folder.resolve() == output.resolve():
-        raise InputError(
-            "The output and the model have the same name.", f"output {output}", "Give the folder another name."
-        )
-
-
-def _check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
-    if output.suffix not in endings:
-        kind = "a zarr folder" if endings == (".zarr",) else "an h5mu file"
-        raise InputError(
-            f"The output {output.name!r} is not named like {kind}.",
-            "option --output",
-            f"End the name in {' or '.join(endings)}.",
-        )
-    if output.suffix == ".zarr" and output.exists():
-        raise InputError(f"The output {output} is there already.", "option --output", "Choose another name.")
-    if output.is_dir():
-        raise InputError(f"The output {output} is a folder.", "option --output", "Give the name of a file.")
-    check_target(output)
-
-
-def _is_zarr(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
-
-
-def _check_input(source: str) -> None:
-    path = Path(source)
-    if source.startswith("example:"):
-        if source != EXAMPLE:
-            raise InputError(f"There is no {source!r}.", "the input", f"The only example is {EXAMPLE!r}.")
-    elif path.is_dir() and not _is_zarr(path):
-        raise InputError(f"{source!r} is a folder, not a file.", "the input", "Give an h5mu file.")
-    elif not path.exists():
-        raise InputError(f"There is no file {source!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
-    elif not os.access(path, os.R_OK):
-        raise InputError(
-            f"The file {source!r} may not be read.", "the input", "Ask its owner for the permission to read it."
-        )
-
-
-def _read(*sources: str, from_disk: bool = False) -> "mudata.MuData":
-    """Read the input, or leave its matrices on disk, or say why it cannot be read."""
-    for source in sources:
-        _check_input(source)
-    if sources == (EXAMPLE,):
-        from omixvae.simulation import simulate as make
-
-        return make()
-    import mudata
-
-    paths = [Path(source) for source in sources]
-    for path in paths:
-        with _damage_said_in_words(path):
-            _check_content(path)
-    with _damage_said_in_words(paths[0]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
-        if from_disk:
-            from omixvae.data import open_mudata  # here, so that --help needs no torch
-
-            return open_mudata(*paths)
-        return mudata.read_zarr(paths[0]) if paths[0].is_dir() else mudata.read_h5mu(paths[0])
-
-
-def _check_content(path: Path) -> None:
-    """Find out whether a file is an h5mu at all."""
-    import h5py  # here, so that --help needs it not
-
-    if path.is_dir():
-        return
-    if not h5py.is_hdf5(path):
-        empty = path.stat().st_size == 0
-        raise InputError(
-            f"{path.name!r} is {'empty' if empty else 'no h5mu file'}.",
-            f"file {path}",
-            f"{WRITTEN_BY_MUDATA} If it was copied, copy it again.",
-        )
-    with h5py.File(path) as file:
-        if "mod" not in file:
-            kind = "an h5ad" if "X" in file else "another kind of HDF5"
-            raise InputError(
-                f"{path.name!r} holds no modalities; it looks like {kind} file.",
-                f"file {path}",
-                "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
-            )
-
-
-@contextmanager
-def _damage_said_in_words(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # a damaged HDF5 file can fail in any way, each of them the file's
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path.name!r} was cut off: a part of the file is lacking."
-            if "truncated" in reason
-            else f"{path.name!r} cannot be read as h5mu: {reason.rstrip('.')}.",
-            f"file {path}",
-            f"The file is damaged or incomplete: copy or write it again. {WRITTEN_BY_MUDATA}",
-        ) from error
-
-
-@contextmanager
-def _written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = None, key: str = "") -> Iterator[None]:
-    """Write the output under a temporary name, let something else be done, then give it its own name.
-
-    Where the input is to be `copied`, only the results under `key` are written, into the copy.
-    """
-    with _whole(output) as temporary:
-        if copied is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # anndata's notes on its own format
-                mdata.write_h5mu(temporary)
-        else:
-            from omixvae.results_on_disk import write_results  # here, so that --help needs no torch
-
-            if copied.is_dir():
-                shutil.copytree(copied, temporary, dirs_exist_ok=True)
-            else:
-                shutil.copyfile(copied, temporary)
-            write_results(mdata, temporary, key)
-        yield
-
-
-@contextmanager
-def _whole(output: Path) -> Iterator[Path]:
-    """Give a temporary path that takes its own name when all went well, and say so in words where it cannot."""
-    with _said_in_words(output), (whole_folder if output.suffix == ".zarr" else whole_file)(output) as temporary:
-        yield temporary
-
-
-@contextmanager
-def _said_in_words(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"The results could not be written: {str(error).splitlines()[0]}.",
-            f"output {output}",
-            "Make room on the disk, or choose another folder.",
-        ) from error
 
 
 @contextmanager
