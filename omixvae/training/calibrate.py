@@ -8,7 +8,7 @@ from torch import Tensor
 
 from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, Source
-from omixvae.likelihoods import Likelihood
+from omixvae.data.sampler import epoch_batches
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["calibrate", "held"]
@@ -24,6 +24,9 @@ VALUES_AT_ONCE = 2_000_000
 
 VALUES_FOR_SKILL = 4_000_000
 """Most measured values of which the skill is found."""
+
+VALUES_LOADED = 20_000_000
+"""Most values of the widest modality that are held densely while another is predicted: 80 MB in float32."""
 
 SPREADS = tuple(round(0.1 * i, 1) for i in range(16))
 """On the scale of the decoder, on which features vary by about 1."""
@@ -99,12 +102,14 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
     rng = np.random.default_rng(seed)
     generator = torch.Generator(next(network.parameters()).device)
     presence = source.presence
+    widest = max(likelihood.n_features for likelihood in network.likelihoods)
+    most = max(FEWEST_ROWS, min(MOST_ROWS, VALUES_LOADED // widest))
     for s, (decoder, likelihood) in enumerate(zip(network.decoders, network.likelihoods, strict=True)):
-        judges = rng.permutation(rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)])[:MOST_ROWS]
+        judges = rng.permutation(rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)])[:most]
         if len(judges) < FEWEST_ROWS:
             continue
         known = train_rows[presence[train_rows, s]]
-        mean = _mean(likelihood, _load(network, source, rng.permutation(known)[:MOST_ROWS]), s)
+        mean = _mean(network, source, rng.permutation(known)[:MOST_ROWS], s)
         many = _load(network, source, judges[: max(FEWEST_ROWS, VALUES_FOR_SKILL // likelihood.n_features)])
         if decoder.weights is not None:
             decoder.slope.copy_(_slope(network, many, s, mean, generator.manual_seed(seed)))
@@ -226,11 +231,16 @@ def _chosen(judged: list[tuple[float, float]]) -> int:
     return len(judged) - 1 if enough else int(np.argmax(likelihoods))
 
 
-def _mean(likelihood: Likelihood, batch: MaskedBatch, s: int) -> Tensor:
+def _mean(network: MultimodalVAE, source: Source, rows: np.ndarray, s: int) -> Tensor:
     """Give the mean of each feature on the scale that the encoder sees."""
-    modality = batch.modalities[s]
-    x = modality.only_measured(likelihood.encoder_input(modality.filled, modality.exposure), 0.0)
-    return x.sum(0) / modality.mask.expand_as(x).sum(0).clamp(min=1)
+    likelihood, parameter = network.likelihoods[s], next(network.parameters())
+    total = n = torch.zeros(likelihood.n_features, device=parameter.device, dtype=parameter.dtype)
+    widest = max(likelihood.n_features for likelihood in network.likelihoods)
+    for index in epoch_batches(np.sort(rows), max(1, VALUES_FOR_SKILL // widest)):
+        modality = _load(network, source, index).modalities[s]
+        x = modality.only_measured(likelihood.encoder_input(modality.filled, modality.exposure), 0.0)
+        total, n = total + x.sum(0), n + modality.mask.expand_as(x).sum(0)
+    return total / n.clamp(min=1)
 
 
 def _predicted(network: MultimodalVAE, batch: MaskedBatch, s: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,9 @@ LATENTS_TO_GROUP = 20_000
 HELD_OUT_DRAWS = 256
 """The held-out bound averages over at least so many draws of subset and latents: ten patients alone are too noisy."""
 
+VALUES_AT_ONCE = 4_000_000
+"""Most values of a modality that are encoded at once, if no batch has more: 16 MB in float32."""
+
 SMALLEST_CLUSTER = 5
 """A component that leads for fewer observations is no cluster but a leftover, and is switched off at the end."""
 
@@ -96,10 +99,30 @@ def train(
     (`calibrate`).
     """
     rng = np.random.default_rng(plan.seed)
-    generator = torch.Generator(_device(network)).manual_seed(plan.seed + NOISE_APART * processes.rank)
     layout = source.layout
     rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
+    history = _run_epochs(network, source, plan, processes, rows, held_out, rng, on_epoch)
+    if not TRAINS_PRIOR[plan.objective]:
+        _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
+    _finish_prior(network, source, rows, plan, processes)
+    processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
+    return history
+
+
+def _run_epochs(
+    network: MultimodalVAE,
+    source: MaskedModalities,
+    plan: Plan,
+    processes: Processes,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    rng: np.random.Generator,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> History:
+    """Leave the network with the weights of its best epoch, and nothing in memory of what it took."""
+    generator = torch.Generator(_device(network)).manual_seed(plan.seed + NOISE_APART * processes.rank)
+    layout = source.layout
     # Read once, and kept: on disk they lie among all others, and every epoch would go through the whole file for them.
     judges = source.take(held_out)
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
@@ -145,10 +168,7 @@ def train(
             break
     if best:
         network.load_state_dict(best)
-    if not TRAINS_PRIOR[plan.objective]:
-        _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
-    _finish_prior(network, source, rows, plan, processes)
-    processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
+    network.zero_grad(set_to_none=True)
     return history
 
 
@@ -252,7 +272,8 @@ def _held_out_bound(
 
 
 def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
-    for index in epoch_batches(rows, max(plan.batch_size, 512)):
+    size = min(512, VALUES_AT_ONCE // max(m.n_features for m in plan.modalities))
+    for index in epoch_batches(rows, max(plan.batch_size, size)):
         batch = _load(network, source, index)
         yield network.posterior(network.features(batch), batch.presence)
 
