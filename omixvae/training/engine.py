@@ -11,7 +11,7 @@ from torch import Tensor
 from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, MaskedModalities, Source
 from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared_batches
-from omixvae.devices import kept_memory
+from omixvae.devices import few_threads, kept_memory
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
 from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
@@ -102,11 +102,12 @@ def train(
     layout = source.layout
     rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
-    history = _run_epochs(network, source, plan, processes, rows, held_out, rng, on_epoch)
-    if not TRAINS_PRIOR[plan.objective]:
-        _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
-    _finish_prior(network, source, rows, plan, processes)
-    processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
+    with few_threads(plan.batch_size * plan.hidden_size):
+        history = _run_epochs(network, source, plan, processes, rows, held_out, rng, on_epoch)
+        if not TRAINS_PRIOR[plan.objective]:
+            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
+        _finish_prior(network, source, rows, plan, processes)
+        processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
     return history
 
 
