@@ -58,10 +58,10 @@ class ResidentRows:
     """
 
     def __init__(self, matrix: sp.csr_matrix, device: torch.device) -> None:
-        self.device = device
         self.starts, self.lengths = matrix.indptr[:-1].astype(np.int64), np.diff(matrix.indptr).astype(np.int64)
         self.values = torch.from_numpy(matrix.data).to(device)
         self.columns = torch.from_numpy(matrix.indices).to(device)
+        self.device = self.values.device  # with its number, which "cuda" has not
 
     def take(self, rows: np.ndarray, to: np.ndarray) -> Nonzeros:
         """Take the entries of some rows.
