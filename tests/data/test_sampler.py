@@ -109,6 +109,14 @@ def test_one_process_takes_the_batches_as_they_are():
         assert [part.tolist() for (part,) in alone] == [batch.tolist() for batch in plain]
 
 
+@pytest.mark.parametrize(("n", "batch_size", "n_parts"), [(50, 4, 2), (41, 4, 3), (5, 9, 5), (99, 2, 4)])
+def test_in_memory_parts_are_dealt_out_of_the_batches_of_one_process(n, batch_size, n_parts):
+    whole = epoch_batches(np.arange(n), batch_size * n_parts, np.random.default_rng(0))
+    shared = shared_batches(np.arange(n), batch_size, n_parts, np.random.default_rng(0))
+    dealt = [[batch[part::n_parts].tolist() for part in range(n_parts)] for batch in whole]
+    assert [[part.tolist() for part in parts] for parts in shared] == dealt
+
+
 def test_processes_read_blocks_of_their_own():
     layout = Layout(np.arange(1000), block=10, window=50)
     batches = shared_batches(np.arange(1000), 32, 3, np.random.default_rng(0), layout)

@@ -18,7 +18,7 @@ import torch
 import omixvae
 from omixvae.config import Config
 from omixvae.data import from_mudata
-from omixvae.data.sampler import epoch_batches, held_out_split
+from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError
 from omixvae.plan import make_plan
 from omixvae.processes import OneProcess, several_started
@@ -330,17 +330,6 @@ def test_several_processes_are_those_of_a_launcher(monkeypatch, variables, sever
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert several_started() is several
-
-
-@pytest.mark.parametrize(("n", "batch_size", "n_parts"), [(50, 4, 2), (41, 4, 3), (7, 1, 5), (5, 9, 5), (99, 2, 4)])
-def test_parts_of_batches_are_those_of_batches_of_many_times_the_size_and_none_is_empty(n, batch_size, n_parts):
-    batches = epoch_batches(np.arange(n), batch_size, np.random.default_rng(0), n_parts)
-    sizes = [len(batch[part::n_parts]) for batch in batches for part in range(n_parts)]
-    assert sorted(np.concatenate(batches)) == list(range(n))
-    assert min(sizes) >= 1
-    if batch_size > 1:
-        whole = epoch_batches(np.arange(n), batch_size * n_parts, np.random.default_rng(0))
-        assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in whole]
 
 
 def test_more_processes_than_observations_are_refused():
