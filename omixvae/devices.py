@@ -53,8 +53,8 @@ def resolve_device(word: str) -> torch.device:
 
 
 SMALL_LAYER = 4096
-"""Values of a layer (rows of a batch × units) below which threads mostly wait for one another: with one other program on
-two cores, cohorts trained three to four times as fast on one thread; with none, up to a quarter slower."""
+"""Values of a layer (rows of a batch × units) below which threads mostly wait for one another: with one other program
+on two cores, cohorts trained three to four times as fast on one thread; with none, up to a quarter slower."""
 
 
 @contextmanager

@@ -263,7 +263,7 @@ def _held_out_bound(
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
     repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
     total = torch.zeros((), device=_device(network), dtype=torch.float64)
-    for parts in shared_batches(repeated, max(plan.batch_size, HELD_OUT_DRAWS), processes.size):
+    for parts in shared_batches(repeated, _rows_at_once(plan, HELD_OUT_DRAWS), processes.size):
         terms = _evaluate(network, _load(network, source, parts[processes.rank]), plan, generator, 1.0)
         total += terms.bound.double().sum()
     bound = float(processes.sum(total)) / len(repeated)
@@ -272,9 +272,14 @@ def _held_out_bound(
     return bound
 
 
+def _rows_at_once(plan: Plan, most: int) -> int:
+    """Say how many observations are looked at together when nothing is learned from them."""
+    widest = max(m.n_features for m in plan.modalities)
+    return max(plan.batch_size, min(most, VALUES_AT_ONCE // widest))
+
+
 def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
-    size = min(512, VALUES_AT_ONCE // max(m.n_features for m in plan.modalities))
-    for index in epoch_batches(rows, max(plan.batch_size, size)):
+    for index in epoch_batches(rows, _rows_at_once(plan, 512)):
         batch = _load(network, source, index)
         yield network.posterior(network.features(batch), batch.presence)
 
