@@ -29,7 +29,7 @@ from omixvae.command_files import (
     written_whole,
 )
 from omixvae.config import Config
-from omixvae.errors import InputError, nearest, raise_together
+from omixvae.errors import InputError, check_all, nearest, raise_together
 from omixvae.options import Constraint, Flag, Names
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
@@ -477,17 +477,11 @@ def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
 
 def _check_outputs_of_select(source: str, output: Path | None, picture: Path | None) -> None:
     """Find everything that is wrong with the names of the files before any work."""
-    errors = []
     checks: list[Callable[[], None]] = [lambda: check_input(source)]
     for path, name, endings in ((output, "--output", (".csv",)), (picture, "--plot", PICTURES)):
         if path is not None:
             checks.append(partial(check_named, path, f"option {name}", endings))
-    for check in checks:
-        try:
-            check()
-        except InputError as error:
-            errors.append(error)
-    raise_together(errors)
+    check_all(checks)
 
 
 @main.command(epilog="Example: omixvae simulate -o example.h5mu --n-obs 5000")

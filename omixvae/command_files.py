@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omixvae.errors import InputError, raise_together
+from omixvae.errors import InputError, check_all
 from omixvae.files import check_folder, check_target, whole_file, whole_folder
 
 if TYPE_CHECKING:
@@ -64,18 +64,12 @@ def check_files(
     """
     if endings is None:
         endings = (".zarr",) if is_zarr(Path(sources[0])) else (".h5mu",)
-    errors = []
     checks: list[Callable[[], None]] = [partial(check_input, source) for source in sources]
     if output is not None:
         checks.append(partial(check_output, output, endings))
     if folder is not None:
         checks.append(partial(check_folder, folder))
-    for check in checks:
-        try:
-            check()
-        except InputError as error:
-            errors.append(error)
-    raise_together(errors)
+    check_all(checks)
     if output is None:
         return
     if not in_place and output.exists() and any(Path(s).exists() and output.samefile(s) for s in sources):

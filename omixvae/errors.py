@@ -1,9 +1,9 @@
 """What a user did wrong, in three parts: the problem, where it is, how to mend it."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["InputError", "nearest", "raise_together"]
+__all__ = ["InputError", "check_all", "nearest", "raise_together"]
 
 
 class InputError(ValueError):
@@ -65,6 +65,32 @@ def raise_together(errors: Sequence[InputError]) -> None:
         f"Do what each line says, then run the same again.{listed}",
         parts,
     )
+
+
+def check_all(checks: Iterable[Callable[[], None]]) -> None:
+    """Run all checks, also after one has found a problem.
+
+    Parameters
+    ----------
+    checks
+        Each raises an `InputError` if it finds a problem.
+
+    Raises
+    ------
+    InputError
+        All problems together.
+
+    Examples
+    --------
+    >>> check_all([lambda: None])
+    """
+    errors = []
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            errors.append(error)
+    raise_together(errors)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
