@@ -5,7 +5,8 @@ from typing import get_args
 
 import pytest
 
-from omixvae import cli, config
+from omixvae import config
+from omixvae.cli import main
 from omixvae.config import Config, Flag, Name, Names, Number, PerModality, Word
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError
@@ -77,10 +78,10 @@ def test_a_small_number_may_be_written_as_is_usual(text, tmp_path):
 
 @every_option
 def test_the_shell_knows_the_option(name):
-    options = {option.name: option for option in cli.train.params}
+    options = {option.name: option for option in main.commands["train"].params}
     assert name in options, f"omixvae train has no option for {name}."
     assert f"--{name.replace('_', '-')}" in options[name].opts
-    assert options[name].help.startswith(FIELDS[name].metadata["help"])
+    assert FIELDS[name].metadata["help"].startswith(options[name].help.rstrip("."))
     assert options[name].default is None, "what is not given must not look as if it were"
 
 

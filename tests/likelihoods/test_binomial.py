@@ -12,10 +12,10 @@ from scipy import stats
 
 import omixvae
 from omixvae import InputError, OmixVAE
+from omixvae.cli.screens import summarise_results
 from omixvae.config import DataConfig
 from omixvae.data import from_mudata
 from omixvae.likelihoods.fractions import BernoulliTrials, Binomial, BinomialCounts
-from omixvae.screens import summarise_results
 
 READS = {"coverage_layers": {"cpg": "reads"}}
 

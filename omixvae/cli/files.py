@@ -1,7 +1,4 @@
-"""The files of the command line: checked before any work, read, and written whole or not at all.
-
-Nothing heavy is imported at the top: `omixvae --help` must answer at once.
-"""
+"""The files of the commands: checked before any work, read, and written whole or not at all."""
 
 import os
 import shutil

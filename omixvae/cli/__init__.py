@@ -1,0 +1,46 @@
+"""The command line: parse, call the API, print. One file per command.
+
+Nothing heavy is imported at the top of these files: `omixvae --help` must answer at once.
+"""
+
+import click
+
+from omixvae import __version__
+from omixvae.cli.annotate import annotate
+from omixvae.cli.completion import completion
+from omixvae.cli.explain import options
+from omixvae.cli.group import Cli
+from omixvae.cli.impute import impute
+from omixvae.cli.inspect import inspect
+from omixvae.cli.select import select
+from omixvae.cli.simulate import simulate
+from omixvae.cli.train import train
+
+__all__ = ["main"]
+
+SECTIONS = {
+    "Begin": (inspect, train),
+    "Use a trained model": (annotate, impute),
+    "Choose the options": (options, select),
+    "Data": (simulate,),
+    "Shell": (completion,),
+}
+
+
+@click.group(
+    cls=Cli,
+    sections={heading: [command.name for command in commands] for heading, commands in SECTIONS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="omixvae")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:  # noqa: FBT001 (click passes options by position or name)
+    """Integrate several omics of the same samples, missing modalities included.
+
+    Begin with: omixvae inspect cohort.h5mu
+    """
+
+
+for commands in SECTIONS.values():
+    for command in commands:
+        main.add_command(command)

@@ -1,0 +1,73 @@
+"""`omixvae annotate`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
+from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.options import (
+    as_json,
+    computing_device,
+    in_place,
+    model_folder,
+    output_file,
+    quietly,
+    read_config,
+    read_from_disk,
+    source_file,
+)
+
+__all__ = ["annotate"]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "omixvae annotate new.h5mu --model cohort_model -o new_omixvae.h5mu",
+        "omixvae annotate cells.zarr --model atlas_model -o cells_omixvae.zarr",
+    ],
+)
+@source_file()
+@model_folder("Folder of a saved model.")
+@output_file("OUT.h5mu", "File to write.")
+@in_place
+@read_from_disk
+@computing_device
+@quietly
+@as_json
+@in_first_process
+def annotate(
+    source: str,
+    folder: Path,
+    output: Path,
+    *,
+    in_place: bool,
+    from_disk: bool,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu.
+
+    IN.h5mu has the features that the model knows; any of its modalities may be missing.
+    """
+    from_disk = from_disk or is_zarr(Path(source))
+    check_files((source,), output, None, in_place=in_place)
+    mdata = read_input(source, from_disk=from_disk)
+
+    from omixvae.cli import screens  # here, so that --help needs no torch
+    from omixvae.model import load
+
+    model = load(folder, device=read_config(None, {"device": device}).training.device)
+    with friendly_warnings():
+        model.annotate(mdata)
+    copied = Path(source) if from_disk else None
+    with written_whole(mdata, output, copied, model.config.results.key_added):
+        pass
+    summary = screens.summarise_results(model, mdata, output)
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        screens.print_results(summary)

@@ -1,0 +1,178 @@
+"""The frame of all commands: their help in sections, what goes wrong as one message, and exit codes."""
+
+import signal
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from types import FrameType
+from typing import Any
+
+import click
+
+from omixvae.errors import InputError
+from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
+
+__all__ = ["Cli", "Command", "Option", "Section", "friendly_warnings", "in_first_process"]
+
+STOPPED = 128
+"""Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
+
+
+class Option(click.Option):
+    """An option that the help lists under a heading."""
+
+    def __init__(self, *args: Any, section: str = "Options", **attributes: Any) -> None:  # noqa: ANN401 (click's own)
+        super().__init__(*args, **attributes)
+        self.section = section
+
+
+class Command(click.Command):
+    """A command whose help ends in examples that can be copied.
+
+    Parameters
+    ----------
+    examples
+        Whole command lines.
+    further
+        A sentence under the options, where not all of them are shown.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), further: str = "", **attributes: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **attributes)
+        self.examples, self.further = tuple(examples), further
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and record is not None:
+                heading = parameter.section if isinstance(parameter, Option) else "Options"
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records, col_max=26)
+        if self.further:
+            formatter.write_paragraph()
+            formatter.write_text(self.further)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each on a line of its own, however long."""
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+
+
+class Section(click.Group):
+    """Several commands under one word, with the frame of all others."""
+
+    command_class = Command
+
+
+class Cli(Section):
+    """All commands; turns what goes wrong into one clear message and an exit code.
+
+    The code is 2 for the user's input, 1 for our bugs.
+
+    Parameters
+    ----------
+    sections
+        Heading to the names of the commands that the help lists under it.
+    """
+
+    def __init__(self, *args: Any, sections: dict[str, Sequence[str]], **attributes: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **attributes)
+        self.sections = sections
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings, in the order in which they are used."""
+        longest = max(map(len, self.commands))
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                # All names in columns of one width, so that the sections stand under one another.
+                rows = [(name.ljust(longest), self.commands[name].get_short_help_str(90)) for name in names]
+                formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
+        """Run a command."""
+        processes: Processes = OneProcess()
+        try:
+            with _sigterm_like_ctrl_c():
+                processes = join_processes()
+                return super().invoke(ctx)
+        except click.UsageError as error:
+            _end(processes, error.show)
+            ctx.exit(error.exit_code)
+        except (InputError, LostProcessError) as error:
+            if ctx.params["debug"]:
+                raise
+            message = f"Error: {error}"
+            _end(processes, lambda: click.echo(message, err=True))
+            ctx.exit(2 if isinstance(error, InputError) else 1)
+        except KeyboardInterrupt as stop:
+            if processes.first:
+                click.echo("Stopped. Nothing was written.", err=True)
+            ctx.exit(STOPPED + (stop.args[0] if stop.args else signal.SIGINT))
+
+
+def _end(processes: Processes, say: Callable[[], None]) -> None:
+    """Say why all processes end, once, and be no more disturbed by a launcher that ends the others with the first."""
+    if processes.size > 1:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    processes.say_once(say)
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Let temporary files be removed also when a cluster's scheduler ends the job."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def in_first_process(command: Callable[..., None]) -> Callable[..., None]:
+    """Let the first process do what is no work to share, and the others wait until it is done.
+
+    Parameters
+    ----------
+    command
+        Function of a command.
+
+    Returns
+    -------
+    callable
+        That does nothing in the other processes.
+    """
+
+    @wraps(command)
+    def in_first(*args: Any, **options: Any) -> None:  # noqa: ANN401 (those of the command)
+        processes = join_processes()
+        with processes.together():
+            if processes.first:
+                command(*args, **options)
+
+    return in_first
+
+
+@contextmanager
+def friendly_warnings() -> Iterator[None]:
+    """Print warnings that are meant for the user as plain lines.
+
+    Yields
+    ------
+    None
+        They are printed at the end.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, UserWarning) and join_processes().first:
+            click.echo(f"Note: {warning.message}", err=True)

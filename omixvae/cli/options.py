@@ -1,0 +1,194 @@
+"""The options that several commands share; those of the configuration come from its one declaration."""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from omixvae.cli.group import Option
+from omixvae.config import Config
+from omixvae.options import Constraint, Flag, PerModality, Word
+
+__all__ = [
+    "COLUMNS",
+    "COMMON",
+    "FURTHER",
+    "HEADINGS",
+    "as_json",
+    "computing_device",
+    "config_file",
+    "config_options",
+    "in_place",
+    "model_folder",
+    "output_file",
+    "quietly",
+    "read_config",
+    "read_from_disk",
+    "source_file",
+]
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+COLUMNS = ("modalities", "layers", "batch_key", "covariate_keys", "labels_key", "likelihoods")
+COMMON = (*COLUMNS, "n_latent", "n_clusters", "decoder", "max_epochs", "device", "seed", "impute", "key_added")
+"""Options that the help of a command shows, so that it fits a screen; `omixvae options` explains all of them."""
+
+HEADINGS = {"data": "Data", "model": "Model", "training": "Training", "results": "Results"}
+
+FURTHER = "Further options of the run, such as --hidden-size, may be given too: omixvae options lists and explains all."
+
+
+def config_options(shown: Collection[str]) -> Decorator:
+    """Add one command line option for each field of the configuration.
+
+    Parameters
+    ----------
+    shown
+        Names of those that the help shows.
+
+    Returns
+    -------
+    callable
+        Decorator of a command, which takes all of them as keyword arguments; None for what was not given.
+    """
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for _, f in reversed(list(Config.fields())):
+            allowed: Constraint = f.metadata["allowed"]
+            dashed, is_flag = f.name.replace("_", "-"), isinstance(allowed, Flag)
+            command = click.option(
+                f"--{dashed}/--no-{dashed}" if is_flag else f"--{dashed}",
+                f.name,
+                cls=Option,
+                section="Options of the run",
+                hidden=f.name not in shown,
+                default=None,
+                metavar=None if is_flag else _metavar(allowed),
+                help=_first_clause(f.metadata["help"]),
+                shell_complete=partial(_complete, allowed),
+            )(command)
+        return command
+
+    return add
+
+
+def _first_clause(text: str) -> str:
+    return re.split(r"[;.] |\.$", text)[0] + "."
+
+
+def _metavar(allowed: Constraint) -> str:
+    return "MOD=VALUE,…" if isinstance(allowed, PerModality) else "VALUE"
+
+
+def _complete(allowed: Constraint, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the words of an option to the shell; after `rna=` those of the value."""
+    before, equals, begun = incomplete.rpartition("=")
+    words: Iterable[str | None] = ()
+    if isinstance(allowed, PerModality):
+        words = allowed.value.words if equals and isinstance(allowed.value, Word) else allowed.words
+    elif not isinstance(allowed, Flag):
+        words = getattr(allowed, "words", ())
+    return [CompletionItem(before + equals + word) for word in words if word and word.startswith(begun)]
+
+
+def read_config(file: Path | None, given: dict[str, Any]) -> Config:
+    """Read the options of the command line over those of a file.
+
+    Parameters
+    ----------
+    file
+        YAML or JSON.
+    given
+        Text of each option; None where it was not given.
+
+    Returns
+    -------
+    Config
+        Checked.
+
+    Raises
+    ------
+    InputError
+        If an option is not known or its value is not allowed.
+    """
+    allowed = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
+    options = {k: allowed[k].parse(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
+    return Config.from_file(file, **options) if file else Config.from_options(**options)
+
+
+def source_file(**attributes: Any) -> Decorator:  # noqa: ANN401 (those of click's argument)
+    """Take the input: a file, a zarr folder, or the name of the example.
+
+    Parameters
+    ----------
+    **attributes
+        As of `click.argument`.
+
+    Returns
+    -------
+    callable
+        Decorator of a command.
+    """
+    several = "nargs" in attributes
+    name, metavar = ("sources", "IN.h5mu...") if several else ("source", "IN.h5mu")
+    return click.argument(name, metavar=metavar, type=click.Path(), **attributes)
+
+
+def output_file(metavar: str, text: str, *, required: bool = True) -> Decorator:
+    """Take the name of the file to write.
+
+    Parameters
+    ----------
+    metavar
+        How the help names it.
+    text
+        What is written.
+    required
+        Whether the command needs it.
+
+    Returns
+    -------
+    callable
+        Decorator of a command.
+    """
+    return click.option(
+        "-o", "--output", type=click.Path(path_type=Path), required=required, metavar=metavar, help=text
+    )
+
+
+def model_folder(text: str, *, required: bool = True) -> Decorator:
+    """Take the folder of a model.
+
+    Parameters
+    ----------
+    text
+        What happens with it.
+    required
+        Whether the command needs it.
+
+    Returns
+    -------
+    callable
+        Decorator of a command.
+    """
+    return click.option(
+        "--model", "folder", type=click.Path(path_type=Path), required=required, metavar="DIR", help=text
+    )
+
+
+config_file = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="Options from a file; those given here win.",
+)
+in_place = click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
+read_from_disk = click.option("--from-disk", is_flag=True, help="For files larger than the memory.")
+computing_device = click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
+quietly = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON, for other programs.")

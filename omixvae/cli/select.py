@@ -1,0 +1,125 @@
+"""`omixvae select`."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omixvae.cli.files import check_input, check_named, read_input, whole
+from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.options import FURTHER, as_json, config_file, config_options, quietly, read_config, source_file
+from omixvae.config import Config
+from omixvae.errors import InputError, check_all, nearest, raise_together
+from omixvae.options import Constraint, Names
+
+__all__ = ["select"]
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@click.command(
+    cls=Command,
+    further=FURTHER,
+    examples=[
+        "omixvae select cohort.h5mu --grid n_latent=5,10,20 --grid n_clusters=2,4,8 -o table.csv",
+        "omixvae select cohort.h5mu --grid likelihoods=mirna=log_normal --grid likelihoods=mirna=negative_binomial",
+    ],
+)
+@source_file()
+@click.option(
+    "--grid",
+    "grid",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE,…",
+    help="Option and the values to try; all combinations of several. Once for each value of an option per modality.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="TABLE.csv", help="Table to write.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture to write.")
+@click.option("--n-folds", type=int, metavar="N", help="Parts of the cross-validation [default: 5 if small].")
+@click.option("--held-out", type=float, metavar="PART", help="Part held out, instead [default: 0.2 if large].")
+@click.option("--n-seeds", default=1, show_default=True, metavar="N", help="Times that all is repeated.")
+@click.option("--n-samples", type=int, metavar="N", help="Samples of each log-likelihood [default: 512].")
+@config_file
+@quietly
+@as_json
+@config_options(())
+@in_first_process
+def select(
+    source: str,
+    grid: tuple[str, ...],
+    output: Path | None,
+    picture: Path | None,
+    n_folds: int | None,
+    held_out: float | None,
+    n_seeds: int,
+    n_samples: int | None,
+    file: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 (as in train)
+) -> None:
+    """Try several values of options on IN.h5mu, and judge each by observations held out.
+
+    The higher the log-likelihood of those, the better do the data support the setting; of those within one standard
+    error of the best the simplest is chosen.
+    """
+    values = _grid(grid)
+    config = read_config(file, options | ({"progress": False} if quiet or as_json else {}))
+    _check_outputs(source, output, picture)
+    mdata = read_input(source)
+
+    from omixvae.cli import screens  # here, so that --help needs no torch
+    from omixvae.selection import select as find
+
+    defaults = Config().to_options()
+    given = {name: value for name, value in config.to_options().items() if value != defaults[name]}
+    samples = {} if n_samples is None else {"n_samples": n_samples}
+    with friendly_warnings():
+        found = find(mdata, values, n_folds=n_folds, held_out=held_out, n_seeds=n_seeds, **samples, **given)  # type: ignore[arg-type]
+    with ExitStack() as files:
+        if output is not None:
+            found.table.to_csv(files.enter_context(whole(output)), index=False)
+        if picture is not None:
+            screens.draw_selection(found, files.enter_context(whole(picture)))
+    summary = screens.summarise_selection(found)
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        screens.print_selection(summary)
+
+
+def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
+    """Read what --grid says: the values of each option."""
+    allowed: dict[str, Constraint] = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
+    grid: dict[str, list[object]] = {}
+    errors = []
+    for text in texts:
+        dashed, equals, values = text.partition("=")
+        name = dashed.strip().replace("-", "_")
+        if not equals:
+            fix = "Give an option and the values to try: --grid n_latent=5,10,20."
+            errors.append(InputError(f"The grid {text!r} holds no '='.", "option --grid", fix))
+        elif name not in allowed:
+            errors.append(InputError(f"There is no option {name!r}.", "option --grid", nearest(name, allowed)))
+        else:
+            # A comma inside of a value that names modalities or columns belongs to the value.
+            whole = "=" in values or isinstance(allowed[name], Names)
+            parts = [values] if whole else [v.strip() for v in values.split(",") if v.strip()]
+            grid.setdefault(name, []).extend(allowed[name].parse(part) for part in parts)
+    raise_together(errors)
+    return grid
+
+
+def _check_outputs(source: str, output: Path | None, picture: Path | None) -> None:
+    """Find everything that is wrong with the names of the files before any work."""
+    checks: list[Callable[[], None]] = [lambda: check_input(source)]
+    for path, name, endings in ((output, "--output", (".csv",)), (picture, "--plot", PICTURES)):
+        if path is not None:
+            checks.append(partial(check_named, path, f"option {name}", endings))
+    check_all(checks)

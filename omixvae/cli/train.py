@@ -1,0 +1,127 @@
+"""`omixvae train`."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omixvae.cli.files import EXAMPLE, check_files, is_zarr, read_input, written_whole
+from omixvae.cli.group import Command, friendly_warnings
+from omixvae.cli.options import (
+    COMMON,
+    FURTHER,
+    as_json,
+    config_file,
+    config_options,
+    in_place,
+    model_folder,
+    output_file,
+    quietly,
+    read_config,
+    read_from_disk,
+    source_file,
+)
+from omixvae.errors import InputError
+from omixvae.processes import join_processes
+
+__all__ = ["train"]
+
+TRUTH = "cluster"
+"""Column of the simulated example that holds the true clusters."""
+
+
+@click.command(
+    cls=Command,
+    further=FURTHER,
+    examples=[
+        "omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model",
+        "omixvae train cells.h5mu -o out.h5mu --batch-key donor --likelihoods rna=negative_binomial",
+        "omixvae train example:cite -o out.h5mu    # a simulated CITE-seq set",
+    ],
+)
+@source_file(nargs=-1, required=True)
+@output_file("OUT.h5mu", "File to write, with the results.", required=False)
+@model_folder("Folder to save the model in.", required=False)
+@config_file
+@in_place
+@read_from_disk
+@quietly
+@as_json
+@config_options(COMMON)
+def train(
+    sources: tuple[str, ...],
+    output: Path | None,
+    folder: Path | None,
+    file: Path | None,
+    *,
+    in_place: bool,
+    from_disk: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 (one for each field of Config, checked there)
+) -> None:
+    """Train on IN.h5mu and write it, with the results, to OUT.h5mu.
+
+    What is not given is decided from the data; `omixvae inspect` shows how, and why. With --from-disk, IN may be
+    several files with the same features; a zarr folder is always read so.
+    """
+    processes = join_processes()
+    with processes.together():
+        config = read_config(file, options | ({"progress": False} if quiet or as_json else {}))
+        from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
+        _check_several(sources, output, folder, from_disk=from_disk)
+        check_files(sources, output, folder, in_place=in_place)
+        mdata = read_input(*sources, from_disk=from_disk)
+
+    from omixvae.cli import screens  # here, as all below, so that --help needs no torch
+    from omixvae.model import OmixVAE
+
+    model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
+    with friendly_warnings():
+        model.fit(mdata)
+    with processes.together():
+        if not processes.first:
+            return
+        if output is not None:
+            with friendly_warnings():
+                model.annotate(mdata)
+        # The model first: the output takes its name last, so that a run which is stopped leaves none.
+        with ExitStack() as files:
+            if output is not None:
+                copied = Path(sources[0]) if from_disk else None
+                files.enter_context(written_whole(mdata, output, copied, config.results.key_added))
+            if folder is not None:
+                model.save(folder)
+        truth = TRUTH if sources == (EXAMPLE,) and output is not None else None
+        summary = screens.summarise_training(model, mdata, output, truth=truth)
+        if as_json:
+            click.echo(json.dumps(summary))
+        elif not quiet:
+            screens.print_training(summary)
+
+
+def _check_several(sources: tuple[str, ...], output: Path | None, folder: Path | None, *, from_disk: bool) -> None:
+    """Find what cannot be done with so many inputs and outputs."""
+    if from_disk and EXAMPLE in sources:
+        raise InputError(
+            f"{EXAMPLE!r} is made in memory and lies in no file.", "option --from-disk", "Leave the option out."
+        )
+    if len(sources) == 1:
+        if output is None and folder is None:
+            context = click.get_current_context()
+            raise click.MissingParameter(
+                ctx=context, param=next(p for p in context.command.params if p.name == "output")
+            )
+        return
+    if not from_disk:
+        raise InputError("Several files are read from disk only.", "the inputs", "Add --from-disk.")
+    if output is not None:
+        raise InputError(
+            f"There are {len(sources)} inputs and one output.",
+            f"output {output}",
+            "Give --model DIR instead, then run `omixvae annotate` with it for each file.",
+        )
+    if folder is None:
+        raise InputError("Nothing would be kept of the training.", "option --model", "Add --model DIR.")
