@@ -47,9 +47,11 @@ def observed(
     anndata.AnnData
         With values in single precision.
     """
-    x = sp.csr_matrix(values, dtype=np.float32) if sp.issparse(values) else np.asarray(values, np.float32, order="C")
-    if sp.issparse(x):
+    if sp.issparse(values):
+        x = sp.csr_matrix(values, dtype=np.float32)
         x.sort_indices()
+    else:
+        x = np.ascontiguousarray(values, np.float32)
     return anndata.AnnData(x, pd.DataFrame(index=pd.Index(obs_names)), pd.DataFrame(index=pd.Index(var_names)))
 
 

@@ -45,7 +45,7 @@ def pbmc_eccite_control(files: Mapping[str, Path]) -> mudata.MuData:
     rna = rna[:, rna.X.getnnz(axis=0) > 0].copy()
     protein = transposed(matrix(part(example, "ADT")))
     hashtags = matrix(part(example, "HTO"))
-    obs = pd.DataFrame(hashtags.values.toarray().T, hashtags.columns, hashtags.rows)
+    obs = pd.DataFrame(sp.csc_matrix(hashtags.values).toarray().T, hashtags.columns, hashtags.rows)
     obs["hashtag"] = _leading(obs)
     subset = read_r(files["sce_control_subset.rda"])
     obs["cluster_citefuse"] = frame(part(subset, "colData"))["SNF_W_louvain"].astype(object)

@@ -26,7 +26,7 @@ def a549_scicar(files: Mapping[str, Path]) -> mudata.MuData:
     """Take A549 cells; the values are logarithms, scaled in each cell, and become counts and 0/1 again."""
     data = read_r(files["data_A549.rda"])
     rna, atac = (matrix(part(data, "data", name)) for name in ("RNA", "ATAC"))
-    seen = RMatrix(_with_data(atac.values, np.ones(atac.values.nnz)), _regions(atac.rows), atac.columns)
+    seen = RMatrix(_with_data(atac.values, 1.0), _regions(atac.rows), atac.columns)
     modalities = {"rna": transposed(RMatrix(_recounted(rna.values), rna.rows, rna.columns)), "atac": transposed(seen)}
     hours = pd.DataFrame(part(data, "labels"))["Time"].astype(str) + "h"
     return assemble(modalities, pd.DataFrame({"treatment_hours": hours.astype(object)}))
@@ -55,8 +55,11 @@ def mesc_scmt(files: Mapping[str, Path]) -> mudata.MuData:
     return assemble(modalities, obs)
 
 
-def _with_data(values: sp.csc_matrix, data: np.ndarray) -> sp.csc_matrix:
-    return sp.csc_matrix((data, values.indices, values.indptr), shape=values.shape)
+def _with_data(values: sp.csc_matrix, data: "np.ndarray | float") -> sp.csc_matrix:
+    """Replace the values that are not zero."""
+    changed = values.copy()
+    changed.data[:] = data
+    return changed
 
 
 def _recounted(values: sp.csc_matrix) -> sp.csc_matrix:
