@@ -138,14 +138,13 @@ def _upstream(dataset: Dataset, folder: Path, *, progress: bool) -> dict[str, Pa
             raise InputError(
                 f"The data set {dataset.name!r} is not in the cache and cannot be downloaded: {file.url}: {error}.",
                 f"the cache {folder}",
-                "Run the same again where there is a network, or "
-                f"{_by_hand(dataset, folder)}; or set {CACHE_VARIABLE} to a folder that has {dataset.name}.h5mu.",
+                f"Run the same again where there is a network, or set {CACHE_VARIABLE} to a folder that has "
+                f"{dataset.name}.h5mu, or download by hand:{_lacking(dataset, folder)}",
             ) from error
     return files
 
 
-def _by_hand(dataset: Dataset, folder: Path) -> str:
-    """Say which files to put where, so that no download is needed."""
+def _lacking(dataset: Dataset, folder: Path) -> str:
+    """List the upstream files that are not there, each with the place where it would be found."""
     places = {file: folder / "upstream" / file.cache_name for file in dataset.files}
-    wanted = [f"{file.url} as {place}" for file, place in places.items() if not is_intact(place, file)]
-    return "download by hand " + " and ".join(wanted)
+    return "".join(f"\n  {file.url}\n    to {place}" for file, place in places.items() if not is_intact(place, file))

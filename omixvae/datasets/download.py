@@ -20,7 +20,7 @@ __all__ = ["DownloadError", "download", "is_intact", "make_folder"]
 
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 14  # bytes; what lacks of a chunk when the connection breaks is lost
-ATTEMPTS = 5  # of going on after the connection broke, as long as each brings something
+ATTEMPTS = 5  # before a connection that breaks each time is given up
 
 
 class DownloadError(Exception):
@@ -81,11 +81,10 @@ class ResumingDownloader:
 
     def _complete(self, url: str) -> None:
         for attempt in range(1, ATTEMPTS + 1):
-            before = _size(self.part)
             try:
                 self._get_rest(url)
-            except requests.RequestException:
-                if attempt == ATTEMPTS or _size(self.part) <= before:
+            except requests.exceptions.ChunkedEncodingError:  # the server was there, but the connection broke
+                if attempt == ATTEMPTS:
                     raise
             else:
                 return
@@ -113,7 +112,7 @@ class ResumingDownloader:
                 if out.tell() > self.file.n_bytes:
                     return
         if _size(self.part) < end:
-            raise requests.ConnectionError("the connection broke")
+            raise requests.exceptions.ChunkedEncodingError("less came than was said")
 
 
 def download(file: UpstreamFile, folder: Path, *, progress: bool = True) -> Path:
@@ -146,11 +145,7 @@ def download(file: UpstreamFile, folder: Path, *, progress: bool = True) -> Path
     make_folder(folder)
     part = folder / f"{file.cache_name}.part"
     # One process at a time: the others wait, and then find the file.
-    with (
-        filelock.FileLock(folder / f".{file.cache_name}.lock"),
-        _quiet_pooch(),
-        _shown(file, progress=progress) as report,
-    ):
+    with filelock.FileLock(folder / ".lock"), _quiet_pooch(), _shown(file, progress=progress) as report:
         downloader = ResumingDownloader(file, part, report)
         try:
             pooch.retrieve(file.url, f"sha256:{file.sha256}", target.name, folder, downloader=downloader)
