@@ -143,20 +143,24 @@ def download(file: UpstreamFile, folder: Path, *, progress: bool = True) -> Path
     if is_intact(target, file):
         return target
     make_folder(folder)
-    part = folder / f"{file.cache_name}.part"
-    # One process at a time: the others wait, and then find the file.
-    with filelock.FileLock(folder / ".lock"), _quiet_pooch(), _shown(file, progress=progress) as report:
+    with filelock.FileLock(folder / ".lock"):  # one process at a time: the others wait, and then find the file
+        if not is_intact(target, file):
+            _retrieve(file, target, progress=progress)
+    return target
+
+
+def _retrieve(file: UpstreamFile, target: Path, *, progress: bool) -> None:
+    part = target.with_name(f"{target.name}.part")
+    with _quiet_pooch(), _shown(file, progress=progress) as report:
         downloader = ResumingDownloader(file, part, report)
         try:
-            pooch.retrieve(file.url, f"sha256:{file.sha256}", target.name, folder, downloader=downloader)
+            pooch.retrieve(file.url, f"sha256:{file.sha256}", target.name, target.parent, downloader=downloader)
         except requests.RequestException as error:
+            broke = isinstance(error, requests.exceptions.ChunkedEncodingError)
+            reason = "the connection broke" if broke else f"it could not be reached ({type(error).__name__})"
             come = _size(part)
-            raise DownloadError(
-                f"the connection broke after {come:,} of {file.n_bytes:,} bytes, which are kept"
-                if come
-                else f"it could not be reached ({type(error).__name__})"
-            ) from error
-    return target
+            kept = f", {come:,} of {file.n_bytes:,} bytes have come and are kept" if come else ""
+            raise DownloadError(reason + kept) from error
 
 
 def is_intact(path: Path, file: UpstreamFile) -> bool:
@@ -224,7 +228,7 @@ def _shown(file: UpstreamFile, *, progress: bool) -> Iterator[Callable[[int], No
     """Show a bar on a terminal, or one line in a log, on standard error."""
     console = Console(file=sys.stderr, quiet=not progress)
     if not console.is_terminal:
-        console.print(f"downloading {file.url} ({file.n_bytes / 1e6:,.1f} MB)", highlight=False, soft_wrap=True)
+        console.print(f"downloading {file.url} ({file.n_bytes:,} bytes)", highlight=False, soft_wrap=True)
     bar = Progress(
         TextColumn(file.name),
         BarColumn(),

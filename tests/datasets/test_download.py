@@ -138,7 +138,7 @@ def test_an_interrupted_download_is_continued_by_the_next(dataset, cache, server
     error = refused(dataset, cache)
     kept, size = Path(f"{upstream(cache)}.part").stat().st_size, len(server.files[LARGE])
     assert 0 < kept < size
-    assert f"the connection broke after {kept:,} of {size:,} bytes, which are kept" in error.problem
+    assert f": the connection broke, {kept:,} of {size:,} bytes have come and are kept." in error.problem
     assert not upstream(cache).exists()
     fetch(dataset, cache)
     assert len(asked_for(server)) == 6
@@ -276,7 +276,7 @@ def test_progress_is_a_line_for_each_file_in_a_log(dataset, cache, capsys):
     put_into_cache(dataset, cache, progress=True)
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.splitlines() == [f"downloading {file.url} ({file.n_bytes / 1e6:,.1f} MB)" for file in dataset.files]
+    assert said.err.splitlines() == [f"downloading {file.url} ({file.n_bytes:,} bytes)" for file in dataset.files]
     (cache / "few_digits.h5mu").unlink()
     put_into_cache(dataset, cache, progress=True)
     assert capsys.readouterr().err == ""
