@@ -8,15 +8,13 @@ import mudata
 import numpy as np
 import pooch
 
-from omixvae.datasets.download import DownloadError, download, is_intact, make_folder
+from omixvae.datasets.download import CACHE_VARIABLE, DownloadError, download, is_intact, make_folder
 from omixvae.datasets.recipes import RECIPES, Recipe
 from omixvae.datasets.registry import Dataset
 from omixvae.errors import InputError, nearest
 from omixvae.files import whole_file
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "place_of", "put_into_cache", "read_cached"]
-
-CACHE_VARIABLE = "OMIXVAE_DATA_DIR"
+__all__ = ["cache_folder", "place_of", "put_into_cache", "read_cached"]
 
 
 def cache_folder(folder: str | Path | None = None) -> Path:

@@ -16,7 +16,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from omixvae.datasets.registry import UpstreamFile
 from omixvae.errors import InputError
 
-__all__ = ["DownloadError", "download", "is_intact", "make_folder"]
+__all__ = ["CACHE_VARIABLE", "DownloadError", "download", "is_intact", "make_folder"]
+
+CACHE_VARIABLE = "OMIXVAE_DATA_DIR"
 
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 14  # bytes; what lacks of a chunk when the connection breaks is lost
@@ -203,7 +205,7 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"The folder {str(folder)!r} cannot be written to.",
             "the cache of public data sets",
-            "Set the environment variable OMIXVAE_DATA_DIR to a folder of your own.",
+            f"Set the environment variable {CACHE_VARIABLE} to a folder of your own.",
         )
 
 

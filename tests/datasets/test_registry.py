@@ -11,7 +11,7 @@ from omixvae.datasets.recipes import RECIPES
 from omixvae.datasets.registry import read_dataset, registered
 from omixvae.errors import InputError
 
-FOLDER = Path(omixvae.__file__).parents[1] / "data_registry"
+FOLDER = Path(__file__).parents[2] / "data_registry"
 DATASETS = registered()
 SEE = "Compare with the other files of data_registry/."
 ADDRESS = "Give addresses like https://github.com/OWNER/REPOSITORY/raw/COMMIT/PATH, and " + SEE
@@ -62,6 +62,14 @@ def test_the_list_says_what_the_registry_says(tmp_path):
     row = table.set_index("name").loc["pbmc_citeseq_10k_5k"]
     assert row["modalities"] == "rna 10,849 × 4,000, protein 6,855 × 14"
     assert row["size_mb"] == 7.1
+
+
+def test_the_page_lists_what_the_registry_says():
+    rows = [
+        f"| `{d.name}` | {d.title} | {d.n_obs:,} | {', '.join(d.modalities)} | {d.licence} |" for d in DATASETS.values()
+    ]
+    page = (FOLDER.parent / "docs" / "datasets.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows
 
 
 def test_a_wrong_name_gets_a_suggestion():

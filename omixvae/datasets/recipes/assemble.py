@@ -64,8 +64,8 @@ def assemble(modalities: Mapping[str, anndata.AnnData], obs: pd.DataFrame | None
         Each with the observations that were measured in it. A modality that shares feature names with an earlier one
         gets its own name as a suffix to all of them; the plain ones go to ``var["name"]``.
     obs
-        Columns of at least all these observations, which come in this order. Text becomes categorical; an unknown label
-        is missing.
+        Columns of at least all these observations, which come in this order. What is no number becomes categorical; an
+        unknown label is missing.
 
     Returns
     -------
@@ -83,5 +83,6 @@ def assemble(modalities: Mapping[str, anndata.AnnData], obs: pd.DataFrame | None
         mdata = mudata.MuData(dict(modalities))
     for column, values in (obs if obs is not None else pd.DataFrame()).items():
         known = values.reindex(mdata.obs_names)
-        mdata.obs[column] = known.astype("category") if known.dtype == object else known
+        is_number = pd.api.types.is_numeric_dtype(known)
+        mdata.obs[column] = known if is_number else known.astype(object).astype("category")
     return mdata

@@ -48,7 +48,7 @@ def pbmc_eccite_control(files: Mapping[str, Path]) -> mudata.MuData:
     obs = pd.DataFrame(sp.csc_matrix(hashtags.values).toarray().T, hashtags.columns, hashtags.rows)
     obs["hashtag"] = _leading(obs)
     subset = read_r(files["sce_control_subset.rda"])
-    obs["cluster_citefuse"] = frame(part(subset, "colData"))["SNF_W_louvain"].astype(object)
+    obs["cluster_citefuse"] = frame(part(subset, "colData"))["SNF_W_louvain"]
     return assemble({"rna": rna, "protein": protein}, obs)
 
 
@@ -59,7 +59,7 @@ def pbmc_eccite_two_samples(files: Mapping[str, Path]) -> mudata.MuData:
     for sample, experiment in experiments.items():
         rna.append(_named_by(sample, _human(transposed(assay(experiment, "counts")))))
         protein.append(_named_by(sample, transposed(assay(alternative(experiment, "ADT")))))
-        clusters = frame(part(experiment, "colData"))["SNF_W_louvain"].astype(object)
+        clusters = frame(part(experiment, "colData"))["SNF_W_louvain"]
         columns = {"batch": sample, "cluster_citefuse": [f"{sample}_{cluster}" for cluster in clusters]}
         obs.append(pd.DataFrame(columns, rna[-1].obs_names))
     return assemble({"rna": anndata.concat(rna), "protein": anndata.concat(protein)}, pd.concat(obs))
@@ -90,4 +90,4 @@ def _named_by(sample: str, adata: anndata.AnnData) -> anndata.AnnData:
 def _leading(hashtags: pd.DataFrame) -> pd.Series:
     """Name the hashtag that each cell has most of, if it leads far enough."""
     second, first = np.sort(hashtags.to_numpy(), axis=1)[:, -2:].T
-    return hashtags.idxmax(axis=1).astype(object).where(first >= LEAD * second, "ambiguous")
+    return hashtags.idxmax(axis=1).where(first >= LEAD * second, "ambiguous")

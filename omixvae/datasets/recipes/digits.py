@@ -21,5 +21,5 @@ def uci_multiple_features(files: Mapping[str, Path]) -> mudata.MuData:
         view: observed(table[:, :-1], names, [f"{view}{place}" for place in range(table.shape[1] - 1)])
         for view, table in tables.items()
     }
-    digits = tables[VIEWS[0]][:, -1].astype(int).astype(str).astype(object)
+    digits = tables[VIEWS[0]][:, -1].astype(int).astype(str)
     return assemble(modalities, pd.DataFrame({"digit": digits}, names))

@@ -29,7 +29,7 @@ def a549_scicar(files: Mapping[str, Path]) -> mudata.MuData:
     seen = RMatrix(_with_data(atac.values, 1.0), _regions(atac.rows), atac.columns)
     modalities = {"rna": transposed(RMatrix(_recounted(rna.values), rna.rows, rna.columns)), "atac": transposed(seen)}
     hours = pd.DataFrame(part(data, "labels"))["Time"].astype(str) + "h"
-    return assemble(modalities, pd.DataFrame({"treatment_hours": hours.astype(object)}))
+    return assemble(modalities, pd.DataFrame({"treatment_hours": hours}))
 
 
 def pbmc_multiome_mini(files: Mapping[str, Path]) -> mudata.MuData:
@@ -51,7 +51,7 @@ def mesc_scmt(files: Mapping[str, Path]) -> mudata.MuData:
     modalities = {name: transposed(matrix(part(experiments, assay))) for name, assay in ASSAYS_OF_MESC.items()}
     obs = frame(part(data, "colData"))
     passed = ["pass_rnaQC", "pass_metQC"]
-    obs[passed] = obs[passed].astype(str).astype(object)
+    obs[passed] = obs[passed].astype(str)
     return assemble(modalities, obs)
 
 

@@ -20,7 +20,7 @@ def nci60_multidrug(files: Mapping[str, Path]) -> mudata.MuData:
     lines = pd.DataFrame(part(data, "cell.line"))
     names = {"abc_transporter": "ABC.trans", "compound": "compound"}
     modalities = {name: _samples(part(data, part_of), list(lines["Sample"])) for name, part_of in names.items()}
-    return assemble(modalities, pd.DataFrame({"tissue": lines["Class"].to_numpy(object)}, lines["Sample"]))
+    return assemble(modalities, pd.DataFrame({"tissue": lines["Class"].to_numpy()}, lines["Sample"]))
 
 
 def nutrimouse(files: Mapping[str, Path]) -> mudata.MuData:
@@ -28,7 +28,7 @@ def nutrimouse(files: Mapping[str, Path]) -> mudata.MuData:
     data = read_r(files["nutrimouse.rda"])
     mice = [f"mouse{number}" for number in matrix(part(data, "gene")).rows]
     modalities = {name: _samples(part(data, name), mice) for name in ("gene", "lipid")}
-    labels = {name: np.asarray(part(data, name), object) for name in ("diet", "genotype")}
+    labels = {name: np.asarray(part(data, name)) for name in ("diet", "genotype")}
     return assemble(modalities, pd.DataFrame(labels, mice))
 
 
@@ -42,7 +42,7 @@ def tcga_brca_diablo(files: Mapping[str, Path]) -> mudata.MuData:
     modalities["protein"] = _samples(part(splits["train"], "protein"))
     labels = {
         name: pd.DataFrame(
-            {"subtype": np.asarray(part(split, "subtype"), object), "split": name}, matrix(part(split, "mrna")).rows
+            {"subtype": np.asarray(part(split, "subtype")), "split": name}, matrix(part(split, "mrna")).rows
         )
         for name, split in splits.items()
     }

@@ -1,4 +1,4 @@
-"""Cohorts of The Cancer Genome Atlas in which some patients lack some assays."""
+"""Cohorts of The Cancer Genome Atlas: bulk assays of tumours, one row for each patient."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,6 @@ WORDS_OF_BLCA = [
 ]
 
 LACKING_IN_COREAD = ["dataset", "grade", "rfsMo", "rfsStat"]  # the same for all, or for nobody known
-WORDS_OF_COREAD = ["gender", "tnm", "msi", "cimp", "cms_label"]
 
 
 def tcga_acc_mini(files: Mapping[str, Path]) -> mudata.MuData:
@@ -46,7 +45,7 @@ def tcga_blca_mirna_rppa(files: Mapping[str, Path]) -> mudata.MuData:
     mirna = _patients(matrix(part(data, "miRNASeqGene")))
     protein = _patients(matrix(part(data, "RPPAArray", 0, "DataMatrix")))
     clinical = pd.DataFrame(part(data, "Clinical"))
-    obs = clinical[NUMBERS_OF_BLCA].astype("Int64").join(clinical[WORDS_OF_BLCA].astype(object))
+    obs = clinical[NUMBERS_OF_BLCA].astype("Int64").join(clinical[WORDS_OF_BLCA])
     obs.index = obs.index.str.upper().str.replace(".", "-")
     return assemble({"mirna": mirna[:, (mirna.X > 0).any(axis=0)].copy(), "protein": protein}, obs)
 
@@ -68,7 +67,6 @@ def tcga_coread_cms(files: Mapping[str, Path]) -> mudata.MuData:
     tables["muts"] = tables["muts"] > 0
     gex, muts, cnv = (transposed(matrix(table.astype(float))) for table in tables.values())
     obs = pd.read_csv(files["COREAD_CMS13_subtypes.csv"], index_col=0).drop(columns=LACKING_IN_COREAD)
-    obs[WORDS_OF_COREAD] = obs[WORDS_OF_COREAD].astype(object)
     return assemble({"rna": gex, "mutation": muts, "cna": cnv}, obs)
 
 
