@@ -112,6 +112,11 @@ def matrix(value: object) -> RMatrix:
     -------
     RMatrix
         Its values and names.
+
+    Examples
+    --------
+    >>> matrix(pd.DataFrame({"CD3D": [4, 0]}, index=["cell1", "cell2"])).rows.to_list()
+    ['cell1', 'cell2']
     """
     if isinstance(value, SimpleNamespace):
         return S4_MATRICES[_class(value)](value)

@@ -46,6 +46,11 @@ def observed(
     -------
     anndata.AnnData
         With values in single precision.
+
+    Examples
+    --------
+    >>> observed(np.ones((2, 3)), ["cell1", "cell2"], ["CD3D", "CD4", "CD8A"]).shape
+    (2, 3)
     """
     if sp.issparse(values):
         x = sp.csr_matrix(values, dtype=np.float32)
@@ -71,6 +76,14 @@ def assemble(modalities: Mapping[str, anndata.AnnData], obs: pd.DataFrame | None
     -------
     mudata.MuData
         The whole.
+
+    Examples
+    --------
+    >>> rna = observed(np.ones((2, 1)), ["a", "b"], ["TP53"])
+    >>> mutation = observed(np.zeros((1, 1)), ["b"], ["TP53"])
+    >>> mdata = assemble({"rna": rna, "mutation": mutation}, pd.DataFrame({"sex": ["f", "m"]}, ["a", "b"]))
+    >>> mdata["mutation"].var_names.to_list()
+    ['TP53_mutation']
     """
     taken: set[str] = set()
     for name, adata in modalities.items():
