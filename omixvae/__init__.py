@@ -4,14 +4,26 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from omixvae import data, pl
+    from omixvae import data, datasets, pl
     from omixvae.config import Config
     from omixvae.errors import InputError
     from omixvae.model import OmixVAE, fit, load
     from omixvae.selection import select
     from omixvae.simulation import simulate
 
-__all__ = ["Config", "InputError", "OmixVAE", "__version__", "data", "fit", "load", "pl", "select", "simulate"]
+__all__ = [
+    "Config",
+    "InputError",
+    "OmixVAE",
+    "__version__",
+    "data",
+    "datasets",
+    "fit",
+    "load",
+    "pl",
+    "select",
+    "simulate",
+]
 
 __version__ = "0.1.0"
 
@@ -28,7 +40,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Load a public name on first use, so that `omixvae --help` needs no torch."""
-    if name in ("data", "pl"):
+    if name in ("data", "datasets", "pl"):
         return importlib.import_module(f"omixvae.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'omixvae' has no attribute {name!r}")
