@@ -12,6 +12,7 @@ from matplotlib.colors import is_color_like, to_hex
 from omixvae.data.columns import column_names, find_column
 from omixvae.errors import InputError, nearest
 from omixvae.pl.found import Found
+from omixvae.pl.sets import set_name
 
 __all__ = ["CONTINUOUS", "DIVERGING", "MISSING", "PALETTE", "Categories", "Numbers", "categories", "colour_by", "palette"]
 
@@ -184,7 +185,7 @@ def _of_column(mdata: mudata.MuData, name: str, column: "pd.Series[object]") -> 
 
 def _presence(found: Found) -> Categories:
     present = found.presence()
-    sets = present.apply(lambda row: "+".join(present.columns[row]) or "nothing", axis=1)
+    sets = pd.Series([set_name(row, list(present)) for row in present.to_numpy()])
     return categories(found.mdata, "presence", pd.Series(pd.Categorical(sets, sets.value_counts().index)))
 
 

@@ -84,7 +84,7 @@ def history(
         panel.set(xlabel="epoch", ylabel="nats per observation")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(frameon=False, fontsize="small")
+        panel.legend(fontsize="small", edgecolor="none", framealpha=0.8)
     finish(show=show)
     return axes
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["latent"]
 
 LONGEST_NAME = 32
-"""Characters of a label in a legend."""
+"""Characters of a label in a legend; of longer ones the middle is left out, since it is the ends that differ."""
 
 ROWS_OF_LEGEND = 16
 
@@ -95,7 +95,7 @@ def latent(
     """
     found = Found(mdata, key)
     _ = found.record  # says it when there are no results
-    default = "cluster" if found.cluster_column else "presence"
+    default = found.cluster_column or "presence"
     asked = [default] if color is None else [color] if isinstance(color, str) else list(color)
     coloured = [colour_by(found, name) for name in asked]
     points, name = embedding(found, basis)
@@ -131,7 +131,8 @@ def _draw(ax: "Axes", points: np.ndarray, values: Categories | Numbers, area: fl
     if len(order):
         beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
         extend = beyond[bool(shown.min() < low), bool(shown.max() > high)]
-        ax.figure.colorbar(drawn, ax=ax, label=values.unit, extend=extend, shrink=0.8, aspect=24)
+        scale = ax.inset_axes((1.03, 0.1, 0.035, 0.8))  # beside the panel, however wide the legends of others are
+        ax.figure.colorbar(drawn, cax=scale, label=values.unit, extend=extend)
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
@@ -166,7 +167,7 @@ def _name(ax: "Axes", points: np.ndarray, values: Categories, legend: LEGENDS, *
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[1 - LONGEST_NAME // 2 :]}"
 
 
 def _fits(points: np.ndarray, centres: np.ndarray, names: Sequence[str]) -> bool:
