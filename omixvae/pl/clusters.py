@@ -114,15 +114,14 @@ def _draw_labels(found: Found, groupby: str, ax: "Axes | Sequence[Axes] | np.nda
     counts = _in_order(pd.crosstab(label, cluster))
     n_labels, n_clusters = counts.shape
     width = 0.09 * max(len(str(name)) for name in counts.index)
-    ax = panel(ax, (2.2 + width + max(0.52 * n_clusters, 2), 1.4 + max(0.3 * n_labels, 1.2)))
+    ax = panel(ax, (2.2 + width + max(0.55 * n_clusters, 2), 1.4 + max(0.3 * n_labels, 1.2)))
     share = counts / counts.sum()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if counts.size <= 600:
         for (row, column), n in np.ndenumerate(counts.to_numpy()):
             if n:
                 dark = share.iat[row, column] > 0.6
-                text = f"{n:,}"
-                ax.text(column, row, text, ha="center", va="center", fontsize="x-small", color="w" if dark else "k")
+                ax.text(column, row, f"{n:,}", ha="center", va="center", fontsize="small", color="w" if dark else "k")
     ax.set_xticks(range(n_clusters), counts.columns)
     ax.set_yticks(range(n_labels), counts.index)
     ax.tick_params(length=0)

@@ -60,8 +60,11 @@ def information(
     >>> len(axes[1].patches)
     3
     """
-    table = Found(mdata, key).information
-    modalities = [c.removeprefix("adds_") for c in table if c.startswith("adds_")]
+    found = Found(mdata, key)
+    table = found.information
+    trained = [c.removeprefix("adds_") for c in table if c.startswith("adds_")]
+    # A file gives the columns back in alphabetical order; labels that were trained on are no modality of the MuData.
+    modalities = [*found.modalities, *sorted(set(trained) - set(found.modalities))]
     members = np.array([[name in given.split("+") for name in modalities] for given in table.index])
     table, members = _in_order(table, members)
     size = (5.2 + 0.55 * len(modalities), 1.4 + 0.3 * len(table))
@@ -73,9 +76,9 @@ def information(
     bars.set_ylim(dots.get_ylim())
     bars.set_yticks([])
     bars.margins(x=0.3)
-    bars.set_xlabel("told about the shared latents (nats)", fontsize="small")
+    bars.set_xlabel("information about the shared latents (nats)", fontsize="small")
     bars.spines[["top", "right"]].set_visible(False)
-    dots.set_xlabel("● measured   ■ would add (nats)", fontsize="small")
+    dots.set_xlabel("dot: measured\nnumber: would add (nats)", fontsize="small")
     finish(show=show)
     return axes
 

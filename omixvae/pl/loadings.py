@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["loadings"]
 
-MOST_DIMENSIONS = 8
-"""Shown when none are asked for: those with the largest weights."""
+MOST_SHARED, MOST_PRIVATE = 6, 2
+"""Dimensions shown when none are asked for: those with the largest weights."""
 
 LONGEST_NAME = 18
 
@@ -42,8 +42,8 @@ def loadings(
     mod
         The modality.
     dims
-        Dimensions such as ``"shared 0"`` or ``"private 1"``; a number is that of a shared one. When not given the eight
-        whose weights in this modality are largest, shared ones first.
+        Dimensions such as ``"shared 0"`` or ``"private 1"``; a number is that of a shared one. When not given the six
+        shared and the two private ones whose weights in this modality are largest.
     n_features
         Features of each dimension, those with the largest weights, whatever their sign.
     key
@@ -102,7 +102,9 @@ def loadings(
 
 def _largest(weights: pd.DataFrame) -> list[str]:
     size = np.square(weights).sum().sort_values(ascending=False, kind="stable")
-    return [name for name in weights if name in size.index[:MOST_DIMENSIONS]]
+    shared = size.index.str.startswith("shared")
+    chosen = {*size.index[shared][:MOST_SHARED], *size.index[~shared][:MOST_PRIVATE]}
+    return [name for name in weights if name in chosen]
 
 
 def _asked(weights: pd.DataFrame, dims: Sequence[int | str]) -> list[str]:

@@ -70,6 +70,7 @@ def draw_sets(ax: "Axes", members: np.ndarray, modalities: Sequence[str], *, sho
     long = max(map(len, modalities)) > 4
     ax.set_xticks(range(len(modalities)), modalities, rotation=45 if long else 0, ha="left" if long else "center")
     ax.xaxis.tick_top()
+    ax.set_yticks([])
     ax.tick_params(length=0)
     ax.set_xlim(-0.6, len(modalities) - 0.4)
     ax.set_ylim(len(members) - 0.4, -0.6)
