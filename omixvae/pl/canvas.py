@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     AxesLike = Axes | Sequence[Axes] | np.ndarray
 
-__all__ = ["finish", "panel", "panels", "without_frame"]
+__all__ = ["finish", "panel", "panels"]
 
 
-def panel(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
+def panel(ax: "AxesLike | None", size: tuple[float, float]) -> "Axes":
     """Give the axes of a figure that has one panel.
 
     Parameters
@@ -70,7 +70,7 @@ def panels(
         given = np.asarray(ax, dtype=object).ravel()
         if len(given) != number:
             raise InputError(
-                f"The figure has {number} panels, and {len(given)} axes were given.",
+                f"The plot needs {number} axes, and {len(given)} were given.",
                 "the argument ax",
                 f"Give as many, such as plt.subplots(1, {number})[1], or none.",
             )
@@ -98,17 +98,3 @@ def finish(*, show: bool) -> None:
         from matplotlib import pyplot as plt  # only here, as above
 
         plt.show()
-
-
-def without_frame(ax: "Axes", *sides: str) -> None:
-    """Take away lines around a panel that say nothing.
-
-    Parameters
-    ----------
-    ax
-        The panel.
-    *sides
-        Which ones: ``"top"``, ``"right"``, ``"bottom"``, ``"left"``.
-    """
-    for side in sides:
-        ax.spines[side].set_visible(False)

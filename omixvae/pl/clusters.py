@@ -50,11 +50,11 @@ def clusters(
     Returns
     -------
     matplotlib.axes.Axes, or numpy.ndarray of them
-        Without `groupby` two axes: the number of observations of each cluster, and how unsure they are of it (the dot is
-        the median, the thick line holds half of them, the thin one nine of ten; the dotted line is where all clusters
-        are equally probable).
-        With `groupby` one: the part of each cluster (column) that has each label (row), with the numbers of observations,
-        and in the title how well the two agree (adjusted Rand index, normalised mutual information).
+        Without `groupby` two axes: the number of observations of each cluster, and how unsure they are of it (the dot
+        is the median, the thick line holds half of them, the thin one nine of ten; the dotted line is where all
+        clusters are equally probable). With `groupby` one: the part of each cluster (column) that has each label (row),
+        with the numbers of observations, and in the title how well the two agree (adjusted Rand index, normalised
+        mutual information).
 
     Raises
     ------

@@ -14,7 +14,17 @@ from omixvae.errors import InputError, nearest
 from omixvae.pl.found import Found
 from omixvae.pl.sets import set_name
 
-__all__ = ["CONTINUOUS", "DIVERGING", "MISSING", "PALETTE", "Categories", "Numbers", "categories", "colour_by", "palette"]
+__all__ = [
+    "CONTINUOUS",
+    "DIVERGING",
+    "MISSING",
+    "PALETTE",
+    "Categories",
+    "Numbers",
+    "categories",
+    "colour_by",
+    "palette",
+]
 
 CONTINUOUS = "viridis"
 DIVERGING = "PuOr_r"

@@ -33,10 +33,10 @@ class Found:
     @property
     def record(self) -> Mapping[str, Mapping[str, object]]:
         """What was asked for, what was done and how it went."""
-        record = self.mdata.uns.get(self.key)
-        if isinstance(record, Mapping) and "plan" in record:
-            return record
-        others = [k for k, v in self.mdata.uns.items() if isinstance(v, Mapping) and "plan" in v]
+        records = self._records
+        if self.key in records:
+            return records[self.key]
+        others = list(records)
         raise InputError(
             f"The MuData holds no results of omixvae under the key {self.key!r}.",
             f"mdata.uns[{self.key!r}]",
@@ -44,9 +44,13 @@ class Found:
         )
 
     @property
+    def _records(self) -> dict[str, Mapping[str, Mapping[str, object]]]:
+        return {k: v for k, v in self.mdata.uns.items() if isinstance(v, Mapping) and {"plan", "config"} <= set(v)}
+
+    @property
     def modalities(self) -> list[str]:
         """Names of the modalities that were trained on, of which the MuData holds data."""
-        trained = self.mdata.uns[self.key]["likelihoods"] if self.key in self.mdata.uns else self.mdata.mod
+        trained = self.record["likelihoods"] if self.key in self._records else self.mdata.mod
         return [name for name in self.mdata.mod if name in trained]
 
     @property
@@ -211,9 +215,9 @@ class Found:
         str or None
             Name of the layer; None for `X`, or for no coverage.
         """
-        if self.key not in self.mdata.uns:
+        if self.key not in self._records:
             return None
-        layers: dict[str, str] = json.loads(self.mdata.uns[self.key]["config"].get(option, "{}"))
+        layers: dict[str, str] = json.loads(str(self.record["config"].get(option, "{}")))
         return layers.get(mod)
 
     def presence(self) -> pd.DataFrame:

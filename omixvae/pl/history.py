@@ -46,7 +46,8 @@ def history(
     numpy.ndarray
         Two axes. The left one shows the bound of the observations trained on and of those held out, and the
         reconstruction, which lies above the bound by what the latents cost; the dot is the epoch whose weights were
-        kept, the dashed line where the mixture prior begins. The right one shows that cost: the rate and the cross rate.
+        kept, the dashed line where the mixture prior begins. The right one shows that cost: the rate and the cross
+        rate.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def history(
     ['nats per observation', 'nats per observation']
     """
     epochs, prior_epoch = _read(mdata_or_model, key)
-    left, right = axes = panels(ax, 2, (9.2, 3.6))
+    left, right = axes = panels(ax, 2, (9.2, 4.3))
     done = epochs.index.to_numpy() + 1
     left.plot(done, epochs["reconstruction"], color=BLUE, linestyle=":", label="reconstruction, trained on")
     left.plot(done, epochs["bound"], color=BLUE, label="bound, trained on")
@@ -84,7 +85,7 @@ def history(
         panel.set(xlabel="epoch", ylabel="nats per observation")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(fontsize="small", edgecolor="none", framealpha=0.8)
+        panel.legend(fontsize="small", frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     finish(show=show)
     return axes
 

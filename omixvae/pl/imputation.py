@@ -1,7 +1,7 @@
 """Draw how far imputed values can be trusted."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import mudata
 import numpy as np
@@ -72,10 +72,10 @@ def imputation(
     -------
     matplotlib.axes.Axes, or numpy.ndarray of them
         R² in observations that were held out, from the best feature to the worst; grey are those that are predicted no
-        better than by their mean, as far as can be told. Features that could not be judged are not drawn, and counted in
-        the title. With `model` two axes: in the second each dot is the part of the values within the limits, over all
-        features, and the bar what holds for the middle 80 % of the features. Above the line
-        limits are wider than they need be; limits of counts are whole numbers, and always somewhat so.
+        better than by their mean, as far as can be told. Features that could not be judged are not drawn, but counted
+        in the title. With `model` two axes: in the second each dot is the part of the values within the limits, over
+        all features, and the pale bar holds the middle 80 % of the features. Above the line limits are wider than they
+        need be; limits of counts are whole numbers, and always somewhat so.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def _draw_curve(ax: "Axes", shown: pd.DataFrame) -> None:
     across, up = np.array([-0.5, 0.5, 0.5, -0.5]), np.array([0, 0, 1, 1])
     corners = np.stack([ranks[:, None] + across, r2[:, None] * up], axis=-1)
     # One artist: thousands of bars take seconds. Smooth edges would let the ground shine through between neighbours.
-    ax.add_collection(PolyCollection(corners, facecolors=_colours(shown), antialiased=False, rasterized=True))
+    ax.add_collection(PolyCollection(list(corners), facecolors=_colours(shown), antialiased=False, rasterized=True))
     ax.plot(ranks, r2, color="0.3", linewidth=1)
     low, high = _ends(shown)
     ax.set_ylim(low, high)
@@ -152,11 +152,16 @@ def _draw_curve(ax: "Axes", shown: pd.DataFrame) -> None:
     ax.axhline(0, color="black", linewidth=0.8)
     top = (r2[int(NAMES_AT * len(r2))] - low) / (high - low)
     room = int((0.97 - top) / LINE)
-    line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 2, "shrinkB": 0}
     for i, rank in enumerate(ranks[shown["imputable"]][: min(NAMED, room)]):
-        place, name = (NAMES_AT, 0.97 - LINE * i), str(shown.index[rank - 1])
-        style = {"fontsize": "x-small", "va": "center", "arrowprops": line}
-        ax.annotate(name, (rank, r2[rank - 1]), place, textcoords="axes fraction", **style)
+        ax.annotate(
+            str(shown.index[rank - 1]),
+            (rank, r2[rank - 1]),
+            (NAMES_AT, 0.97 - LINE * i),
+            textcoords="axes fraction",
+            fontsize="x-small",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 2, "shrinkB": 0},
+        )
     ax.set_xlabel("features, from the best to the worst")
     ax.set_ylabel("R² in held-out observations")
     ax.spines[["top", "right"]].set_visible(False)
@@ -168,7 +173,7 @@ def _ends(shown: pd.DataFrame) -> tuple[float, float]:
     return max(LOWEST, min(0.0, r2.min() * 1.05)) if len(r2) else 0.0, max(1.0 if r2.empty else r2.max() * 1.05, 0.1)
 
 
-def _name_colours(ax: "Axes", shown: pd.DataFrame, where: str) -> None:
+def _name_colours(ax: "Axes", shown: pd.DataFrame, where: Literal["upper right", "lower right"]) -> None:
     if shown["imputable"].all():
         return
     handles = [Patch(color=BLUE, label="imputable"), Patch(color=GREY, label="no better than the mean")]

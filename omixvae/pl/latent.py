@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import mudata
 import numpy as np
-from matplotlib.colors import to_rgba_array
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
@@ -115,28 +116,29 @@ def latent(
 
 def _draw(ax: "Axes", points: np.ndarray, values: Categories | Numbers, area: float, legend: LEGENDS) -> None:
     known = values.codes >= 0 if isinstance(values, Categories) else ~np.isnan(values.values)
-    style = {"s": area, "linewidths": 0, "rasterized": True}
-    ax.scatter(*points[~known].T, c=MISSING, label="no value", **style)
+    _scatter(ax, points[~known], MISSING, area)
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))  # else the last label hides the others
     if isinstance(values, Categories):
-        colours = to_rgba_array(values.colours)[values.codes[order]]
-        ax.scatter(*points[order].T, c=colours, label=values.title, **style)
+        _scatter(ax, points[order], to_rgba_array(values.colours)[values.codes[order]], area)
         _name(ax, points, values, legend, unknown=not known.all())
         return
     shown = values.values[order]
     low, high = _limits(shown)
-    drawn = ax.scatter(
-        *points[order].T, c=shown, cmap=CONTINUOUS, vmin=low, vmax=high, label=values.title, **style
-    )
+    colours = ScalarMappable(Normalize(low, high), CONTINUOUS)
+    _scatter(ax, points[order], colours.to_rgba(shown), area)
     if len(order):
         beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
         extend = beyond[bool(shown.min() < low), bool(shown.max() > high)]
         scale = ax.inset_axes((1.03, 0.1, 0.035, 0.8))  # beside the panel, however wide the legends of others are
-        ax.figure.colorbar(drawn, cax=scale, label=values.unit, extend=extend)
+        ax.figure.colorbar(colours, cax=scale, label=values.unit, extend=extend)
+
+
+def _scatter(ax: "Axes", points: np.ndarray, colours: np.ndarray | str, area: float) -> None:
+    ax.scatter(points[:, 0], points[:, 1], s=area, c=colours, linewidths=0, rasterized=True)
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Ends of the scale: outliers must not take it all, yet what is above zero in one cell of a hundred must be seen."""
+    """Give the ends of the scale: outliers must not take it all, yet a gene of few cells must be seen in them."""
     if not len(values):
         return 0.0, 1.0
     low, high = np.percentile(values, [1, 99]) if len(values) >= 100 else (values.min(), values.max())
@@ -148,9 +150,9 @@ def _name(ax: "Axes", points: np.ndarray, values: Categories, legend: LEGENDS, *
         return
     centres = np.array([np.median(points[values.codes == i], axis=0) for i in range(len(values.names))])
     if legend == "on data" or (legend == "auto" and _fits(points, centres, values.names)):
-        for centre, name in zip(centres, values.names, strict=True):
-            outline = [withStroke(linewidth=2.5, foreground="white")]
-            ax.text(*centre, name, ha="center", va="center", weight="bold", size="small", path_effects=outline)
+        outline = [withStroke(linewidth=2.5, foreground="white")]
+        for (x, y), name in zip(centres, values.names, strict=True):
+            ax.text(x, y, name, ha="center", va="center", weight="bold", path_effects=outline)
         return
     pairs = [*zip(values.names, values.colours, strict=True), *([("no value", MISSING)] if unknown else [])]
     handles = [Line2D([], [], marker="o", linestyle="", color=colour, label=_short(name)) for name, colour in pairs]

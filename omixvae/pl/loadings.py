@@ -85,7 +85,9 @@ def loadings(
     image = ax.imshow(values, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         colour = "w" if abs(value) > 0.65 * most else "k"
-        ax.text(column, row, _short(names[row, column]), ha="center", va="center", fontsize="x-small", color=colour)
+        ax.text(
+            column, row, _short(str(names[row, column])), ha="center", va="center", fontsize="x-small", color=colour
+        )
     ax.set_xticks(range(weights.shape[1]), weights.columns, fontsize="small")
     ax.xaxis.tick_top()
     ax.set_yticks([])
