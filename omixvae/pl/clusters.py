@@ -67,8 +67,8 @@ def clusters(
     >>> import omixvae
     >>> mdata = omixvae.simulate(n_obs=60)
     >>> model = omixvae.fit(mdata, n_clusters=2, max_epochs=2, progress=False)
-    >>> [label.get_text() for label in clusters(mdata, ax=Figure().subplots(1, 2))[0].get_yticklabels()]
-    ['0', '1']
+    >>> [label.get_text() for label in clusters(mdata, "batch", ax=Figure().subplots()).get_yticklabels()]
+    ['batch 0', 'batch 1']
     """
     found = Found(mdata, key)
     _ = found.clusters  # says it when there are none

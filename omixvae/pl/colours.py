@@ -215,7 +215,13 @@ def _feature(found: Found, color: str) -> Numbers:
 def _find_feature(found: Found, color: str) -> tuple[str, str]:
     mods = found.mdata.mod
     prefix, _, rest = color.partition(":")
-    if prefix in mods and rest in mods[prefix].var_names:
+    if prefix in mods and rest:
+        if rest not in mods[prefix].var_names:
+            raise InputError(
+                f"Modality {prefix!r} has no feature {rest!r}.",
+                "the argument color",
+                nearest(rest, mods[prefix].var_names),
+            )
         return prefix, rest
     homes = [name for name, adata in mods.items() if color in adata.var_names]
     if len(homes) > 1:
@@ -224,11 +230,12 @@ def _find_feature(found: Found, color: str) -> tuple[str, str]:
             f"{color!r} is a feature of several modalities.", "the argument color", nearest(choices[0], choices)
         )
     if not homes:
-        features = [f for adata in mods.values() for f in adata.var_names]
+        features = (feature for adata in mods.values() for feature in adata.var_names)
         special = ["presence", *(["cluster", "cluster_entropy"] if found.cluster_column else [])]
+        known = dict.fromkeys([*column_names(found.mdata), *special, *features])
         raise InputError(
             f"There is neither a column nor a feature {color!r}.",
             "the argument color",
-            nearest(color, [*column_names(found.mdata), *special, *features]),
+            nearest(color, known),
         )
     return homes[0], color

@@ -232,7 +232,7 @@ class Found:
         present = {}
         for mod in self.modalities:
             row = self.mdata.mod[mod].obs_names.get_indexer(self.mdata.obs_names)
-            present[mod] = (row >= 0) & self._holds_values(mod)[row]
+            present[mod] = np.append(self._holds_values(mod), False)[row]  # the last is of those that are not there
         return pd.DataFrame(present, self.mdata.obs_names)
 
     def _holds_values(self, mod: str) -> np.ndarray:

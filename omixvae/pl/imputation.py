@@ -88,9 +88,9 @@ def imputation(
     >>> import omixvae
     >>> mdata = omixvae.simulate(n_obs=150)
     >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
-    >>> ax = imputation(mdata, "protein", features=["protein 1", "protein 2"], ax=Figure().subplots())
+    >>> ax = imputation(mdata, "protein", features=["protein01", "protein02"], ax=Figure().subplots())
     >>> sorted(label.get_text() for label in ax.get_yticklabels())
-    ['protein 1', 'protein 2']
+    ['protein01', 'protein02']
     """
     skill = Found(mdata, key).skill(mod)
     judged = skill[skill["r2"].notna()].sort_values("r2", ascending=False, kind="stable")

@@ -90,9 +90,9 @@ def latent(
     >>> import omixvae
     >>> mdata = omixvae.simulate(n_obs=60)
     >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
-    >>> axes = latent(mdata, ["presence", "protein:protein 1"], basis="pca", ax=Figure().subplots(1, 2))
+    >>> axes = latent(mdata, ["presence", "protein:protein01"], basis="pca", ax=Figure().subplots(1, 2))
     >>> [ax.get_title() for ax in axes]
-    ['presence', 'protein:protein 1']
+    ['presence', 'protein:protein01']
     """
     found = Found(mdata, key)
     _ = found.record  # says it when there are no results

@@ -60,14 +60,13 @@ def test_the_first_epochs_do_not_press_the_others_flat(mdata):
     n = 50
     curve = -100.0 - 10 * np.exp(-np.arange(n) / 10)
     curve[:2] = -1e6
-    mdata.uns["omixvae"]["history"] = {"epoch": np.arange(n)} | {
-        name: curve for name in ("bound", "held_out_bound", "reconstruction", "rate", "cross_rate")
-    }
+    names = ("bound", "held_out_bound", "reconstruction", "rate", "cross_rate")
+    mdata.uns["omixvae"]["history"] = {"epoch": np.arange(n)} | dict.fromkeys(names, curve)
     for ax in pl.history(mdata, ax=Figure().subplots(1, 2)):
         low, high = ax.get_ylim()
         assert -112 < low < curve[5] < curve[-1] < high < -99
 
 
 def test_without_results_the_way_to_them_is_told(mdata):
-    with pytest.raises(InputError, match="under the key 'second'.*'omixvae'"):
+    with pytest.raises(InputError, match=r"under the key 'second'.*'omixvae'"):
         pl.history(mdata, key="second", ax=Figure().subplots(1, 2))

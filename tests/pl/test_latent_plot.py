@@ -197,11 +197,11 @@ def test_umap_of_an_earlier_training_is_forgotten(fitted, mdata):
 
 def test_what_is_not_there_is_named_with_what_was_meant(mdata):
     ax = Figure().subplots()
-    with pytest.raises(InputError, match="neither a column nor a feature 'bacth'.*Did you mean 'batch'"):
+    with pytest.raises(InputError, match=r"neither a column nor a feature 'bacth'.*Did you mean 'batch'"):
         pl.latent(mdata, "bacth", basis="pca", ax=ax)
     with pytest.raises(InputError, match=r"no coordinates 'umpa'.*Did you mean 'umap'"):
         pl.latent(mdata, "batch", basis="umpa", ax=ax)
-    with pytest.raises(InputError, match="under the key 'omixave'.*Did you mean 'omixvae'"):
+    with pytest.raises(InputError, match=r"under the key 'omixave'.*Did you mean 'omixvae'"):
         pl.latent(mdata, key="omixave", ax=ax)
     del mdata.uns["omixvae"]
     with pytest.raises(InputError, match=r"Run omixvae.fit\(mdata\) first"):
