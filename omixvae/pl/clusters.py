@@ -128,7 +128,7 @@ def _draw_labels(found: Found, groupby: str, ax: "Axes | Sequence[Axes] | np.nda
     ax.set_xlabel("cluster")
     ax.set_ylabel(groupby)
     ax.figure.colorbar(image, ax=ax, label="part of the cluster")
-    agreement = adjusted_rand_score(label, cluster), normalized_mutual_info_score(label, cluster)
+    agreement = [round(score(label, cluster), 2) + 0.0 for score in (adjusted_rand_score, normalized_mutual_info_score)]
     without = f"\n{np.sum(~known):,} of {len(known):,} have no label" if not known.all() else ""
     ax.set_title("ARI {:.2f}, NMI {:.2f}".format(*agreement) + without, fontsize="medium")
     return ax

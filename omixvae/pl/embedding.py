@@ -15,6 +15,9 @@ __all__ = ["embedding"]
 FEWEST_FOR_UMAP = 15
 """Observations below which UMAP has no neighbourhoods to show, and its start fails."""
 
+MOST_FOR_EXACT_NEIGHBOURS = 50_000
+"""Up to here exact neighbours are found sooner than approximate ones, whose search takes half a minute to compile."""
+
 
 def embedding(found: Found, basis: str) -> tuple[np.ndarray, str]:
     """Give two coordinates for each observation.
@@ -76,8 +79,9 @@ def _umap(latent: np.ndarray) -> np.ndarray:
     import scanpy  # only here: it takes seconds to load
 
     light = anndata.AnnData(latent)
+    search = "sklearn" if len(latent) <= MOST_FOR_EXACT_NEIGHBOURS else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # notes of umap and scanpy on their own options and each other's versions
-        scanpy.pp.neighbors(light, n_neighbors=min(15, len(latent) - 1), use_rep="X", random_state=0)
+        scanpy.pp.neighbors(light, min(15, len(latent) - 1), use_rep="X", transformer=search, random_state=0)
         scanpy.tl.umap(light, random_state=0)
     return np.asarray(light.obsm["X_umap"], np.float32)

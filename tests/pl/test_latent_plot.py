@@ -1,5 +1,6 @@
 """The map of the latents shows each observation once, in the right colour."""
 
+import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -174,13 +175,17 @@ def test_a_handful_of_observations_is_drawn(mdata):
 
 
 @pytest.mark.slow
-def test_umap_is_kept_until_the_latents_change(mdata):
+def test_umap_is_kept_until_the_latents_change(mdata, tmp_path):
     ax = pl.latent(mdata, "batch", ax=Figure().subplots())
     assert ax.get_xlabel() == "UMAP 1"
     kept = mdata.obsm["X_omixvae_umap"].copy()
     mdata.obsm["X_omixvae_umap"] += 7  # as another would have made it
     pl.latent(mdata, "label", ax=Figure().subplots())
     np.testing.assert_array_equal(mdata.obsm["X_omixvae_umap"], kept + 7)
+    mdata.write(tmp_path / "again.h5mu")
+    again = mudata.read_h5mu(tmp_path / "again.h5mu")
+    pl.latent(again, "batch", ax=Figure().subplots())
+    np.testing.assert_array_equal(again.obsm["X_omixvae_umap"], kept + 7)
     part = mdata[:100]
     pl.latent(part, "label", ax=Figure().subplots())
     assert part.is_view
