@@ -6,6 +6,7 @@ import os
 import mudata
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -50,7 +51,7 @@ def overlaps(figure):
         (lambda m, ax: pl.clusters(m, ax=ax), 2),
         (lambda m, ax: pl.clusters(m, "COC", ax=ax), 1),
         (lambda m, ax: pl.imputation(m, "rna", ax=ax), 1),
-        (lambda m, ax: pl.loadings(m, "mirna", ax=ax), 1),
+        (lambda m, ax: pl.loadings(m, "mirna", dims=[0, 1, 2, 3], ax=ax), 1),
     ],
 )
 def test_every_plot_is_drawn_without_a_warning_or_labels_on_one_another(cohort, draw, number):
@@ -64,3 +65,13 @@ def test_every_plot_is_drawn_without_a_warning_or_labels_on_one_another(cohort, 
 def test_modalities_stand_in_the_order_of_the_data(cohort):
     sets, _ = pl.information(cohort, ax=Figure().subplots(1, 2))
     assert [label.get_text() for label in sets.get_xticklabels()] == list(cohort.mod)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mod", ["mirna", "protein", "mutation"])
+def test_names_of_features_fit_into_their_columns(cohort, mod):
+    ax = pl.loadings(cohort, mod)
+    assert overlaps(ax.figure) == []
+    column = ax.get_window_extent().width / len(ax.get_xticks())
+    assert max(text.get_window_extent().width for text in ax.texts) < column
+    plt.close(ax.figure)
