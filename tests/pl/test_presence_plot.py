@@ -49,3 +49,11 @@ def test_results_are_not_needed(pattern, mdata):
     if pattern == "without":
         del mdata.uns["omixvae"]
     assert [n for _, n in shown(pl.presence(mdata, ax=Figure().subplots(1, 2)))] == [112, 38]
+
+
+def test_a_row_that_nothing_covers_counts_as_absent(mdata):
+    reads = np.ones(mdata["protein"].shape)
+    reads[:10] = 0
+    mdata["protein"].layers["reads"] = reads
+    mdata.uns["omixvae"]["config"]["coverage_layers"] = '{"protein": "reads"}'
+    assert [n for _, n in shown(pl.presence(mdata, ax=Figure().subplots(1, 2)))] == [102, 48]
