@@ -40,7 +40,7 @@ MOST_COLUMNS = 2000
 from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
 modality's var_names."""
 
-RESULTS = {"obsm": ("X_{}", "X_{}_sd", "{}_cluster_probs"), "obs": ("{}_cluster", "{}_cluster_entropy")}
+RESULTS = {"obsm": ("X_{}", "X_{}_sd", "X_{}_umap", "{}_cluster_probs"), "obs": ("{}_cluster", "{}_cluster_entropy")}
 RESULTS_OF_MODALITY = {
     "obsm": ("X_{}_private",),
     "varm": ("{}_loadings",),

@@ -1,4 +1,4 @@
-"""Plots: Matplotlib axes in and out."""
+"""Draw how much of each modality the latents explain."""
 
 from typing import TYPE_CHECKING
 

@@ -1,0 +1,21 @@
+"""Plots: Matplotlib axes in and out."""
+
+from omixvae.pl.clusters import clusters
+from omixvae.pl.history import history
+from omixvae.pl.imputation import imputation
+from omixvae.pl.information import information
+from omixvae.pl.latent import latent
+from omixvae.pl.loadings import loadings
+from omixvae.pl.presence import presence
+from omixvae.pl.variance import variance_explained
+
+__all__ = [
+    "clusters",
+    "history",
+    "imputation",
+    "information",
+    "latent",
+    "loadings",
+    "presence",
+    "variance_explained",
+]

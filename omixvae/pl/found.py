@@ -1,0 +1,289 @@
+"""Read what `omixvae.fit` has written into a MuData; the keys are those of `omixvae.results`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mudata
+import numpy as np
+import pandas as pd
+
+from omixvae.data.matrices import as_matrix, split_missing
+from omixvae.data.stored import lies_on_disk
+from omixvae.errors import InputError, nearest
+
+__all__ = ["Found"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Results in a MuData.
+
+    Parameters
+    ----------
+    mdata
+        After `omixvae.fit`.
+    key
+        The option `key_added`.
+    """
+
+    mdata: mudata.MuData
+    key: str
+
+    @property
+    def record(self) -> Mapping[str, Mapping[str, object]]:
+        """What was asked for, what was done and how it went."""
+        records = self._records
+        if self.key in records:
+            return records[self.key]
+        others = list(records)
+        raise InputError(
+            f"The MuData holds no results of omixvae under the key {self.key!r}.",
+            f"mdata.uns[{self.key!r}]",
+            f"Give the argument key. {nearest(self.key, others)}" if others else "Run omixvae.fit(mdata) first.",
+        )
+
+    @property
+    def _records(self) -> dict[str, Mapping[str, Mapping[str, object]]]:
+        return {k: v for k, v in self.mdata.uns.items() if isinstance(v, Mapping) and {"plan", "config"} <= set(v)}
+
+    @property
+    def modalities(self) -> list[str]:
+        """Names of the modalities that were trained on, of which the MuData holds data."""
+        trained = self.record["likelihoods"] if self.key in self._records else self.mdata.mod
+        return [name for name in self.mdata.mod if name in trained]
+
+    @property
+    def latent(self) -> np.ndarray:
+        """Shared latent, shape (n, d)."""
+        if f"X_{self.key}" not in self.mdata.obsm:
+            _ = self.record  # says it when there are no results at all
+            raise InputError(
+                "The MuData holds no latents.", f"mdata.obsm['X_{self.key}']", "Run model.annotate(mdata) again."
+            )
+        return np.asarray(self.mdata.obsm[f"X_{self.key}"])
+
+    @property
+    def embedding_key(self) -> str:
+        """Name in obsm of the picture of the latents in two dimensions."""
+        return f"X_{self.key}_umap"
+
+    @property
+    def cluster_column(self) -> str | None:
+        """Name in obs of the clusters, if there are any."""
+        return f"{self.key}_cluster" if f"{self.key}_cluster" in self.mdata.obs else None
+
+    @property
+    def entropy_column(self) -> str:
+        """Name in obs of how unsure the clusters are."""
+        return f"{self.key}_cluster_entropy"
+
+    @property
+    def clusters(self) -> "pd.Series[str]":
+        """Most probable cluster of each observation, categorical."""
+        column = self.cluster_column
+        if column is None:
+            prior = self.record["plan"]["prior"]
+            raise InputError(
+                f"There are no clusters: the prior {prior} has none.",
+                f"mdata.obs['{self.key}_cluster']",
+                "Run omixvae.fit(mdata, prior='gaussian_mixture').",
+            )
+        return self.mdata.obs[column].astype("category")
+
+    @property
+    def cluster_probabilities(self) -> np.ndarray:
+        """Shape (n, k)."""
+        return np.asarray(self.mdata.obsm[f"{self.key}_cluster_probs"])
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch."""
+        return pd.DataFrame(dict(self.record["history"])).set_index("epoch")
+
+    @property
+    def information(self) -> pd.DataFrame:
+        """One row per set of modalities, in nats."""
+        return pd.DataFrame(dict(self.record["information"])).set_index("given")
+
+    def check_modality(self, mod: str) -> None:
+        """Refuse a modality that there is not.
+
+        Parameters
+        ----------
+        mod
+            Its name.
+
+        Raises
+        ------
+        InputError
+            If it is not among those that were trained on.
+        """
+        if mod not in self.modalities:
+            raise InputError(f"There is no modality {mod!r}.", "the argument mod", nearest(mod, self.modalities))
+
+    def skill(self, mod: str) -> pd.DataFrame:
+        """Say how well each feature is predicted from the other modalities.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Features by ``r2`` (NaN where it could not be judged) and ``imputable``.
+
+        Raises
+        ------
+        InputError
+            If that was not judged.
+        """
+        _ = self.record
+        self.check_modality(mod)
+        var = self.mdata.mod[mod].var
+        columns = {f"{self.key}_imputation_r2": "r2", f"{self.key}_imputable": "imputable"}
+        if not set(columns) <= set(var):
+            raise InputError(
+                f"Nothing is known of how well {mod!r} can be predicted: too few observations were held out.",
+                f"mdata[{mod!r}].var['{self.key}_imputation_r2']",
+                "It takes early_stopping=True and, among the held-out observations, five that have this modality "
+                "and another one.",
+            )
+        return var[list(columns)].rename(columns=columns).astype({"r2": float, "imputable": bool})
+
+    def loadings(self, mod: str) -> pd.DataFrame:
+        """Give the weight of each latent dimension on each feature.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Features by dimensions: ``shared 0`` …, then ``private 0`` …
+
+        Raises
+        ------
+        InputError
+            If the decoder is not linear.
+        """
+        n_shared = int(str(self.record["plan"]["n_latent"]))
+        self.check_modality(mod)
+        adata = self.mdata.mod[mod]
+        if f"{self.key}_loadings" not in adata.varm:
+            raise InputError(
+                f"Modality {mod!r} has no loadings: only a linear decoder has them, and this one was "
+                f"{self.record['plan']['decoder']!r}.",
+                f"mdata[{mod!r}].varm['{self.key}_loadings']",
+                "Train with decoder='linear'.",
+            )
+        weights = np.asarray(adata.varm[f"{self.key}_loadings"])
+        names = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(weights.shape[1])]
+        return pd.DataFrame(weights, adata.var_names, names)
+
+    def likelihood(self, mod: str) -> str | None:
+        """Say how the values of a modality were taken.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+
+        Returns
+        -------
+        str or None
+            Word for its likelihood; None if it was not trained on.
+        """
+        return self.record["likelihoods"].get(mod)  # type: ignore[return-value]
+
+    def layer(self, mod: str, option: str = "layers") -> str | None:
+        """Say where the values of a modality were read from.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+        option
+            ``"layers"`` or ``"coverage_layers"``.
+
+        Returns
+        -------
+        str or None
+            Name of the layer; None for `X`, or for no coverage.
+        """
+        if self.key not in self._records:
+            return None
+        layers: dict[str, str] = json.loads(str(self.record["config"].get(option, "{}")))
+        return layers.get(mod)
+
+    def presence(self) -> pd.DataFrame:
+        """Say which observation has which modality.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Of bool, observations by modalities. As in the training, a row without any value counts as absent (values
+            that lie on disk are not looked at).
+        """
+        present = {}
+        for mod in self.modalities:
+            row = self.mdata.mod[mod].obs_names.get_indexer(self.mdata.obs_names)
+            present[mod] = np.append(self._holds_values(mod), False)[row]  # the last is of those that are not there
+        return pd.DataFrame(present, self.mdata.obs_names)
+
+    def _holds_values(self, mod: str) -> np.ndarray:
+        adata, layer, coverage = self.mdata.mod[mod], self.layer(mod), self.layer(mod, "coverage_layers")
+        x = adata.layers[layer] if layer in adata.layers else adata.X
+        if x is None or lies_on_disk(x):
+            return np.ones(adata.n_obs, bool)
+        if coverage in adata.layers:
+            return np.asarray(adata.layers[coverage].sum(axis=1)).ravel() > 0
+        missing = split_missing(as_matrix(x, mod))[1]
+        if missing is None:
+            return np.ones(adata.n_obs, bool)
+        return np.asarray(missing.sum(axis=1)).ravel() < adata.n_vars
+
+    def measured(self, mod: str, feature: str) -> "pd.Series[float]":
+        """Give the measured values of a feature.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+        feature
+            One of its var_names.
+
+        Returns
+        -------
+        pandas.Series
+            One per observation of the MuData, NaN where nothing was measured.
+        """
+        adata, layer = self.mdata.mod[mod], self.layer(mod)
+        values = adata[:, feature].to_df(layer if layer in adata.layers else None).iloc[:, 0]
+        return values.reindex(self.mdata.obs_names).astype(float)
+
+    def imputed(self, mod: str, feature: str) -> "pd.Series[float] | None":
+        """Give the values of a feature, predicted where it was not measured.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+        feature
+            One of its var_names.
+
+        Returns
+        -------
+        pandas.Series or None
+            One per observation of the MuData; None if the modality was not imputed.
+        """
+        table = self.mdata.obsm.get(f"{self.key}_imputed_{mod}")
+        if table is None:
+            return None
+        position = self.mdata.mod[mod].var_names.get_loc(feature)
+        column = table[feature] if isinstance(table, pd.DataFrame) else table[:, position]
+        return pd.Series(np.asarray(column, float), self.mdata.obs_names)
