@@ -104,7 +104,7 @@ def test_a_checkpoint_is_no_model_and_a_part_of_one_is_refused(tmp_path):
     tensors = folder / "training.safetensors"
     whole = tensors.read_bytes()
     tensors.write_bytes(whole[:-100])
-    with pytest.raises(omixvae.InputError, match="cannot be read.* Where: checkpoint .* copy it again"):
+    with pytest.raises(omixvae.InputError, match=r"cannot be read.* Where: checkpoint .* copy it again"):
         Checkpoint(folder, setting).read()
     tensors.unlink()
     with pytest.raises(omixvae.InputError, match="cannot be read"):
