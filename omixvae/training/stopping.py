@@ -121,7 +121,7 @@ def _stop_signals(say: Callable[[str], None], *, at_once_again: bool) -> Iterato
             raise KeyboardInterrupt(number)
         if not heard:
             heard.append(number)
-            say("Stopping after this step" + ("; once more ends at once, without a checkpoint." * at_once_again))
+            say(f"Stopping after this step{'; once more ends at once, without a checkpoint' * at_once_again}.")
 
     # Python lets no other thread hear signals, and a shell's background jobs are not to hear Ctrl-C.
     if threading.current_thread() is threading.main_thread():

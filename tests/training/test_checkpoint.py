@@ -20,6 +20,7 @@ from omixvae.training.course import StoppedTraining
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import TrainingProgress
+from omixvae.training.stopping import _stop_signals
 from omixvae.vae import new_network
 
 CPU = torch.device("cpu")
@@ -32,6 +33,14 @@ CASES = {
     "no prior in the bound": {"prior": "gaussian_mixture", "objective": "mixture", "batch_size": 3, "max_epochs": 3},
     "vamp": {"prior": "vamp", "aggregation": "self_attention", "held_out": 0.0, "max_epochs": 3},
 }
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Let this process be interrupted, also where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def case(name):
@@ -242,3 +251,40 @@ def test_fit_in_a_thread_hears_no_signals_and_trains(tmp_path):
     thread.join()
     assert len(done[0].history) == 6
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_signal_is_noted_and_the_second_ends_at_once():
+    said = []
+    with pytest.raises(KeyboardInterrupt) as stop, _stop_signals(said.append, at_once_again=True) as asked:
+        assert asked() == 0
+        signal.raise_signal(signal.SIGTERM)
+        assert asked() == signal.SIGTERM
+        signal.raise_signal(signal.SIGINT)
+    assert stop.value.args == (signal.SIGINT,)
+    assert said == ["Stopping after this step; once more ends at once, without a checkpoint."]
+
+
+def test_further_signals_of_a_launcher_are_not_heeded():
+    said = []
+    with pytest.raises(StoppedTraining), _stop_signals(said.append, at_once_again=False) as asked:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert asked() == signal.SIGINT
+        raise StoppedTraining(None)
+    assert said == ["Stopping after this step."]
+
+
+def test_a_signal_that_comes_when_the_training_is_over_is_not_lost():
+    with pytest.raises(KeyboardInterrupt), _stop_signals(print, at_once_again=True):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _stop_signals(print, at_once_again=True) as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked() == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
