@@ -254,23 +254,36 @@ def test_fit_in_a_thread_hears_no_signals_and_trains(tmp_path):
 
 
 def test_the_first_signal_is_noted_and_the_second_ends_at_once():
-    said = []
-    with pytest.raises(KeyboardInterrupt) as stop, _stop_signals(said.append, at_once_again=True) as asked:
-        assert asked() == 0
-        signal.raise_signal(signal.SIGTERM)
-        assert asked() == signal.SIGTERM
-        signal.raise_signal(signal.SIGINT)
+    said, answers = [], []
+
+    def heard_twice():
+        with _stop_signals(said.append, at_once_again=True) as asked:
+            answers.append(asked())
+            signal.raise_signal(signal.SIGTERM)
+            answers.append(asked())
+            signal.raise_signal(signal.SIGINT)
+            answers.append(asked())
+
+    with pytest.raises(KeyboardInterrupt) as stop:
+        heard_twice()
     assert stop.value.args == (signal.SIGINT,)
+    assert answers == [0, signal.SIGTERM]
     assert said == ["Stopping after this step; once more ends at once, without a checkpoint."]
 
 
 def test_further_signals_of_a_launcher_are_not_heeded():
-    said = []
-    with pytest.raises(StoppedTraining), _stop_signals(said.append, at_once_again=False) as asked:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGTERM)
-        assert asked() == signal.SIGINT
-        raise StoppedTraining(None)
+    said, answers = [], []
+
+    def heard_twice():
+        with _stop_signals(said.append, at_once_again=False) as asked:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            answers.append(asked())
+            raise StoppedTraining(None)
+
+    with pytest.raises(StoppedTraining):
+        heard_twice()
+    assert answers == [signal.SIGINT]
     assert said == ["Stopping after this step."]
 
 
