@@ -346,6 +346,35 @@ class Config:
         ...     Config.from_file(file.name).model.n_latent
         5
         """
+        return cls.from_options(**cls.read_options(path) | options)
+
+    @classmethod
+    def read_options(cls, path: str | Path) -> dict[str, object]:
+        """Read the options that a YAML or JSON file gives, and no others.
+
+        Parameters
+        ----------
+        path
+            A file with one ``name: value`` per option.
+
+        Returns
+        -------
+        dict
+            Option name to value, for `from_options`, which checks them.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read as options.
+
+        Examples
+        --------
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile("w+", suffix=".yaml") as file:
+        ...     _ = file.write("learning_rate: 1e-4"), file.flush()
+        ...     Config.read_options(file.name)
+        {'learning_rate': 0.0001}
+        """
         import yaml  # only here, so that the other commands start without it
 
         if not Path(path).is_file():
@@ -366,11 +395,11 @@ class Config:
                 f"file {path}",
                 "Give a YAML file with one 'name: value' a line.",
             )
-        given = {str(k): v for k, v in read.items()} | options
+        given = {str(k): v for k, v in read.items()}
         for _, f in cls.fields():
             if f.name in given:
                 given[f.name] = _numbers(f.metadata["allowed"], given[f.name])
-        return cls.from_options(**given)
+        return given
 
     def to_json(self) -> str:
         """Write the options as JSON, for `from_file`.

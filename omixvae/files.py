@@ -3,16 +3,19 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from omixvae.errors import InputError
 
-__all__ = ["MODEL_FILES", "check_folder", "check_target", "whole_file", "whole_folder"]
+__all__ = ["CHECKPOINT_FILES", "MODEL_FILES", "check_folder", "check_target", "whole_file", "whole_folder"]
 
 MODEL_FILES = ("config.json", "plan.json", "schema.json", "history.json", "weights.safetensors")
 """What a saved model consists of."""
+
+CHECKPOINT_FILES = ("config.json", "plan.json", "schema.json", "training.json", "training.safetensors")
+"""What a checkpoint of a training consists of. It is no whole model: its weights are not yet to be used."""
 
 
 def check_target(path: Path) -> None:
@@ -41,13 +44,17 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_folder(path: Path) -> None:
-    """Find out before the work whether a model can be saved in a folder.
+def check_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "saved model") -> None:
+    """Find out before the work whether a model, or something else, can be saved in a folder.
 
     Parameters
     ----------
     path
-        The folder. One that is there may be replaced only if it holds nothing but an earlier model.
+        The folder. One that is there may be replaced only if it holds nothing but earlier ones of these files.
+    files
+        What it is to consist of.
+    what
+        What that is called.
 
     Raises
     ------
@@ -56,11 +63,11 @@ def check_folder(path: Path) -> None:
     """
     check_target(path)
     if path.exists():
-        others = sorted(f.name for f in path.iterdir() if f.name not in MODEL_FILES) if path.is_dir() else []
+        others = sorted(f.name for f in path.iterdir() if f.name not in files) if path.is_dir() else []
         if others or not path.is_dir():
             raise InputError(
                 f"{path} is there already and {f'holds {others[0]!r}' if others else 'is a file'}, "
-                "which is no part of a saved model.",
+                f"which is no part of a {what}.",
                 f"output {path}",
                 "Choose another name, or remove it first.",
             )
@@ -95,13 +102,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "saved model") -> Iterator[Path]:
     """Give a temporary folder beside the target, and move it there when all went well.
 
     Parameters
     ----------
     path
-        The target folder. One that is there is replaced only if it holds nothing but an earlier model.
+        The target folder. One that is there is replaced only if it holds nothing but earlier ones of these files.
+    files, what
+        As for `check_folder`.
 
     Yields
     ------
@@ -113,7 +122,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     InputError
         If the target is something else than an earlier result.
     """
-    check_folder(path)
+    check_folder(path, files, what)
     path = path.resolve()
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:

@@ -20,10 +20,13 @@ from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.processes import Processes, join_processes
 from omixvae.storage import Fitted, read_model, save_model
+from omixvae.training.checkpoint import Checkpoint, Setting
+from omixvae.training.course import Standing
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import TrainingProgress
 from omixvae.training.schedule import History
+from omixvae.training.stopping import train_resumably
 from omixvae.vae import MultimodalVAE, new_network
 
 __all__ = ["OmixVAE", "fit", "load"]
@@ -87,13 +90,16 @@ class OmixVAE:
         self.config = Config.from_options(likelihoods=words, **options)
         self.own = OwnModules(encoders or {}, decoders or {}, classes)
 
-    def fit(self, mdata: mudata.MuData) -> "OmixVAE":
+    def fit(self, mdata: mudata.MuData, checkpoint: str | Path | None = None) -> "OmixVAE":
         """Train on a MuData, which is not changed.
 
         Parameters
         ----------
         mdata
             Observations may lack any modality; values may be NaN.
+        checkpoint
+            A folder. When Ctrl-C or SIGTERM stops the training, it is left there, and the same call with the same data
+            goes on from there and ends as if it had never been stopped. Removed when the training is done.
 
         Returns
         -------
@@ -103,7 +109,11 @@ class OmixVAE:
         Raises
         ------
         InputError
-            If the data or the options cannot be used; says what, where, and how to mend it.
+            If the data or the options cannot be used, or are not those of the checkpoint; says what, where, and how to
+            mend it.
+        KeyboardInterrupt
+            After Ctrl-C; with a checkpoint also after SIGTERM, and within seconds, once the folder is written. A second
+            one ends at once, and leaves no checkpoint.
 
         Notes
         -----
@@ -121,13 +131,22 @@ class OmixVAE:
             device = processes.device(resolve_device(self.config.training.device))
             data = from_mudata(mdata, self.config.data).on(device)
             self.plan, self.schema = make_plan(self.config, data, self.own, processes.size), data.schema
-        _check_alike(self.plan, data, processes)
+            kept = None
+            if checkpoint is not None:
+                setting = Setting.of(self.config, self.plan, data, device, processes.size)
+                kept = Checkpoint(Path(checkpoint), setting)
+            standing = None if kept is None else kept.read()
+        _check_alike(self.plan, data, standing, processes)
         self.network = new_network(self.plan, device, self.own)
         rng = np.random.default_rng(self.plan.seed)
         processes.lead(self.network, lambda: initialise_network(self.network, data, rng))
         shown = self.config.training.progress and processes.first
         with TrainingProgress(self.plan.max_epochs, show=shown) as progress:
-            self.history = train(self.network, data, self.plan, processes, on_epoch=progress)
+            run = self.network, data, self.plan, processes
+            if kept is None:
+                self.history = train(*run, on_epoch=progress)
+            else:
+                self.history = train_resumably(*run, progress, kept, standing)
         return self
 
     def annotate(self, mdata: mudata.MuData) -> None:
@@ -685,14 +704,16 @@ def load(
     return model
 
 
-def _check_alike(plan: Plan, data: MaskedModalities, processes: Processes) -> None:
+def _check_alike(plan: Plan, data: MaskedModalities, standing: Standing | None, processes: Processes) -> None:
     """Find out whether a script gave each process the same: else they would wait for one another for ever."""
-    fingerprint = hashlib.sha256(plan.to_json().encode() + data.presence.tobytes()).hexdigest()
+    begun = "" if standing is None else f"{len(standing.history)} {standing.step}"
+    fingerprint = hashlib.sha256((plan.to_json() + begun).encode() + data.presence.tobytes()).hexdigest()
     if len(set(processes.gather(fingerprint))) > 1:
         raise InputError(
-            "The processes that train together were given different data or options.",
+            "The processes that train together were given different data, options or checkpoints.",
             "the script",
-            "Give all the same, seed included; the rows are shared out in the training.",
+            "Give all the same, seed included, and a checkpoint where all can read it; the rows are shared out in the "
+            "training.",
         )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from omixvae.config import Config
 from omixvae.data import Schema
-from omixvae.data.masked import Covariate
 from omixvae.errors import InputError
 from omixvae.files import MODEL_FILES, whole_folder
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules
@@ -53,7 +52,7 @@ def save_model(path: Path, fitted: Fitted) -> None:
     with whole_folder(path) as folder:
         (folder / "config.json").write_text(fitted.config.to_json())
         (folder / "plan.json").write_text(fitted.plan.to_json())
-        (folder / "schema.json").write_text(json.dumps(dataclasses.asdict(fitted.schema)))
+        (folder / "schema.json").write_text(fitted.schema.to_json())
         (folder / "history.json").write_text(json.dumps(history))
         save_file(weights, folder / "weights.safetensors")
 
@@ -91,7 +90,7 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
         return Fitted(
             Config.from_options(**json.loads(config)),
             Plan.from_json(plan),
-            _schema(json.loads(schema)),
+            Schema.from_json(schema),
             tuple(Epoch(**row) for row in json.loads(history)["epochs"]),
             _network(Plan.from_json(plan), path / "weights.safetensors", device, own),
         )
@@ -103,12 +102,6 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
             f"model {path}",
             "Its files are damaged, or of another version of omixvae; copy the folder again, or train again.",
         ) from error
-
-
-def _schema(read: dict[str, Any]) -> Schema:
-    features = {name: tuple(names) for name, names in read["features"].items()}
-    covariates = tuple(Covariate(**c | {"categories": tuple(c["categories"])}) for c in read["covariates"])
-    return Schema(**read | {"features": features, "covariates": covariates})
 
 
 def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -> MultimodalVAE:

@@ -4,9 +4,10 @@
 tensors on a device. What is present comes from names, never from values; what was not measured holds a zero.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -80,6 +81,46 @@ class Schema:
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, in order."""
         return tuple(self.features)
+
+    def to_json(self) -> str:
+        """Write the schema as JSON.
+
+        Returns
+        -------
+        str
+            For `from_json`.
+
+        Examples
+        --------
+        >>> Schema({"rna": ("CD4", "CD8A")}).to_json()[:31]
+        '{"features": {"rna": ["CD4", "C'
+        """
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Schema":
+        """Read the schema back.
+
+        Parameters
+        ----------
+        text
+            What `to_json` gave.
+
+        Returns
+        -------
+        Schema
+            Equal to the one that was written.
+
+        Examples
+        --------
+        >>> schema = Schema({"rna": ("CD4",)}, covariates=(Covariate("donor", ("a", "b")),))
+        >>> Schema.from_json(schema.to_json()) == schema
+        True
+        """
+        read = json.loads(text)
+        features = {name: tuple(names) for name, names in read["features"].items()}
+        covariates = tuple(Covariate(**c | {"categories": tuple(c["categories"])}) for c in read["covariates"])
+        return cls(**read | {"features": features, "covariates": covariates})
 
 
 class Source(ABC):

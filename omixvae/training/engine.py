@@ -1,7 +1,6 @@
 """The loop: batch, step, clip, schedule, stop. It sees no modality by name."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,6 +18,7 @@ from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
 from omixvae.processes import OneProcess, Processes
 from omixvae.training.calibrate import calibrate
+from omixvae.training.course import Course, Standing, StoppedTraining
 from omixvae.training.initialise import group_latents
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
 from omixvae.vae import MultimodalVAE
@@ -44,6 +44,9 @@ SMALLEST_CLUSTER = 5
 NOISE_APART = 1009
 """Between the seeds of the processes' noise. Not 1: that is between the seeds of training and of the held-out bound."""
 
+STEPS_BETWEEN_QUESTIONS = 10
+"""After so many it is asked whether to stop: seconds at most, and processes need not agree on it at each step."""
+
 ALONE = OneProcess()
 
 
@@ -60,6 +63,8 @@ def train(
     processes: Processes = ALONE,
     *,
     on_epoch: Callable[[Epoch], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    standing: Standing | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -76,6 +81,11 @@ def train(
         of every batch.
     on_epoch
         Called after each epoch with its row of the history.
+    stop
+        Asked again and again whether to stop. With several processes all stop when one is to.
+    standing
+        Where an earlier training of the same network with the same data and plan was stopped: this one goes on from
+        there, and ends as that would have.
 
     Returns
     -------
@@ -89,6 +99,8 @@ def train(
         If the loss becomes infinite or NaN: says at which step, and which term.
     InputError
         If there are more processes than observations to train on.
+    StoppedTraining
+        If `stop` said so: holds the standing.
 
     Notes
     -----
@@ -102,75 +114,121 @@ def train(
     layout = source.layout
     rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
+    course = _begin(network, plan, rng, processes)
+    if standing is not None:
+        course.take_up(standing, processes.rank)
     with few_threads(plan.batch_size * plan.hidden_size):
-        history = _run_epochs(network, source, plan, processes, rows, held_out, rng, on_epoch)
+        _run_epochs(course, source, plan, processes, rows, held_out, on_epoch, stop)
+        reached = None if stop is None else course.standing(processes)
+        history = course.history
+        _keep_best(course)
+        del course  # and with it what the optimiser took of memory
         if not TRAINS_PRIOR[plan.objective]:
             _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
         _finish_prior(network, source, rows, plan, processes)
         processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
+        if reached is not None and _is_to_stop(stop, processes):
+            raise StoppedTraining(reached)
     return history
 
 
+def _begin(network: MultimodalVAE, plan: Plan, rng: np.random.Generator, processes: Processes) -> Course:
+    device = _device(network)
+    sums, lost_at = _nothing_yet(plan, device)
+    return Course(
+        network=network,
+        optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True),
+        rng=rng,
+        noise=torch.Generator(device).manual_seed(plan.seed + NOISE_APART * processes.rank),
+        sums=sums,
+        lost_at=lost_at,
+    )
+
+
+def _nothing_yet(plan: Plan, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Give the sums and the steps at which terms were lost, at the start of an epoch."""
+    sums = torch.zeros(4, device=device, dtype=torch.float64)
+    return sums, torch.full((len(plan.modalities) + 3,), math.inf, device=device)
+
+
 def _run_epochs(
-    network: MultimodalVAE,
+    course: Course,
     source: MaskedModalities,
     plan: Plan,
     processes: Processes,
     rows: np.ndarray,
     held_out: np.ndarray,
-    rng: np.random.Generator,
     on_epoch: Callable[[Epoch], None] | None,
-) -> History:
-    """Leave the network with the weights of its best epoch, and nothing in memory of what it took."""
-    generator = torch.Generator(_device(network)).manual_seed(plan.seed + NOISE_APART * processes.rank)
-    layout = source.layout
+    stop: Callable[[], bool] | None,
+) -> None:
+    """Train until the last epoch, or as long as it helps, and leave nothing in memory of what it took."""
+    network = course.network
     # Read once, and kept: on disk they lie among all others, and every epoch would go through the whole file for them.
     judges = source.take(held_out)
-    optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
-    steps_per_epoch = len(shared_batches(rows, plan.batch_size, processes.size))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, plan.max_epochs * steps_per_epoch)
-    )
-    began = time.perf_counter()
-    history: History = ()
-    best: dict[str, Tensor] = {}
-    for epoch in range(plan.max_epochs):
-        if epoch == plan.prior_epoch:
-            network.eval()
-            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
-        network.train()
-        warm = warm_up(epoch + 1, plan.warm_up_epochs, plan.beta_start)
-        sums = torch.zeros(4, device=_device(network), dtype=torch.float64)
-        lost_at = torch.full((len(plan.modalities) + 3,), math.inf, device=_device(network))
-        for parts in shared_batches(rows, plan.batch_size, processes.size, rng, layout):
-            own = parts[processes.rank]
-            terms = _evaluate(network, _load(network, source, own), plan, generator, warm)
-            # the mean over the batch is that over each process's part, weighted by its size
-            loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
-            norm = _step(network, optimiser, loss, processes)
-            lost_at = torch.where(_finite(terms, norm), lost_at, lost_at.clamp(max=schedule.last_epoch + 1))
-            schedule.step()
-            sums += len(own) * _means(terms)
-        _check_finite(lost_at.tolist(), plan, processes)
+    while course.epoch < plan.max_epochs and not should_stop(course.history, plan.prior_epoch, plan.patience):
+        _run_steps(course, source, plan, processes, rows, stop)
+        _check_finite(course.lost_at.tolist(), plan, processes)
         network.eval()
         held_out_bound = _held_out_bound(network, judges, np.arange(len(held_out)), plan, processes)
-        bound, reconstruction, rate, cross_rate = (processes.sum(sums) / len(rows)).tolist()
-        seconds = time.perf_counter() - began
-        history = (*history, Epoch(epoch, bound, held_out_bound, reconstruction, rate, cross_rate, seconds))
+        bound, reconstruction, rate, cross_rate = (processes.sum(course.sums) / len(rows)).tolist()
+        row = Epoch(course.epoch, bound, held_out_bound, reconstruction, rate, cross_rate, course.seconds)
+        course.history, course.step = (*course.history, row), 0
         if on_epoch is not None:
-            on_epoch(history[-1])
+            on_epoch(row)
         if (
             not math.isnan(held_out_bound)
-            and epoch >= plan.prior_epoch
-            and best_epoch(history, plan.prior_epoch) == epoch
+            and row.epoch >= plan.prior_epoch
+            and best_epoch(course.history, plan.prior_epoch) == row.epoch
         ):
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        if should_stop(history, plan.prior_epoch, plan.patience):
-            break
-    if best:
-        network.load_state_dict(best)
+            course.best = {name: value.clone() for name, value in network.state_dict().items()}
+        if _is_to_stop(stop, processes):
+            raise StoppedTraining(course.standing(processes))
     network.zero_grad(set_to_none=True)
-    return history
+
+
+def _run_steps(
+    course: Course,
+    source: MaskedModalities,
+    plan: Plan,
+    processes: Processes,
+    rows: np.ndarray,
+    stop: Callable[[], bool] | None,
+) -> None:
+    """Take the steps of an epoch, or those that are left of it."""
+    network, layout, rng = course.network, source.layout, course.rng
+    if not course.step:
+        if course.epoch == plan.prior_epoch:
+            network.eval()
+            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
+        course.sums, course.lost_at = _nothing_yet(plan, _device(network))
+        course.order = rng.bit_generator.state
+    network.train()
+    warm = warm_up(course.epoch + 1, plan.warm_up_epochs, plan.beta_start)
+    batches = shared_batches(rows, plan.batch_size, processes.size, rng, layout)
+    for parts in batches[course.step :]:
+        n_done = course.epoch * len(batches) + course.step
+        factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
+        course.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
+        own = parts[processes.rank]
+        terms = _evaluate(network, _load(network, source, own), plan, course.noise, warm)
+        # the mean over the batch is that over each process's part, weighted by its size
+        loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
+        norm = _step(network, course.optimiser, loss, processes)
+        course.lost_at = torch.where(_finite(terms, norm), course.lost_at, course.lost_at.clamp(max=n_done + 1))
+        course.sums += len(own) * _means(terms)
+        course.step += 1
+        if course.step % STEPS_BETWEEN_QUESTIONS == 0 and course.step < len(batches) and _is_to_stop(stop, processes):
+            raise StoppedTraining(course.standing(processes))
+
+
+def _is_to_stop(stop: Callable[[], bool] | None, processes: Processes) -> bool:
+    """Agree with all processes on whether to stop here: a signal may reach one of them, or each at another step."""
+    return stop is not None and any(processes.gather(stop()))
+
+
+def _keep_best(course: Course) -> None:
+    if course.best:
+        course.network.load_state_dict(course.best)
 
 
 def _check_enough(rows: np.ndarray, processes: Processes) -> None:

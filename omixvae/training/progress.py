@@ -47,10 +47,14 @@ class _Bar:
         """Leave the bar as it stands."""
         self.bar.stop()
 
+    def say(self, line: str) -> None:
+        """Print a line, above the bar if there is one."""
+        self.console.print(line, highlight=False, soft_wrap=True)
+
     def _log(self, line: str) -> None:
         """Print a line where there is no terminal to draw a bar on."""
         if not self.console.is_terminal:
-            self.console.print(line, highlight=False, soft_wrap=True)
+            self.say(line)
 
 
 class TrainingProgress(_Bar):

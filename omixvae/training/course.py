@@ -1,0 +1,167 @@
+"""All that changes while a network is trained, and where it stands between two steps."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omixvae.errors import InputError
+from omixvae.processes import Processes
+from omixvae.training.schedule import History
+from omixvae.vae import MultimodalVAE
+
+__all__ = ["Course", "Standing", "StoppedTraining"]
+
+OWN = ("noise", "sums", "lost_at")
+"""What each of several processes has for itself."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a training stands between two steps: all that its further course depends on, besides data and plan.
+
+    Parameters
+    ----------
+    history
+        The epochs that are over.
+    step
+        Steps done of the epoch after these; 0 between two epochs.
+    seconds
+        Since training began.
+    order
+        State of the generator of orders before the order of this epoch was drawn.
+    trained
+        Names of the parameters that are trained.
+    tensors
+        On the processor: weights, the best weights so far, the optimiser's, and what each process has for itself.
+    """
+
+    history: History
+    step: int
+    seconds: float
+    order: Mapping[str, Any]
+    trained: tuple[str, ...]
+    tensors: dict[str, Tensor]
+
+
+class StoppedTraining(Exception):
+    """Training was asked to stop; holds where it stands."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self.standing = standing
+
+
+@dataclass(kw_only=True)
+class Course:
+    """What changes while a network is trained.
+
+    Parameters
+    ----------
+    network, optimiser
+        The network, and what takes its steps.
+    rng
+        Puts observations in order; the same in all processes.
+    noise
+        Draws subsets and latents; another in each process.
+    sums, lost_at
+        Of the present epoch: sums over observations, and the step at which each term was no finite number.
+    """
+
+    network: MultimodalVAE
+    optimiser: torch.optim.Optimizer
+    rng: np.random.Generator
+    noise: torch.Generator
+    sums: Tensor
+    lost_at: Tensor
+    history: History = ()
+    best: dict[str, Tensor] = field(default_factory=dict)
+    step: int = 0
+    began: float = field(default_factory=time.perf_counter)
+    order: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The present epoch, from 0; after the last one their number."""
+        return len(self.history)
+
+    @property
+    def seconds(self) -> float:
+        """Since training began, without the time that it was stopped."""
+        return time.perf_counter() - self.began
+
+    def standing(self, processes: Processes) -> Standing:
+        """Copy all that is needed to go on from here later.
+
+        Parameters
+        ----------
+        processes
+            Those that train; all of them must call this.
+
+        Returns
+        -------
+        Standing
+            The same in each process.
+        """
+        own = {"noise": self.noise.get_state(), "sums": self.sums.cpu(), "lost_at": self.lost_at.cpu()}
+        tensors = {f"{name}.{rank}": part[name] for rank, part in enumerate(processes.gather(own)) for name in OWN}
+        tensors |= {f"weights.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": value for name, value in moments.items()}
+        return Standing(
+            self.history,
+            self.step,
+            self.seconds,
+            self.order if self.step else self.rng.bit_generator.state,
+            tuple(name for name, parameter in self.network.named_parameters() if parameter.requires_grad),
+            {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()},
+        )
+
+    def take_up(self, standing: Standing, rank: int) -> None:
+        """Go to where an earlier training stood.
+
+        Parameters
+        ----------
+        standing
+            Of a training of the same network.
+        rank
+            Of this process.
+
+        Raises
+        ------
+        InputError
+            If the network is another one: networks that a user brings are never saved.
+        """
+        device = self.sums.device
+        try:
+            self.network.load_state_dict(_below(standing, "weights"))
+        except RuntimeError as error:
+            raise InputError(
+                f"The weights of the checkpoint do not fit the network: {str(error).splitlines()[-1].strip()}",
+                "the arguments encoders and decoders",
+                "Give modules with the same layers as before.",
+            ) from error
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(name in standing.trained)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below(standing, "optimiser").items():
+            number, _, key = name.partition(".")
+            moments.setdefault(int(number), {})[key] = value.clone()
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.noise.set_state(standing.tensors[f"noise.{rank}"])
+        self.sums, self.lost_at = (standing.tensors[f"{name}.{rank}"].to(device) for name in ("sums", "lost_at"))
+        self.best = {name: value.to(device) for name, value in _below(standing, "best").items()}
+        self.rng.bit_generator.state = standing.order
+        self.history, self.step, self.order = standing.history, standing.step, standing.order
+        self.began = time.perf_counter() - standing.seconds
+
+
+def _below(standing: Standing, part: str) -> dict[str, Tensor]:
+    """Give the tensors of one part by their own names."""
+    return {name.removeprefix(f"{part}."): t for name, t in standing.tensors.items() if name.startswith(f"{part}.")}
