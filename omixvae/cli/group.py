@@ -112,7 +112,7 @@ class Cli(Section):
             ctx.exit(2 if isinstance(error, InputError) else 1)
         except KeyboardInterrupt as stop:
             if processes.first:
-                click.echo("Stopped. Nothing was written.", err=True)
+                click.echo(stop.args[1] if stop.args[1:] else "Stopped. Nothing was written.", err=True)
             ctx.exit(STOPPED + (stop.args[0] if stop.args else signal.SIGINT))
 
 

@@ -1,7 +1,7 @@
 """The options that several commands share; those of the configuration come from its one declaration."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = [
     "computing_device",
     "config_file",
     "config_options",
+    "given_options",
     "in_place",
     "model_folder",
     "output_file",
@@ -95,7 +96,7 @@ def _complete(allowed: Constraint, ctx: click.Context, param: click.Parameter, i
     return [CompletionItem(before + equals + word) for word in words if word and word.startswith(begun)]
 
 
-def read_config(file: Path | None, given: dict[str, Any]) -> Config:
+def read_config(file: Path | None, given: Mapping[str, Any]) -> Config:
     """Read the options of the command line over those of a file.
 
     Parameters
@@ -115,9 +116,30 @@ def read_config(file: Path | None, given: dict[str, Any]) -> Config:
     InputError
         If an option is not known or its value is not allowed.
     """
+    return Config.from_options(**given_options(file, given))
+
+
+def given_options(file: Path | None, given: Mapping[str, Any]) -> dict[str, object]:
+    """Read the options that are given, on the command line or in a file, and no others.
+
+    Parameters
+    ----------
+    file, given
+        As for `read_config`.
+
+    Returns
+    -------
+    dict
+        Option name to value.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
     allowed = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
     options = {k: allowed[k].parse(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
-    return Config.from_file(file, **options) if file else Config.from_options(**options)
+    return (Config.read_options(file) if file else {}) | options
 
 
 def source_file(**attributes: Any) -> Decorator:  # noqa: ANN401 (those of click's argument)

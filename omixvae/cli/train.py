@@ -1,7 +1,6 @@
 """`omixvae train`."""
 
 import json
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,13 @@ from omixvae.cli.options import (
     read_config,
     read_from_disk,
     source_file,
+)
+from omixvae.cli.resume import (
+    checkpoint_folder,
+    keeping_model,
+    read_resumed_config,
+    resume_folder,
+    saying_how_to_go_on,
 )
 from omixvae.errors import InputError
 from omixvae.processes import join_processes
@@ -44,6 +50,7 @@ TRUTH = "cluster"
 @source_file(nargs=-1, required=True)
 @output_file("OUT.h5mu", "File to write, with the results.", required=False)
 @model_folder("Folder to save the model in.", required=False)
+@resume_folder
 @config_file
 @in_place
 @read_from_disk
@@ -54,6 +61,7 @@ def train(
     sources: tuple[str, ...],
     output: Path | None,
     folder: Path | None,
+    resume: Path | None,
     file: Path | None,
     *,
     in_place: bool,
@@ -69,31 +77,33 @@ def train(
     """
     processes = join_processes()
     with processes.together():
-        config = read_config(file, options | ({"progress": False} if quiet or as_json else {}))
+        options |= {"progress": False} if quiet or as_json else {}
+        config = read_config(file, options) if resume is None else read_resumed_config(resume, file, options)
         from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
         _check_several(sources, output, folder, from_disk=from_disk)
         check_files(sources, output, folder, in_place=in_place)
+        checkpoint = checkpoint_folder(output, folder, resume)
         mdata = read_input(*sources, from_disk=from_disk)
 
     from omixvae.cli import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
 
     model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
-    with friendly_warnings():
-        model.fit(mdata)
+    with friendly_warnings(), saying_how_to_go_on(sources):
+        model.fit(mdata, checkpoint)
     with processes.together():
         if not processes.first:
             return
-        if output is not None:
-            with friendly_warnings():
+        if output is None:
+            assert folder is not None, "checked above"
+            model.save(folder)
+        else:
+            # The model first: hours of training are not to be lost with what comes after them.
+            with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():
                 model.annotate(mdata)
-        # The model first: the output takes its name last, so that a run which is stopped leaves none.
-        with ExitStack() as files:
-            if output is not None:
                 copied = Path(sources[0]) if from_disk else None
-                files.enter_context(written_whole(mdata, output, copied, config.results.key_added))
-            if folder is not None:
-                model.save(folder)
+                with written_whole(mdata, output, copied, config.results.key_added):
+                    pass
         truth = TRUTH if sources == (EXAMPLE,) and output is not None else None
         summary = screens.summarise_training(model, mdata, output, truth=truth)
         if as_json:

@@ -254,17 +254,27 @@ def test_srun_that_does_not_say_how_tasks_are_spread_is_refused(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_processes_that_are_stopped_do_not_hang(folder, number):
-    with srun(*TRAIN, "--max-epochs", "200") as started:
-        wait_until_it_trains(started[0])
-        for process in started:
-            process.send_signal(number)
+def test_processes_that_are_stopped_stop_together_and_go_on(folder):
+    with srun(*TRAIN, "--max-epochs", "30") as started:
+        wait_until_it_trains(started[0], "epoch 6/30 ")
+        started[1].send_signal(signal.SIGTERM)  # a signal may reach one of them alone
         codes, output, errors = ends(started)
-    assert (codes[0], output) == (128 + number, "")
-    assert errors.count("Stopped. Nothing was written.") == 1
+    assert (codes, output) == ([128 + signal.SIGTERM] * 2, "")
+    assert errors.count("Go on with: omixvae train in.h5mu -o out.h5mu --resume out.checkpoint") == 1
     assert "Traceback" not in errors
-    assert [path.name for path in folder.iterdir()] == ["in.h5mu"]
+    assert sorted(path.name for path in folder.iterdir()) == ["in.h5mu", "out.checkpoint"]
+    alone = subprocess.run(
+        [sys.executable, *TRAIN, "--resume", "out.checkpoint"],
+        capture_output=True, text=True, check=False, env=environment(),
+    )  # fmt: skip
+    assert "begun with 2 process(es), and there is now 1 process(es)" in alone.stderr
+    straight = [*TRAIN[:-1], "straight.h5mu", "--max-epochs", "30"]
+    for arguments in ([*TRAIN, "--resume", "out.checkpoint"], straight):
+        with srun(*arguments) as started:
+            assert ends(started)[0] == [0, 0]
+    resumed, other = mudata.read_h5mu("out.h5mu"), mudata.read_h5mu("straight.h5mu")
+    np.testing.assert_array_equal(resumed.obsm["X_omixvae"], other.obsm["X_omixvae"])
+    assert sorted(path.name for path in folder.iterdir()) == ["in.h5mu", "out.h5mu", "straight.h5mu"]
 
 
 @pytest.mark.slow
@@ -279,9 +289,9 @@ def test_a_process_that_is_killed_ends_the_others(folder):
     assert [path.name for path in folder.iterdir()] == ["in.h5mu"]
 
 
-def wait_until_it_trains(process):
+def wait_until_it_trains(process, line_of="epoch 20/200 "):
     for line in process.stderr:
-        if line.startswith("epoch 20/200 "):
+        if line.startswith(line_of):
             return
     raise AssertionError("it never trained")
 
