@@ -8,6 +8,7 @@ import click
 from omixvae import __version__
 from omixvae.cli.annotate import annotate
 from omixvae.cli.completion import completion
+from omixvae.cli.data import data
 from omixvae.cli.explain import options
 from omixvae.cli.group import Cli
 from omixvae.cli.impute import impute
@@ -22,7 +23,7 @@ SECTIONS = {
     "Begin": (inspect, train),
     "Use a trained model": (annotate, impute),
     "Choose the options": (options, select),
-    "Data": (simulate,),
+    "Data": (data, simulate),
     "Shell": (completion,),
 }
 
