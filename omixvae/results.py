@@ -1,4 +1,4 @@
-"""Write what was found into a MuData. Every key is spelled here, and nowhere else."""
+"""Write what was found into a MuData, under the names of `omixvae.keys`."""
 
 import importlib.metadata
 import json
@@ -26,11 +26,12 @@ from omixvae.inference import (
     private_latent,
     shared_latent,
 )
+from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
 from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["annotate", "as_mudata", "is_result", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+__all__ = ["annotate", "as_mudata", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
 
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
@@ -39,14 +40,6 @@ MOST_COLUMNS = 2000
 """Widest DataFrame that is written into obsm: h5mu stores each column as a data set of its own, which takes seconds
 from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
 modality's var_names."""
-
-RESULTS = {"obsm": ("X_{}", "X_{}_sd", "X_{}_umap", "{}_cluster_probs"), "obs": ("{}_cluster", "{}_cluster_entropy")}
-RESULTS_OF_MODALITY = {
-    "obsm": ("X_{}_private",),
-    "varm": ("{}_loadings",),
-    "var": ("{}_coverage", "{}_imputation_r2", "{}_imputable"),
-}
-"""Keys under which is written, of the MuData and of each modality; besides ``{}_imputed_`` and a modality in obsm."""
 
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
@@ -69,25 +62,23 @@ def annotate(
         What was asked for, what was done, and how it went.
 
     """
-    key = config.results.key_added
+    keys = Keys(config.results.key_added)
     imputed = modalities_to_impute(config, data)
-    _forget(mdata, key)
-    mean, sd = shared_latent(network, data)
-    mdata.obsm[f"X_{key}"] = mean
-    mdata.obsm[f"X_{key}_sd"] = sd
-    _write_private(mdata, network, data, plan, key)
+    _forget(mdata, keys)
+    mdata.obsm[keys.latent], mdata.obsm[keys.latent_sd] = shared_latent(network, data)
+    _write_private(mdata, network, data, plan, keys)
     probabilities = cluster_probabilities(network, data, CLUSTER_SAMPLES, plan.seed)
     if probabilities.shape[1]:
         names = [str(c) for c in range(probabilities.shape[1])]
-        mdata.obs[f"{key}_cluster"] = pd.Categorical.from_codes(probabilities.argmax(axis=1), names)
-        mdata.obsm[f"{key}_cluster_probs"] = probabilities
-        mdata.obs[f"{key}_cluster_entropy"] = entropy(probabilities).astype(np.float32)
+        mdata.obs[keys.cluster] = pd.Categorical.from_codes(probabilities.argmax(axis=1), names)
+        mdata.obsm[keys.cluster_probabilities] = probabilities
+        mdata.obs[keys.cluster_entropy] = entropy(probabilities).astype(np.float32)
     for s, table in enumerate(data.tables):
         if table.name in imputed:
-            _write_imputed(mdata, network, data, s, key, plan.seed)
+            _write_imputed(mdata, network, data, s, keys, plan.seed)
         if table.name in mdata.mod:
-            _write_features(mdata.mod[table.name], network, table, s, key)
-    mdata.uns[key] = _record(network, data, config, plan, history)
+            _write_features(mdata.mod[table.name], network, table, s, keys)
+    mdata.uns[keys.added] = _record(network, data, config, plan, history)
 
 
 def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, ...]:
@@ -137,70 +128,43 @@ def overlay(table: Table, rows: np.ndarray, mean: np.ndarray, sd: np.ndarray) ->
     return np.where(mask, batch.filled.numpy(), mean), np.where(mask, np.float32(0), sd)
 
 
-def is_result(name: str, axis: str, key: str, *, of_modality: bool = False) -> bool:
-    """Say whether a key is one under which `annotate` writes.
-
-    Parameters
-    ----------
-    name
-        The key.
-    axis
-        ``"obs"``, ``"obsm"``, ``"var"`` or ``"varm"``.
-    key
-        The option `key_added`.
-    of_modality
-        Whether it is a key of a modality, or of the MuData itself.
-
-    Returns
-    -------
-    bool
-        True also for results of earlier runs.
-
-    Examples
-    --------
-    >>> is_result("X_omixvae", "obsm", "omixvae"), is_result("X_pca", "obsm", "omixvae")
-    (True, False)
-    """
-    written = (RESULTS_OF_MODALITY if of_modality else RESULTS).get(axis, ())
-    imputed = axis == "obsm" and not of_modality and name.startswith(f"{key}_imputed_")
-    return imputed or name in [pattern.format(key) for pattern in written]
-
-
-def _forget(mdata: mudata.MuData, key: str) -> None:
+def _forget(mdata: mudata.MuData, keys: Keys) -> None:
     """Remove the results of an earlier run, so that none of them can be taken for those of this one."""
-    for axis in RESULTS:
-        for name in [name for name in getattr(mdata, axis) if is_result(name, axis, key)]:
+    for axis in AXES:
+        for name in keys.among(getattr(mdata, axis), axis):
             del getattr(mdata, axis)[name]
     for adata in mdata.mod.values():
-        for axis in RESULTS_OF_MODALITY:
-            for name in [n for n in getattr(adata, axis) if is_result(n, axis, key, of_modality=True)]:
+        for axis in AXES_OF_MODALITY:
+            for name in keys.among(getattr(adata, axis), axis, of_modality=True):
                 del getattr(adata, axis)[name]
 
 
-def _write_private(mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, plan: Plan, key: str) -> None:
+def _write_private(
+    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, plan: Plan, keys: Keys
+) -> None:
     for s, modality in enumerate(plan.modalities):
         if modality.n_private and modality.name in mdata.mod:
             mean, _ = private_latent(network, data, s, modality.n_private, plan.seed)
             adata = mdata.mod[modality.name]
-            adata.obsm[f"X_{key}_private"] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
+            adata.obsm[keys.private] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
 
 
-def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table, s: int, key: str) -> None:
+def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table, s: int, keys: Keys) -> None:
     """Write what is known of each feature of a modality."""
     decoder, likelihood = network.decoders[s], network.likelihoods[s]
     aligned = pd.Index(table.features).get_indexer(adata.var_names)
     if decoder.loadings is not None:
-        adata.varm[f"{key}_loadings"] = decoder.loadings.detach().cpu().float().numpy()[aligned]
+        adata.varm[keys.loadings] = decoder.loadings.detach().cpu().float().numpy()[aligned]
     if likelihood.takes_coverage:
-        adata.var[f"{key}_coverage"] = likelihood.get_buffer("typical_coverage").cpu().float().numpy()[aligned]
+        adata.var[keys.coverage] = likelihood.get_buffer("typical_coverage").cpu().float().numpy()[aligned]
     r2 = decoder.skill[0].cpu().float().numpy()[aligned]
     if np.isfinite(r2).any():
-        adata.var[f"{key}_imputation_r2"] = r2
-        adata.var[f"{key}_imputable"] = decoder.imputable.cpu().numpy()[aligned]
+        adata.var[keys.imputation_r2] = r2
+        adata.var[keys.imputable] = decoder.imputable.cpu().numpy()[aligned]
 
 
 def _write_imputed(
-    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, key: str, seed: int
+    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, keys: Keys, seed: int
 ) -> None:
     table = data.tables[s]
     n_bytes = 8 * data.n_obs * table.n_features
@@ -215,7 +179,7 @@ def _write_imputed(
     sd = np.empty_like(mean)
     for rows, predicted, deviation in predict(network, data, s, IMPUTATION_SAMPLES, seed):
         mean[rows], sd[rows] = overlay(table, rows, predicted, deviation)
-    for name, values in ((f"{key}_imputed_{table.name}", mean), (f"{key}_imputed_{table.name}_sd", sd)):
+    for name, values in ((keys.imputed(table.name), mean), (keys.imputed_sd(table.name), sd)):
         narrow = table.n_features <= MOST_COLUMNS and not any("/" in f for f in table.features)
         mdata.obsm[name] = pd.DataFrame(values, mdata.obs_names, list(table.features)) if narrow else values
 

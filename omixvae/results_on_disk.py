@@ -10,7 +10,7 @@ import pandas as pd
 import zarr
 from anndata.io import read_elem, write_elem
 
-from omixvae.results import is_result
+from omixvae.keys import Keys
 
 __all__ = ["write_results"]
 
@@ -40,28 +40,27 @@ def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
 
 
 def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (h5py and zarr have no common class)
+    keys = Keys(key)
     order = mdata.obs_names.get_indexer(read_elem(root["obs"]).index)
     write_elem(root, "obs", mdata.obs.iloc[order])
+    latents = {name: mdata.obsm[name] for name in keys.among(mdata.obsm, "obsm")}
     _replace(
         root,
         "obsm",
-        {
-            name: value.iloc[order] if isinstance(value, pd.DataFrame) else value[order]
-            for name, value in mdata.obsm.items()
-            if is_result(name, "obsm", key)
-        },
-        [name for name in root.get("obsm", ()) if is_result(name, "obsm", key)],
+        {n: v.iloc[order] if isinstance(v, pd.DataFrame) else v[order] for n, v in latents.items()},
+        keys.among(root.get("obsm", ()), "obsm"),
     )
     _replace(root, "uns", {key: mdata.uns[key]}, [])
     for modality, adata in mdata.mod.items():
         group = root["mod"][modality]
         write_elem(group, "var", adata.var)
         for axis in ("obsm", "varm"):
+            values = getattr(adata, axis)
             _replace(
                 group,
                 axis,
-                {n: v for n, v in getattr(adata, axis).items() if is_result(n, axis, key, of_modality=True)},
-                [n for n in group.get(axis, ()) if is_result(n, axis, key, of_modality=True)],
+                {name: values[name] for name in keys.among(values, axis, of_modality=True)},
+                keys.among(group.get(axis, ()), axis, of_modality=True),
             )
 
 

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
 from omixvae.data import MaskedModalities
+from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
 from omixvae.model import OmixVAE
 from omixvae.plan import Plan
 from omixvae.selection import Selection, word
@@ -50,13 +51,13 @@ def summarise_results(model: OmixVAE, mdata: mudata.MuData, output: Path) -> dic
     dict
         Plain types, for JSON and for `print_results`.
     """
-    key = model.config.results.key_added
-    prefixes = (f"X_{key}", f"{key}_")
-    keys = [f'{axis}["{n}"]' for axis in ("obsm", "obs") for n in getattr(mdata, axis) if n.startswith(prefixes)]
+    keys = Keys(model.config.results.key_added)
+    written = [f'{axis}["{name}"]' for axis in AXES for name in keys.among(getattr(mdata, axis), axis)]
     for mod, adata in mdata.mod.items():
-        for axis in ("obsm", "varm", "var"):
-            keys += [f'["{mod}"].{axis}["{n}"]' for n in getattr(adata, axis) if n.startswith(prefixes)]
-    return {"observations": int(mdata.n_obs), "keys": [*keys, f'uns["{key}"]'], "output": str(output)}
+        for axis in AXES_OF_MODALITY:
+            names = keys.among(getattr(adata, axis), axis, of_modality=True)
+            written += [f'["{mod}"].{axis}["{name}"]' for name in names]
+    return {"observations": int(mdata.n_obs), "keys": [*written, f'uns["{keys.added}"]'], "output": str(output)}
 
 
 def summarise_training(
@@ -87,7 +88,7 @@ def summarise_training(
         "seconds": round(model.history[-1].seconds, 1),
         "held_out_bound": max((bound for bound in held_out if math.isfinite(bound)), default=None),
     }
-    clusters = mdata.obs.get(f"{model.config.results.key_added}_cluster")
+    clusters = mdata.obs.get(Keys(model.config.results.key_added).cluster)
     if output is not None and clusters is not None:
         summary["clusters"] = {str(name): int(n) for name, n in clusters.value_counts(sort=False).items()}
         if truth is not None:

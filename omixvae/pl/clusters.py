@@ -79,7 +79,7 @@ def clusters(
 
 def _draw_sizes(found: Found, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> np.ndarray:
     kinds = categories(found.mdata, str(found.cluster_column), found.clusters)
-    entropy = found.mdata.obs[found.entropy_column].to_numpy(float)
+    entropy = found.mdata.obs[found.keys.cluster_entropy].to_numpy(float)
     left, right = axes = panels(ax, 2, (8.2, 1.2 + 0.3 * len(kinds.names)))
     sizes = np.bincount(kinds.codes[kinds.codes >= 0], minlength=len(kinds.names))
     places = np.arange(len(kinds.names))

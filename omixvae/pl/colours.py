@@ -138,10 +138,10 @@ def colour_by(found: Found, color: str) -> Categories | Numbers:
     if color == "presence":
         return _presence(found)
     if color == "cluster":
-        return categories(mdata, f"{found.key}_cluster", found.clusters)
+        return categories(mdata, found.keys.cluster, found.clusters)
     if color == "cluster_entropy":
         _ = found.clusters  # says it when there are none
-        return _of_column(mdata, color, mdata.obs[found.entropy_column])
+        return _of_column(mdata, color, mdata.obs[found.keys.cluster_entropy])
     return _feature(found, color)
 
 

@@ -66,11 +66,11 @@ def _kept_umap(found: Found) -> np.ndarray:
     mdata: mudata.MuData = found.mdata
     record = mdata.uns[found.key]
     fingerprint = hashlib.sha256(np.ascontiguousarray(found.latent).tobytes()).hexdigest()
-    if found.embedding_key in mdata.obsm and record.get("umap_of") == fingerprint:
-        return np.asarray(mdata.obsm[found.embedding_key])
+    if found.keys.embedding in mdata.obsm and record.get("umap_of") == fingerprint:
+        return np.asarray(mdata.obsm[found.keys.embedding])
     made = _umap(found.latent)
     if not mdata.is_view:  # a view would become a copy by it
-        mdata.obsm[found.embedding_key] = made
+        mdata.obsm[found.keys.embedding] = made
         record["umap_of"] = fingerprint
     return made
 

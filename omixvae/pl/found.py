@@ -1,4 +1,4 @@
-"""Read what `omixvae.fit` has written into a MuData; the keys are those of `omixvae.results`."""
+"""Read what `omixvae.fit` has written into a MuData."""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import pandas as pd
 from omixvae.data.matrices import as_matrix, split_missing
 from omixvae.data.stored import lies_on_disk
 from omixvae.errors import InputError, nearest
+from omixvae.keys import Keys
 
 __all__ = ["Found"]
 
@@ -29,6 +30,11 @@ class Found:
 
     mdata: mudata.MuData
     key: str
+
+    @property
+    def keys(self) -> Keys:
+        """Names of the results."""
+        return Keys(self.key)
 
     @property
     def record(self) -> Mapping[str, Mapping[str, object]]:
@@ -56,27 +62,17 @@ class Found:
     @property
     def latent(self) -> np.ndarray:
         """Shared latent, shape (n, d)."""
-        if f"X_{self.key}" not in self.mdata.obsm:
+        if self.keys.latent not in self.mdata.obsm:
             _ = self.record  # says it when there are no results at all
             raise InputError(
-                "The MuData holds no latents.", f"mdata.obsm['X_{self.key}']", "Run model.annotate(mdata) again."
+                "The MuData holds no latents.", f"mdata.obsm[{self.keys.latent!r}]", "Run model.annotate(mdata) again."
             )
-        return np.asarray(self.mdata.obsm[f"X_{self.key}"])
-
-    @property
-    def embedding_key(self) -> str:
-        """Name in obsm of the picture of the latents in two dimensions."""
-        return f"X_{self.key}_umap"
+        return np.asarray(self.mdata.obsm[self.keys.latent])
 
     @property
     def cluster_column(self) -> str | None:
         """Name in obs of the clusters, if there are any."""
-        return f"{self.key}_cluster" if f"{self.key}_cluster" in self.mdata.obs else None
-
-    @property
-    def entropy_column(self) -> str:
-        """Name in obs of how unsure the clusters are."""
-        return f"{self.key}_cluster_entropy"
+        return self.keys.cluster if self.keys.cluster in self.mdata.obs else None
 
     @property
     def clusters(self) -> "pd.Series[str]":
@@ -86,7 +82,7 @@ class Found:
             prior = self.record["plan"]["prior"]
             raise InputError(
                 f"There are no clusters: the prior {prior} has none.",
-                f"mdata.obs['{self.key}_cluster']",
+                f"mdata.obs[{self.keys.cluster!r}]",
                 "Run omixvae.fit(mdata, prior='gaussian_mixture').",
             )
         return self.mdata.obs[column].astype("category")
@@ -94,7 +90,7 @@ class Found:
     @property
     def cluster_probabilities(self) -> np.ndarray:
         """Shape (n, k)."""
-        return np.asarray(self.mdata.obsm[f"{self.key}_cluster_probs"])
+        return np.asarray(self.mdata.obsm[self.keys.cluster_probabilities])
 
     @property
     def history(self) -> pd.DataFrame:
@@ -143,11 +139,11 @@ class Found:
         _ = self.record
         self.check_modality(mod)
         var = self.mdata.mod[mod].var
-        columns = {f"{self.key}_imputation_r2": "r2", f"{self.key}_imputable": "imputable"}
+        columns = {self.keys.imputation_r2: "r2", self.keys.imputable: "imputable"}
         if not set(columns) <= set(var):
             raise InputError(
                 f"Nothing is known of how well {mod!r} can be predicted: too few observations were held out.",
-                f"mdata[{mod!r}].var['{self.key}_imputation_r2']",
+                f"mdata[{mod!r}].var[{self.keys.imputation_r2!r}]",
                 "It takes early_stopping=True and, among the held-out observations, five that have this modality "
                 "and another one.",
             )
@@ -174,14 +170,14 @@ class Found:
         n_shared = int(str(self.record["plan"]["n_latent"]))
         self.check_modality(mod)
         adata = self.mdata.mod[mod]
-        if f"{self.key}_loadings" not in adata.varm:
+        if self.keys.loadings not in adata.varm:
             raise InputError(
                 f"Modality {mod!r} has no loadings: only a linear decoder has them, and this one was "
                 f"{self.record['plan']['decoder']!r}.",
-                f"mdata[{mod!r}].varm['{self.key}_loadings']",
+                f"mdata[{mod!r}].varm[{self.keys.loadings!r}]",
                 "Train with decoder='linear'.",
             )
-        weights = np.asarray(adata.varm[f"{self.key}_loadings"])
+        weights = np.asarray(adata.varm[self.keys.loadings])
         names = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(weights.shape[1])]
         return pd.DataFrame(weights, adata.var_names, names)
 
@@ -281,7 +277,7 @@ class Found:
         pandas.Series or None
             One per observation of the MuData; None if the modality was not imputed.
         """
-        table = self.mdata.obsm.get(f"{self.key}_imputed_{mod}")
+        table = self.mdata.obsm.get(self.keys.imputed(mod))
         if table is None:
             return None
         position = self.mdata.mod[mod].var_names.get_loc(feature)
