@@ -21,6 +21,9 @@ from omixvae.cli.options import (
 
 __all__ = ["inspect"]
 
+BAD_INPUT = 2
+"""Exit code where training would not start."""
+
 
 @click.command(
     cls=Command,
@@ -41,18 +44,20 @@ def inspect(
     as_json: bool,
     **options: Any,  # noqa: ANN401 (as in train)
 ) -> None:
-    """Show what IN.h5mu holds, what is missing, and what training would choose, and why."""
+    """Look IN.h5mu over: what it holds, what is missing, what training would choose, and what is wrong.
+
+    Ends with exit code 2 if training would not start.
+    """
     config = read_config(file, options)
     mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
 
-    from omixvae.cli import screens  # here, so that --help needs no torch
-    from omixvae.data import from_mudata
-    from omixvae.plan import make_plan
+    from omixvae.cli.description import describe, print_description  # here, so that --help needs no torch
+    from omixvae.diagnosis import diagnose
 
-    data = from_mudata(mdata, config.data)
-    plan = make_plan(config, data)
-    report = screens.describe(data, plan)
+    described = describe(mdata, diagnose(mdata, config), config.data)
     if as_json:
-        click.echo(json.dumps(report))
+        click.echo(json.dumps(described))
     else:
-        screens.print_description(source, report)
+        print_description(source, described)
+    if described["problems"]:
+        click.get_current_context().exit(BAD_INPUT)

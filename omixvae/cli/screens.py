@@ -12,16 +12,12 @@ from rich.console import Console
 from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
-from omixvae.data import MaskedModalities
 from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
 from omixvae.model import OmixVAE
-from omixvae.plan import Plan
 from omixvae.selection import Selection, word
 
 __all__ = [
-    "describe",
     "draw_selection",
-    "print_description",
     "print_results",
     "print_selection",
     "print_training",
@@ -135,82 +131,6 @@ def print_results(summary: dict[str, Any]) -> None:
     click.echo(f"Wrote {summary['output']} with")
     for name in summary["keys"]:
         click.echo(f"  {name}")
-
-
-def describe(data: MaskedModalities, plan: Plan) -> dict[str, Any]:
-    """Say what the data hold, what is missing, and what training would choose.
-
-    Parameters
-    ----------
-    data
-        The observations.
-    plan
-        What would be done.
-
-    Returns
-    -------
-    dict
-        Plain types, for JSON and for `print_description`.
-    """
-    modalities = []
-    for table in data.tables:
-        found, n_present = table.survey, int(table.present.sum())
-        modalities.append(
-            {
-                "name": table.name,
-                "observations": n_present,
-                "features": table.n_features,
-                "smallest": found.smallest,
-                "largest": found.largest,
-                "missing_entries": found.n_missing / max(1, n_present * table.n_features),
-            }
-        )
-    patterns, counts = np.unique(data.presence, axis=0, return_counts=True)
-    names = np.array(data.schema.modalities)
-    return {
-        "observations": data.n_obs,
-        "modalities": modalities,
-        "patterns": [
-            {"modalities": names[patterns[i]].tolist(), "observations": int(counts[i])}
-            for i in np.argsort(-counts, kind="stable")
-        ],
-        "choices": dict(plan.reasons),
-    }
-
-
-def print_description(source: str, description: dict[str, Any]) -> None:
-    """Print what `describe` gave.
-
-    Parameters
-    ----------
-    source
-        The file.
-    description
-        The description.
-    """
-    console = Console()
-    console.print(f"{source}: {description['observations']:,} observations", highlight=False)
-    rows = [
-        (
-            m["name"],
-            f"{m['observations']:,}",
-            f"{m['features']:,}",
-            f"{m['smallest']:.4g}",
-            f"{m['largest']:.4g}",
-            f"{m['missing_entries']:.0%}",
-        )
-        for m in description["modalities"]
-    ]
-    numbers = ("observations", "features", "smallest", "largest", "missing entries")
-    console.print(_table(["modality"], numbers, rows))
-    names = [m["name"] for m in description["modalities"]]
-    marks = [
-        (*("yes" if name in p["modalities"] else "-" for name in names), f"{p['observations']:,}")
-        for p in description["patterns"]
-    ]
-    console.print(_table(names, ["observations"], marks))
-    for reason in description["choices"].values():
-        console.print(f"  {reason}", highlight=False, soft_wrap=True)
 
 
 def summarise_selection(selection: Selection) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class Survey:
         Of all measured values; infinite where there is none.
     whole
         Whether all are whole numbers.
-    n_abundant
-        How many are `ABUNDANT` or more.
+    n_abundant, n_zero
+        How many are `ABUNDANT` or more, and how many are 0.
     """
 
     totals: np.ndarray
@@ -70,6 +70,7 @@ class Survey:
     largest: float
     whole: bool
     n_abundant: int
+    n_zero: int
 
     @property
     def n_missing(self) -> int:
@@ -103,7 +104,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
     totals, measured_in = [np.zeros(0)], [np.zeros(0, np.int64)]
     n_measured, n_infinite = np.zeros(n_features, np.int64), np.zeros(n_features, np.int64)
     total, squares = np.zeros(n_features), np.zeros(n_features)
-    smallest, largest, whole, n_abundant = np.inf, -np.inf, True, 0
+    smallest, largest, whole, n_abundant, n_nonzero = np.inf, -np.inf, True, 0, 0
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite values, which are refused
         for block in blocks:
             values, missing, measured = block.values, block.missing, block.measured()
@@ -117,6 +118,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
             smallest, largest = min(smallest, float(low)), max(largest, float(high))
             whole = whole and bool(np.all(measured == np.round(measured)))
             n_abundant += int(np.sum(measured >= ABUNDANT))
+            n_nonzero += int(np.count_nonzero(measured))
             if np.isinf([low, high]).any():
                 n_infinite += _infinite(values)
         mean = total / np.maximum(n_measured, 1)
@@ -132,6 +134,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
         largest,
         whole,
         n_abundant,
+        int(n_measured.sum()) - n_nonzero,
     )
 
 
