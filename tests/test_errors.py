@@ -1,5 +1,6 @@
 """Wrong input through the real command line: one clear sentence, exit code 2, and nothing left behind."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 
 import omixvae
 from omixvae.cli import main
+from omixvae.errors import InputError
 from tests.builders import build_mdata
 
 Change = Callable[[dict[str, anndata.AnnData]], None]
@@ -440,20 +442,46 @@ def test_model_that_cannot_be_read(damage):
     assert_refused(("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "model"), message)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["inspect", "train"])
-def test_an_error_in_a_process_of_its_own(command):
+REFUSED_COUNTS = InputError(
+    "Modality 'rna' holds values such as 2.565, but its likelihood is negative_binomial, which needs counts: whole "
+    "numbers, zero or more.",
+    "mdata['rna'], 8 of 8 features, first: 'rna0'",
+    "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
+)
+
+
+def run_with_counts_asked_for(*arguments):
     write_input(log_counts)
-    options = ["--likelihoods", "rna=negative_binomial", *(["-o", "out.h5mu"] if command == "train" else [])]
-    run = subprocess.run(
-        [sys.executable, "-m", "omixvae", command, "in.h5mu", *options], capture_output=True, text=True, check=False
+    return subprocess.run(
+        [sys.executable, "-m", "omixvae", *arguments, "--likelihoods", "rna=negative_binomial"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert run.stderr == (
-        "Error: Modality 'rna' holds values such as 2.565, but its likelihood is negative_binomial, which needs "
-        "counts: whole numbers, zero or more. Where: mdata['rna'], 8 of 8 features, first: 'rna0'. How to mend it: "
-        "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.\n"
-    )
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_of_its_own():
+    run = run_with_counts_asked_for("train", "in.h5mu", "-o", "out.h5mu")
+    assert run.stderr == f"Error: {REFUSED_COUNTS}\n"
     assert (run.returncode, run.stdout, [path.name for path in Path().iterdir()]) == (2, "", ["in.h5mu"])
+
+
+@pytest.mark.slow
+def test_inspect_shows_what_stops_training_beside_all_else():
+    run = run_with_counts_asked_for("inspect", "in.h5mu", "--json")
+    told = json.loads(run.stdout)
+    assert (run.returncode, run.stderr) == (2, "")
+    assert told["problems"] == [
+        {"problem": REFUSED_COUNTS.problem, "where": REFUSED_COUNTS.where, "fix": REFUSED_COUNTS.fix}
+    ]
+    assert (told["choices"], [modality["name"] for modality in told["modalities"]]) == (
+        {},
+        ["rna", "protein", "mutation"],
+    )
+    screen = " ".join(run_with_counts_asked_for("inspect", "in.h5mu").stdout.split())
+    assert f"Stops training 1. {REFUSED_COUNTS.problem} Where: {REFUSED_COUNTS.where} {REFUSED_COUNTS.fix}" in screen
+    assert "Nothing stops training" not in screen
 
 
 def test_debug_shows_the_traceback():

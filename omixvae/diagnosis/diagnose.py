@@ -60,8 +60,8 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
     --------
     >>> import omixvae
     >>> found = diagnose(omixvae.simulate(n_obs=60), Config())
-    >>> found.problems, [caution.problem for caution in found.cautions]
-    ((), ["Column 'batch' of obs has 2 values and may say what was measured together."])
+    >>> found.problems, found.cautions[0].problem
+    ((), "Column 'batch' of obs has 2 values and may say what was measured together.")
     """
     data: MaskedModalities | None = None
     plan: Plan | None = None

@@ -170,8 +170,8 @@ def look_at_values(data: MaskedModalities) -> list[InputError]:
     --------
     >>> from omixvae.data import from_mudata
     >>> from omixvae.simulation import simulate
-    >>> look_at_values(from_mudata(simulate(n_obs=50)))
-    []
+    >>> [caution.problem for caution in look_at_values(from_mudata(simulate(n_obs=50)))]
+    ["Features of 'rna' that never vary: 4 of 400."]
     """
     found = []
     for table in data.tables:
@@ -215,7 +215,7 @@ def _constant(table: Table) -> Iterator[InputError]:
     still = np.flatnonzero((moments.variance <= 1e-12 * np.square(moments.mean)) & (table.survey.n_measured > 0))
     if len(still):
         yield InputError(
-            f"{len(still):,} of {table.n_features:,} features of {table.name!r} are the same in all observations.",
+            f"Features of {table.name!r} that never vary: {len(still):,} of {table.n_features:,}.",
             f"mdata[{table.name!r}], {features_phrase(still, table.features)}",
             "They tell nothing and cost time: leave them out.",
         )
