@@ -25,7 +25,6 @@ extensions = [
     "pages_from_repository",
 ]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
-suppress_warnings = ["toc.empty_glob"]  # a checkout without tutorials
 
 # The outputs that tutorials/execute.py stored are shown; nothing is executed here.
 nb_execution_mode = "off"

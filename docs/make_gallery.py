@@ -1,4 +1,4 @@
-"""Make the pictures of the gallery: `python docs/make_gallery.py`, a minute on two cores.
+"""Make the pictures of the gallery: `python docs/make_gallery.py`, under two minutes on one core.
 
 They are kept in docs/pictures/gallery, so that building the site draws nothing. Each is what the page's call draws, on a
 simulated set of which the truth is known.
@@ -54,14 +54,15 @@ def standardised(table: pd.DataFrame) -> np.ndarray:
 
 def overview(mdata: mudata.MuData) -> None:
     """Draw what goes in, the latents, and what comes out: rows are cells in the order of their clusters."""
-    order = mdata.obs.sort_values(["omixvae_cluster", "batch"]).index
+    there = {name: mdata.obsm[name] for name in mdata.mod}
+    order = mdata.obs.assign(**there).sort_values(["omixvae_cluster", *there], ascending=[True, False, False]).index
     measured, complete = [], []
     for name, adata in mdata.mod.items():
         values = adata.to_df().loc[:, adata.to_df().var().sort_values().index[-14:]]
         measured.append(standardised(values.reindex(order)))
         complete.append(standardised(mdata.obsm[f"omixvae_imputed_{name}"].loc[order, values.columns]))
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), width_ratios=[1, 1.35, 1], layout="constrained")
-    for ax, parts, title in zip(axes[::2], (measured, complete), ("what was measured", "and what was not"), strict=True):
+    for ax, parts, title in zip(axes[::2], (measured, complete), ("what was measured", "measured or predicted"), strict=True):
         gap = np.full((len(order), 1), np.nan)
         colours = plt.get_cmap("viridis").with_extremes(bad="0.88")
         ax.imshow(np.hstack([parts[0], gap, parts[1]]), cmap=colours, vmin=-2, vmax=2, aspect="auto")

@@ -21,6 +21,15 @@ COPIED = {
 }
 """File of the repository to its place in docs/."""
 
+ORDER = ("citeseq_missing_protein", "rna_atac", "cancer_cohort", "own_modality", "tighter_bound", "large_data")
+"""Tutorials from the first to be read to the last; others follow."""
+
+TUTORIALS = """# Tutorials
+
+Each tells one story, from the file to the answer, with all its code and what it shows. The notebooks are in the folder
+`tutorials` of the repository; `python tutorials/execute.py NAME` runs one again.
+"""
+
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 
 
@@ -48,22 +57,38 @@ def relink(text: str, source: str, page: str) -> str:
     return LINK.sub(replace, text)
 
 
-def relink_notebook(path: Path) -> str:
-    """Let the links in the text of a notebook lead to pages of the site; its code is left alone."""
+def read_notebook(path: Path) -> dict[str, list[dict[str, str]]]:
+    """Read a notebook and let the links in its text lead to pages of the site; its code is left alone."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     place = f"tutorials/{path.name}"
     for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cell["source"] = relink("".join(cell["source"]), place, place)
-    return json.dumps(notebook, indent=1)
+            cell["source"] = relink(cell["source"], place, place)
+    return notebook
+
+
+def tutorials_page(notebooks: dict[str, dict[str, list[dict[str, str]]]]) -> str:
+    """List the tutorials, each with its title and its first paragraph."""
+    cards, names = [], "\n".join(notebooks)
+    for name, notebook in notebooks.items():
+        title, *paragraphs = notebook["cells"][0]["source"].strip().split("\n\n")
+        story = LINK.sub(r"\1", " ".join(paragraphs[0].split()) if paragraphs else "")
+        cards.append(f":::{{grid-item-card}} {title.strip('# ')}\n:link: {name}\n:link-type: doc\n{story}\n:::\n")
+    grid = "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n".join(cards) + "\n::::\n"
+    return f"{TUTORIALS}\n{grid if cards else ''}\n```{{toctree}}\n:hidden:\n\n{names}\n```\n"
 
 
 def copies(repository: Path) -> Iterator[tuple[str, str]]:
     """Give the place in docs/ and the text of each file that becomes a page."""
     for source, page in COPIED.items():
         yield page, relink((repository / source).read_text(encoding="utf-8"), source, page)
-    for notebook in sorted((repository / "tutorials").glob("*.ipynb")):
-        yield f"tutorials/{notebook.name}", relink_notebook(notebook)
+    paths = {path.stem: path for path in sorted((repository / "tutorials").glob("*.ipynb"))}
+    names = [name for name in ORDER if name in paths] + [name for name in paths if name not in ORDER]
+    notebooks = {name: read_notebook(paths[name]) for name in names}
+    for name, notebook in notebooks.items():
+        yield f"tutorials/{name}.ipynb", json.dumps(notebook, indent=1)
+    yield "tutorials/index.md", tutorials_page(notebooks)
 
 
 def write_copies(app: Sphinx, _: Config) -> None:
