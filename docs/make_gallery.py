@@ -62,7 +62,9 @@ def overview(mdata: mudata.MuData) -> None:
         measured.append(standardised(values.reindex(order)))
         complete.append(standardised(mdata.obsm[f"omixvae_imputed_{name}"].loc[order, values.columns]))
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), width_ratios=[1, 1.35, 1], layout="constrained")
-    for ax, parts, title in zip(axes[::2], (measured, complete), ("what was measured", "measured or predicted"), strict=True):
+    for ax, parts, title in zip(
+        axes[::2], (measured, complete), ("what was measured", "measured or predicted"), strict=True
+    ):
         gap = np.full((len(order), 1), np.nan)
         colours = plt.get_cmap("viridis").with_extremes(bad="0.88")
         ax.imshow(np.hstack([parts[0], gap, parts[1]]), cmap=colours, vmin=-2, vmax=2, aspect="auto")
