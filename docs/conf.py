@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "omixvae"
 author = "The omixvae developers"
-copyright = author  # noqa: A001 (Sphinx's own name)
+copyright = author
 version = release = omixvae.__version__
 
 extensions = [

@@ -1,7 +1,7 @@
 """Make the pictures of the gallery: `python docs/make_gallery.py`, under two minutes on one core.
 
-They are kept in docs/pictures/gallery, so that building the site draws nothing. Each is what the page's call draws, on a
-simulated set of which the truth is known.
+They are kept in docs/pictures/gallery, so that building the site draws nothing. Each is what the page's call draws, on
+a simulated set of which the truth is known.
 """
 
 from io import BytesIO
@@ -30,7 +30,7 @@ def cells() -> tuple[mudata.MuData, omixvae.OmixVAE]:
 
 
 def cohort() -> tuple[mudata.MuData, omixvae.OmixVAE]:
-    """Take logged counts of 200 cells for a cohort of patients: small enough for a linear decoder, and so for loadings."""
+    """Take logged counts of 200 cells for a cohort: small enough for a linear decoder, and so for loadings."""
     mdata = omixvae.simulate(n_obs=200, n_genes=150, n_clusters=3, n_latent=3, missing=0.5, seed=1)
     for adata in mdata.mod.values():
         adata.X = np.log1p(adata.X.toarray())
@@ -61,7 +61,7 @@ def overview(mdata: mudata.MuData) -> None:
         values = adata.to_df().loc[:, adata.to_df().var().sort_values().index[-14:]]
         measured.append(standardised(values.reindex(order)))
         complete.append(standardised(mdata.obsm[f"omixvae_imputed_{name}"].loc[order, values.columns]))
-    figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), width_ratios=[1, 1.35, 1], layout="constrained")
+    _, axes = plt.subplots(1, 3, figsize=(10, 3.4), width_ratios=[1, 1.35, 1], layout="constrained")
     for ax, parts, title in zip(
         axes[::2], (measured, complete), ("what was measured", "measured or predicted"), strict=True
     ):

@@ -25,18 +25,19 @@ Everything that `import omixvae` gives. An object is loaded when it is first use
 """
 OPTIONS = """# Options
 
-Every option of a run. In Python they are the arguments of {func}`omixvae.fit` and {class}`omixvae.OmixVAE`, on the command
-line they have dashes for underscores (`--n-latent 10`), and in a file for `--config` each is a line `name: value`.
+Every option of a run. In Python they are the arguments of {func}`omixvae.fit` and {class}`omixvae.OmixVAE`, on the
+command line they have dashes for underscores (`--n-latent 10`), and in a file for `--config` each is a line
+`name: value`.
 
-What is not given, or `auto`, is decided from the data; `omixvae inspect cohort.h5mu` says how, and why. Values per modality
-are a `dict` in Python (`{"rna": "counts"}`) and pairs on the command line (`rna=counts,protein=counts`); lists are separated
-by commas there. `omixvae options` prints the same as this page.
+What is not given, or `auto`, is decided from the data; `omixvae inspect cohort.h5mu` says how, and why. Values per
+modality are a `dict` in Python (`{"rna": "counts"}`) and pairs on the command line (`rna=counts,protein=counts`); lists
+are separated by commas there. `omixvae options` prints the same as this page.
 """
 COMMANDS = """# Command line
 
-`omixvae COMMAND --help` says the same as this page. The exit code is 0 when all is done, 2 when data or options cannot be
-used (the message says what, where, and how to mend it), 1 after a mistake of ours, and 130 or 143 after Ctrl-C or SIGTERM.
-Files are written whole or not at all.
+`omixvae COMMAND --help` says the same as this page. The exit code is 0 when all is done, 2 when data or options cannot
+be used (the message says what, where, and how to mend it), 1 after a mistake of ours, and 130 or 143 after Ctrl-C or
+SIGTERM. Files are written whole or not at all.
 """
 
 
