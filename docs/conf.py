@@ -24,7 +24,8 @@ extensions = [
     "pages_from_code",
     "pages_from_repository",
 ]
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "templates", "**/.ipynb_checkpoints"]
+templates_path = ["templates"]
 
 # The outputs that tutorials/execute.py stored are shown; nothing is executed here.
 nb_execution_mode = "off"
@@ -51,8 +52,9 @@ html_theme_options = {
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "home_page_in_toc": True,
-    "use_download_button": True,
+    "use_download_button": False,
     "use_fullscreen_button": False,
+    "navbar_persistent": [],  # the search stands in the sidebar
 }
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"

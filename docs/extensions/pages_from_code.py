@@ -69,11 +69,11 @@ def options_page() -> str:
     """Write one table of options for each group."""
     defaults, lines = Config().to_options(), [OPTIONS]
     for group, heading in HEADINGS.items():
-        lines.append(f"\n## {heading}\n\n| option | default | allowed | what it is |\n|---|---|---|---|")
+        lines.append(f"\n## {heading}\n\n| option | what it is |\n|---|---|")
         for field in (field for name, field in Config.fields() if name == group):
             allowed, default = field.metadata["allowed"].describe(), json.dumps(defaults[field.name]).strip('"')
-            shown = "" if default in ("null", "[]", "{}") else f"`{default}`"
-            lines.append(f"| `{field.name}` | {shown} | {allowed} | {field.metadata['help']} |")
+            shown = "" if default in ("null", "[]", "{}") else f" Default: `{default}`."
+            lines.append(f"| `{field.name}` | {field.metadata['help']} *{allowed[0].upper()}{allowed[1:]}.*{shown} |")
     return "\n".join(lines)
 
 
@@ -117,7 +117,17 @@ def write_pages(app: Sphinx, _: SphinxConfig) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def shorten_signature(
+    _app: Sphinx, _what: str, _name: str, _value: object, _options: object, signature: str | None, returns: str | None
+) -> tuple[str, str | None] | None:
+    """Show the options of a run as `**options`: they have a page of their own, and fill a screen."""
+    _, first = next(Config.fields())
+    head, found, _ = (signature or "").partition(f", {first.name}=")
+    return (f"{head}, **options)", returns) if found else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages before Sphinx looks for its sources."""
     app.connect("config-inited", write_pages)
+    app.connect("autodoc-process-signature", shorten_signature)
     return {"parallel_read_safe": True}
