@@ -32,7 +32,7 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
 myst_heading_anchors = 3
 # A word such as `fit` in a docstring is a link where there is one, and code where there is none.
-default_role = "autolink"
+default_role = "py:obj"
 
 autosummary_generate = True
 autosummary_ignore_module_all = False

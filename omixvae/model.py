@@ -512,7 +512,7 @@ class OmixVAE:
 
         Notes
         -----
-        Section 6 of the method page. Compare models by this on observations that none was trained on: it does not
+        Section "Likelihood" of the method page. Compare models by this on observations that none was trained on: it does not
         depend on the bound that was maximised. With a held-out modality in `of` it judges imputation.
 
         Examples

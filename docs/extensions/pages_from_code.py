@@ -22,6 +22,7 @@ from omixvae.config import Config
 PYTHON = """# Python
 
 Everything that `import omixvae` gives. An object is loaded when it is first used, so the import itself takes no time.
+What `**options` may be is said on the page [Options](options.md).
 """
 OPTIONS = """# Options
 
