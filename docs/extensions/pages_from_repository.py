@@ -73,7 +73,8 @@ def tutorials_page(notebooks: dict[str, dict[str, list[dict[str, str]]]]) -> str
     cards, names = [], "\n".join(notebooks)
     for name, notebook in notebooks.items():
         title, *paragraphs = notebook["cells"][0]["source"].strip().split("\n\n")
-        story = LINK.sub(r"\1", " ".join(paragraphs[0].split()) if paragraphs else "")
+        # A card is a link as a whole, and holds no others.
+        story = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(paragraphs[0].split()) if paragraphs else "")
         cards.append(f":::{{grid-item-card}} {title.strip('# ')}\n:link: {name}\n:link-type: doc\n{story}\n:::\n")
     grid = "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n".join(cards) + "\n::::\n"
     return f"{TUTORIALS}\n{grid if cards else ''}\n```{{toctree}}\n:hidden:\n\n{names}\n```\n"
