@@ -512,8 +512,8 @@ class OmixVAE:
 
         Notes
         -----
-        Section 6 of the method page. Compare models by this on observations that none was trained on: it does not
-        depend on the bound that was maximised. With a held-out modality in `of` it judges imputation.
+        Section "Likelihood" of the method page. Compare models by this on observations that none was trained on: it
+        does not depend on the bound that was maximised. With a held-out modality in `of` it judges imputation.
 
         Examples
         --------

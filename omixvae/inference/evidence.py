@@ -40,7 +40,7 @@ def log_likelihood(
 
     Notes
     -----
-    Section 6 of the method page: with z_i, w_i ~ q(z, w | x_S) and I samples::
+    Section "Likelihood" of the method page: with z_i, w_i ~ q(z, w | x_S) and I samples::
 
         log p(x_S) ≈ log (1/I) Σ_i p(x_S | z_i, w_i) p(z_i) p(w_i) / q(z_i, w_i | x_S)
 
