@@ -27,6 +27,7 @@ from omixvae.inference import (
     shared_latent,
 )
 from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
+from omixvae.mudata_options import without_pulling
 from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
@@ -298,4 +299,5 @@ def as_mudata(modality: str, mean: pd.DataFrame, sd: pd.DataFrame) -> mudata.MuD
     adata = anndata.AnnData(
         mean.to_numpy(), pd.DataFrame(index=mean.index), pd.DataFrame(index=mean.columns), layers={"sd": sd.to_numpy()}
     )
-    return mudata.MuData({modality: adata})
+    with without_pulling():
+        return mudata.MuData({modality: adata})

@@ -1,7 +1,5 @@
 """Multi-omics MuData from a known generative model, with the truth inside."""
 
-import warnings
-
 import anndata
 import mudata
 import numpy as np
@@ -9,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.errors import InputError
+from omixvae.mudata_options import without_pulling
 
 __all__ = ["simulate"]
 
@@ -86,8 +85,7 @@ def simulate(
         "rna": _adata(rna, names, [f"gene{j:04d}" for j in range(n_genes)]),
         "protein": _adata(protein[measured], names[measured], [f"protein{j:02d}" for j in range(n_proteins)]),
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # mudata's plans for its own options
+    with without_pulling():
         mdata = mudata.MuData(mods)
     obs = pd.DataFrame(
         {

@@ -1,5 +1,6 @@
 """Open MuData files and leave their matrices on disk."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,17 @@ def open_mudata(*paths: str | Path) -> mudata.MuData:
     parts = {name: _modality([root["mod"][name] for root in files.values()], name, read[name]) for name in names}
     # What MuData would find by itself, but for the order of the observations, which it would change.
     if not obs.index.is_unique or not all(part.obs_names.is_unique for part in parts.values()):
-        return mudata.MuData(parts)
+        return _put_together(parts)
     rows = {name: part.obs_names.get_indexer(obs.index) + 1 for name, part in parts.items()}
     masks = {name: row > 0 for name, row in rows.items()}
-    return mudata.MuData(parts, obs=obs, obsm=masks, obsmap=rows)
+    return _put_together(parts, obs=obs, obsm=masks, obsmap=rows)
+
+
+def _put_together(parts: Mapping[str, anndata.AnnData], **whole: object) -> mudata.MuData:
+    """Build it as the user has set mudata, without a word of its plans."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return mudata.MuData(parts, **whole)
 
 
 def _root(path: Path) -> Any:  # noqa: ANN401 (a group of h5py or of zarr, which have no common class)

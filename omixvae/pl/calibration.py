@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.errors import InputError
+from omixvae.mudata_options import without_pulling
 from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:
             "Leave it out: predictions can only be compared with what was measured together.",
         )
     rng = np.random.default_rng(0)
-    some = mdata[np.sort(rng.permutation(usable)[:MOST_OBSERVATIONS])].copy()
+    with without_pulling():
+        some = mdata[np.sort(rng.permutation(usable)[:MOST_OBSERVATIONS])].copy()
     names = np.asarray(model.schema.features[mod])
     features = list(names[np.sort(rng.permutation(len(names))[:MOST_FEATURES])])
     few = Found(some, found.key)

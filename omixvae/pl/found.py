@@ -262,6 +262,38 @@ class Found:
         values = adata[:, feature].to_df(layer if layer in adata.layers else None).iloc[:, 0]
         return values.reindex(self.mdata.obs_names).astype(float)
 
+    def imputed_table(self, mod: str) -> pd.DataFrame:
+        """Give the values of a modality, predicted where they were not measured.
+
+        Parameters
+        ----------
+        mod
+            The modality.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Observations of the MuData by features.
+
+        Raises
+        ------
+        InputError
+            If there is no such modality, or it was not imputed.
+        """
+        _ = self.record
+        self.check_modality(mod)
+        name = self.keys.imputed(mod)
+        if name not in self.mdata.obsm:
+            raise InputError(
+                f"Modality {mod!r} was not imputed.",
+                f"mdata.obsm[{name!r}]",
+                f"Ask the model: model.impute(mdata, {mod!r}). Or train with impute='all'.",
+            )
+        values = self.mdata.obsm[name]
+        if isinstance(values, pd.DataFrame):
+            return values
+        return pd.DataFrame(values, self.mdata.obs_names, self.mdata.mod[mod].var_names)
+
     def imputed(self, mod: str, feature: str) -> "pd.Series[float] | None":
         """Give the values of a feature, predicted where it was not measured.
 

@@ -1,6 +1,5 @@
 """What all recipes end with: tables of observations and features become one MuData."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import anndata
@@ -10,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.datasets.r_objects import RMatrix
+from omixvae.mudata_options import without_pulling
 
 __all__ = ["assemble", "observed", "transposed"]
 
@@ -91,8 +91,7 @@ def assemble(modalities: Mapping[str, anndata.AnnData], obs: pd.DataFrame | None
             adata.var["name"] = adata.var_names.to_numpy()
             adata.var_names = [f"{feature}_{name}" for feature in adata.var_names]
         taken.update(adata.var_names)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # mudata's plans for its own options
+    with without_pulling():
         mdata = mudata.MuData(dict(modalities))
     for column, values in (obs if obs is not None else pd.DataFrame()).items():
         known = values.reindex(mdata.obs_names)
