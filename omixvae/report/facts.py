@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data.columns import find_column
 from omixvae.errors import InputError
+from omixvae.evaluation import Agreement, agreement
 from omixvae.pl.clusters import MOST_LABELS
 from omixvae.pl.colours import Categories, colour_by
 from omixvae.pl.found import Found
 from omixvae.pl.sets import set_name
 
-__all__ = ["Agreement", "Course", "Facts"]
+__all__ = ["Course", "Facts"]
 
 SURE = 0.9
 """Probability of the cluster from which on an observation is said to be sure of it."""
@@ -47,15 +47,6 @@ class Course:
     def unfinished(self) -> bool:
         """Whether the last epoch came before the training had nothing more to gain."""
         return self.epochs >= self.most and self.late_gain > max(0.5, 0.05 * self.gain)
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How well the clusters agree with labels: adjusted Rand index, normalised mutual information, how many have both."""
-
-    ari: float
-    nmi: float
-    n: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +96,7 @@ class Facts:
 
     def agreement(self, labels: pd.Series) -> Agreement:
         """Compare the clusters with labels, where there are any."""
-        known = labels.notna().to_numpy() & self.found.clusters.notna().to_numpy()
-        one, other = labels[known].astype(str), self.found.clusters[known].astype(str)
-        if not known.any():
-            return Agreement(float("nan"), float("nan"), 0)
-        scores = adjusted_rand_score(one, other), normalized_mutual_info_score(one, other)
-        return Agreement(*(float(score) for score in scores), int(known.sum()))
+        return agreement(self.found.clusters, labels)
 
     def clusters_table(self) -> pd.DataFrame:
         """Tabulate the clusters: ``n``, ``share``, mean ``entropy`` (nats) and mean ``probability`` of the cluster."""
