@@ -27,8 +27,8 @@ MOST_OBSERVATIONS, FEWEST_OBSERVATIONS, MOST_FEATURES = 400, 50, 200
 """Drawn at random, if there are more: the part within the limits is then known to a percent."""
 
 DRAWS, VALUES_DRAWN = 200, 100_000_000
-"""Draws whose quantiles are the limits, and most values drawn for them: of a genome, all are drawn with the few that are
-looked at."""
+"""Draws whose quantiles are the limits, and most values drawn for them: of a genome, all are drawn with the few that
+are looked at."""
 
 SAMPLES = 128
 """Importance samples: enough that the estimate moves by less than observations differ."""
@@ -243,8 +243,8 @@ def agreement(clusters: "pd.Series[str]", labels: "pd.Series[object]") -> Agreem
     if not known.any():
         return Agreement(np.nan, np.nan, 0)
     one, other = labels[known].astype(str), clusters[known].astype(str)
-    scores = (float(score(one, other)) for score in (adjusted_rand_score, normalized_mutual_info_score))
-    return Agreement(*scores, int(known.sum()))
+    ari, nmi = adjusted_rand_score(one, other), normalized_mutual_info_score(one, other)
+    return Agreement(float(ari), float(nmi), int(known.sum()))
 
 
 def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:

@@ -17,8 +17,8 @@ UNKNOWN = (
     "it is; --held-out takes those that were held out."
 )
 HELD_OUT = (
-    "If the file is what the model was trained on, unchanged, these observations were held out: no weight was fitted to "
-    "them, only the end of the training was chosen by them."
+    "If the file is what the model was trained on, unchanged, these observations were held out: no weight was fitted "
+    "to them, only the end of the training was chosen by them."
 )
 
 
@@ -79,7 +79,12 @@ def show(source: str, summary: dict[str, Any]) -> None:
         "and of each modality, in observations that have another one:"
     )
     rows = [
-        (name, f"{r['n']:,}", *(_number(r[c], ",.1f") for c in ("alone", "mean", "gain")), _number(r["gain_se"], ",.1f"))
+        (
+            name,
+            f"{r['n']:,}",
+            *(_number(r[c], ",.1f") for c in ("alone", "mean", "gain")),
+            _number(r["gain_se"], ",.1f"),
+        )
         for name, r in parts.items()
     ]
     console.print(table(["modality"], ["n", "alone", "given the others", "gain", "± se"], rows))

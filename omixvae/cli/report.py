@@ -23,7 +23,7 @@ __all__ = ["report"]
 @source_file()
 @output_file("REPORT.html", "Page to write: one file, which needs no network to be read.")
 @model_folder("Folder of the model that made the results: also checks the limits of its predictions.", required=False)
-@click.option("--color", "colors", metavar="NAME,…", default="", help="Columns of obs, or features, to show on the map.")
+@click.option("--color", "colors", metavar="NAME,…", default="", help="Columns or features to colour the map by.")
 @click.option("--key-added", default="omixvae", show_default=True, metavar="KEY", help="Name of the results.")
 @read_from_disk
 @quietly

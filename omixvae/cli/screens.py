@@ -295,7 +295,7 @@ def table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[
     rich.table.Table
         To print.
     """
-    made = Table(*words, *(Column(name, justify="right") for name in numbers))
+    made = Table(*map(escape, words), *(Column(escape(name), justify="right") for name in numbers))
     for row in rows:
         made.add_row(*map(escape, row))
     return made

@@ -9,7 +9,7 @@ from omixvae.data.columns import find_column
 from omixvae.report.facts import SURE, Facts
 from omixvae.report.page import Point, Points
 
-__all__ = ["distrusted", "findings", "key_numbers", "listed"]
+__all__ = ["distrusted", "findings", "key_numbers", "listed", "part_of"]
 
 TOLD_NOTHING = 0.05
 """Part of what all modalities tell, below which one is said to tell next to nothing."""
@@ -17,7 +17,7 @@ TOLD_NOTHING = 0.05
 FOLLOWED = 0.3
 """Normalised mutual information from which on clusters are said to follow something that is no biology."""
 
-UNSURE_CLUSTER, MANY_UNSURE = 0.8, 0.1
+UNSURE_CLUSTER, MANY_UNSURE, MANY_UNPREDICTED = 0.8, 0.1, 0.25
 SMALL_CLUSTER = 10
 
 
@@ -64,14 +64,18 @@ def _on_data(facts: Facts) -> Iterator[Point]:
     present = facts.found.presence()
     whole, n = int(present.all(axis=1).sum()), len(present)
     if whole == n:
-        yield Point("Data", f"All {n:,} observations have all {present.shape[1]} modalities.")
+        yield Point("Data", f"All {n:,} observations have {_all(present)}.")
         return
     rarest = present.mean().idxmin()
     yield Point(
         "Data",
-        f"{whole:,} of {n:,} observations ({whole / n:.0%}) have all {present.shape[1]} modalities; "
+        f"{whole:,} of {n:,} observations ({whole / n:.0%}) have {_all(present)}; "
         f"the rarest is {rarest}, which {present[rarest].mean():.0%} have.",
     )
+
+
+def _all(present: pd.DataFrame) -> str:
+    return {1: "the one modality", 2: "both modalities"}.get(present.shape[1], f"all {present.shape[1]} modalities")
 
 
 def _on_clusters(facts: Facts) -> Iterator[Point]:
@@ -111,23 +115,26 @@ def _on_information(facts: Facts) -> Iterator[Point]:
         return
     yield Point(
         "Modalities",
-        f"Alone, {first} gives {told['part'].iloc[0]:.0%} of what all modalities together tell about the shared "
-        f"latents, and {last} {told['part'].iloc[-1]:.0%}.",
+        f"Alone, {first} gives {part_of(told['part'].iloc[0])} what all modalities together tell about the shared "
+        f"latents, and {last} {told['part'].iloc[-1]:.0%} of it.",
     )
 
 
 def _on_imputation(facts: Facts) -> Iterator[Point]:
+    parts = []
     for mod, skill in facts.skills().items():
-        if isinstance(skill, str):
+        if isinstance(skill, str) or not skill["r2"].notna().any():
             continue
         judged = skill[skill["r2"].notna()]
-        if len(judged):
-            yield Point(
-                f"Predicting {mod}",
-                f"From the other modalities, {int(judged['imputable'].sum()):,} of {len(judged):,} features are "
-                f"predicted better than by their mean; the median R² is {judged['r2'].median():.2f}, "
-                f"the best is {judged['r2'].idxmax()} ({judged['r2'].max():.2f}).",
-            )
+        parts.append(
+            f"of {mod} {int(judged['imputable'].sum()):,} of {len(judged):,} features (median R² "
+            f"{judged['r2'].median():.2f}; best: {judged['r2'].idxmax()}, {judged['r2'].max():.2f})"
+        )
+    if parts:
+        yield Point(
+            "Predictions",
+            f"From the other modalities, held-out values are predicted better than by their mean {'; '.join(parts)}.",
+        )
 
 
 def distrusted(facts: Facts) -> Points:
@@ -173,8 +180,8 @@ def _doubts_of_training(facts: Facts) -> Iterator[Point]:
     elif course.unfinished:
         yield Point(
             "Training",
-            f"It ended after the {course.most:,} epochs that were allowed, and the bound of held-out observations still "
-            f"rose by {course.late_gain:.1f} nats in the last tenth of them. Train longer, with --max-epochs "
+            f"It ended after the {course.most:,} epochs that were allowed, and the bound of held-out observations "
+            f"still rose by {course.late_gain:.1f} nats in the last tenth of them. Train longer, with --max-epochs "
             f"{2 * course.most}.",
         )
 
@@ -201,9 +208,7 @@ def _doubts_of_clusters(facts: Facts) -> Iterator[Point]:
     small = list(table.index[table["n"] < SMALL_CLUSTER])
     if small:
         which = "has" if len(small) == 1 else "have"
-        yield Point(
-            "Small clusters", f"{_named('Cluster', small)} {which} fewer than {SMALL_CLUSTER} observations."
-        )
+        yield Point("Small clusters", f"{_named('Cluster', small)} {which} fewer than {SMALL_CLUSTER} observations.")
     yield from _followed(facts)
 
 
@@ -241,22 +246,25 @@ def _doubts_of_modalities(facts: Facts) -> Iterator[Point]:
 
 
 def _doubts_of_imputation(facts: Facts) -> Iterator[Point]:
-    key = facts.found.key
+    key, guesses, unknown = facts.found.key, [], []
     for mod, skill in facts.skills().items():
         if f"{key}_imputed_{mod}" not in facts.found.mdata.obsm:
             continue
         if isinstance(skill, str):
-            yield Point(f"Imputed values of {mod}", f"{skill} Take them for guesses.")
-            continue
-        n_worse, n_judged = int((~skill["imputable"]).sum()), int(skill["r2"].notna().sum())
-        if n_worse > len(skill) / 4:
-            yield Point(
-                f"Imputed values of {mod}",
-                f"{n_worse:,} of its {len(skill):,} features "
-                f"{'are' if n_worse > 1 else 'is'} not shown to be predicted better than by the mean"
-                + (f" ({len(skill) - n_judged:,} could not be judged)" if n_judged < len(skill) else "")
-                + f"; mdata[{mod!r}].var['{key}_imputable'] says which.",
-            )
+            unknown.append(mod)
+        elif (n := int((~skill["imputable"]).sum())) > MANY_UNPREDICTED * len(skill):
+            guesses.append(f"{n:,} of {len(skill):,} features of {mod}")
+    if guesses:
+        yield Point(
+            "Imputed values",
+            f"{listed(guesses)} are not shown to be predicted better than by their mean; "
+            f"mdata[MOD].var['{key}_imputable'] says which.",
+        )
+    if unknown:
+        yield Point(
+            f"Imputed values of {listed(unknown)}",
+            "Nothing is known of how good they are: too few observations were held out. Take them for guesses.",
+        )
 
 
 def _labels(facts: Facts, name: str) -> pd.Series:
@@ -288,3 +296,24 @@ def listed(names: list[str]) -> str:
     '0, 2 and 5'
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def part_of(part: float) -> str:
+    """Write a part of a whole that is estimated from other observations, so that it can come out above all of it.
+
+    Parameters
+    ----------
+    part
+        From 0, seldom above 1.
+
+    Returns
+    -------
+    str
+        What comes before "what all tell".
+
+    Examples
+    --------
+    >>> part_of(0.314), part_of(1.02)
+    ('31% of', 'about all of')
+    """
+    return "about all of" if part >= 0.995 else f"{part:.0%} of"

@@ -61,7 +61,8 @@ def find_markers(found: Found, mod: str) -> Markers | str:
 
     Notes
     -----
-    Wilcoxon's rank-sum test with correction for ties, p-values after Benjamini and Hochberg (`scanpy.tl.rank_genes_groups`).
+    Wilcoxon's rank-sum test with correction for ties, p-values after Benjamini and Hochberg
+    (`scanpy.tl.rank_genes_groups`).
     """
     likelihood = found.likelihood(mod)
     if likelihood in ("categorical", "own"):
@@ -114,7 +115,7 @@ def _dense(adata: anndata.AnnData, layer: str | None, rows: np.ndarray, mod: str
     stored = adata.layers[layer] if layer in adata.layers else adata.X
     ordered = np.argsort(rows)  # what lies on disk is read in the order in which it lies there
     x = as_matrix(stored[rows[ordered]], mod)
-    dense = x.toarray() if sp.issparse(x) else np.array(x)
+    dense = x.toarray() if isinstance(x, sp.csr_matrix) else x
     back = np.empty_like(ordered)
     back[ordered] = np.arange(len(rows))
     return np.asarray(dense[back])

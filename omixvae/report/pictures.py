@@ -46,7 +46,7 @@ def draw(plot: "Callable[[], Axes | np.ndarray]", alt: str, caption: str = "", *
 
     # The page looks the same whatever the user has set for their own plots, and opens no window.
     with plt.ioff(), style.context("default"), mpl.rc_context({"svg.hashsalt": "omixvae", "font.size": 10}):
-        figure = np.ravel(plot())[0].figure
+        figure = np.asarray(plot(), dtype=object).ravel()[0].figure
         image = io.BytesIO()
         try:
             if points:

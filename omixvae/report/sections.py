@@ -19,6 +19,7 @@ __all__ = ["of_clusters", "of_data", "of_map", "of_training"]
 MOST_COMBINATIONS = 15
 MARKERS_NAMED, MARKERS_LISTED = 5, 15
 LABELS_NAMED = 3
+NARROW_ARROW = "\N{NO-BREAK SPACE}↓"
 
 
 def of_data(facts: Facts) -> Section:
@@ -155,8 +156,8 @@ def of_clusters(facts: Facts) -> Section:
     sizes = draw(
         partial(pl.clusters, found.mdata, key=found.key),
         f"Sizes of the {len(table)} clusters, and how unsure observations are of them.",
-        "Right: dot, median; thick line, half of the observations; thin line, nine of ten. The dotted line is where all "
-        "clusters are equally probable.",
+        "Right: dot, median; thick line, half of the observations; thin line, nine of ten. The dotted line is where "
+        "all clusters are equally probable.",
     )
     labels = [
         draw(
@@ -205,6 +206,7 @@ def _cluster_table(facts: Facts, table: pd.DataFrame, markers: dict[str, Markers
 
 def _held(facts: Facts, name: str) -> pd.DataFrame:
     column = find_column(facts.found.mdata, name)
+    assert column is not None, "asked for only where there is one"
     return pd.crosstab(column.astype(object), facts.found.clusters.astype(str), normalize="columns")
 
 
@@ -219,15 +221,15 @@ def _top(markers: Markers | str, cluster: str) -> str:
     if isinstance(markers, str):
         return ""
     top = markers.table[markers.table["cluster"] == cluster].iloc[:MARKERS_NAMED]
-    return ", ".join(f"{row.feature}{' ↓' * bool(row.score < 0)}" for row in top.itertuples()) or "none"
+    return ", ".join(f"{row.feature}{NARROW_ARROW * bool(row.score < 0)}" for row in top.itertuples()) or "none"
 
 
 def _marker_blocks(markers: dict[str, Markers | str]) -> list[Block]:
     blocks: list[Block] = [
         Text(
             "Features that stand out: each cluster against all other observations, Wilcoxon's rank-sum test with "
-            "correction for ties, adjusted p-value below 0.05 (Benjamini and Hochberg). The clusters were found in these "
-            "same values, so the p-values are far too small: take them for an order, not for a proof.",
+            "correction for ties, adjusted p-value below 0.05 (Benjamini and Hochberg). The clusters were found in "
+            "these same values, so the p-values are far too small: take them for an order, not for a proof.",
             aside=True,
         )
     ]

@@ -12,7 +12,8 @@ from omixvae.config import Config
 from omixvae.errors import InputError
 from omixvae.report.command import command_line, stored_options
 from omixvae.report.facts import Facts
-from omixvae.report.page import Block, Code, Pictures, Section, Table, Text
+from omixvae.report.findings import part_of
+from omixvae.report.page import Block, Code, Picture, Pictures, Section, Table, Text
 from omixvae.report.pictures import draw
 
 if TYPE_CHECKING:
@@ -60,14 +61,14 @@ def of_information(facts: Facts) -> Section:
         folded=f"All {len(rows)} sets in numbers",
     )
     words = [Text(_reading(str(mod), row)) for mod, row in told.iterrows() if row["n"]]
-    return Section("information", "What each modality tells", (*words, Pictures((drawn,)), numbered))
+    return Section("information", "What modalities tell", (*words, Pictures((drawn,)), numbered))
 
 
 def _reading(mod: str, row: pd.Series) -> str:
     if math.isnan(row["part"]):
         return f"{mod} alone tells {row['rate']:.1f} nats about the shared latents (n = {row['n']:,.0f})."
     return (
-        f"{mod} alone gives {row['part']:.0%} of what all modalities tell "
+        f"{mod} alone gives {part_of(row['part'])} what all modalities tell "
         f"({row['rate']:.1f} of {row['all']:.1f} nats; n = {row['n']:,.0f})."
     )
 
@@ -95,8 +96,8 @@ def of_imputation(facts: Facts, model: "OmixVAE | None") -> Section:
         Text(
             "Each modality of the held-out observations was predicted from their other modalities. R² is the part of a "
             "feature's variance that is predicted: 1 is perfect, 0 is what the mean of the training observations "
-            "achieves, below 0 is worse than that mean. A feature counts as imputable if its R² is above 0 by more than "
-            "two standard errors."
+            "achieves, below 0 is worse than that mean. A feature counts as imputable if its R² is above 0 by more "
+            "than two standard errors."
         )
     ]
     skills = facts.skills()
@@ -107,9 +108,9 @@ def of_imputation(facts: Facts, model: "OmixVAE | None") -> Section:
         blocks += [Pictures((_skill_picture(facts, mod, skill, model),)), _feature_table(mod, skill)]
     blocks += [Text(f"{mod}: {skill}", aside=True) for mod, skill in skills.items() if isinstance(skill, str)]
     if model is None and judged:
-        words = "Whether limits of predictions hold as many values as they say is shown where the model is given: --model DIR."
+        words = "With the model (--model DIR) this page also shows whether limits of predictions hold what they say."
         blocks.append(Text(words, aside=True))
-    return Section("imputation", "Predictions of what was not measured", tuple(blocks))
+    return Section("imputation", "Predictions", tuple(blocks))
 
 
 def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
@@ -134,10 +135,14 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
     )
 
 
-def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE | None") -> "Picture":
-    calibrated = "" if model is None else (
-        " Right: of the measured values of this file, most of which the model was trained on, how many lie within the "
-        "limits of predictions from the other modalities; dots on the dashed line are as they should be."
+def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE | None") -> Picture:
+    calibrated = (
+        ""
+        if model is None
+        else (
+            " Right: of the measured values of this file, most of which the model was trained on, how many lie within "
+            "the limits of predictions from the other modalities; dots on the dashed line are as they should be."
+        )
     )
     return draw(
         partial(pl.imputation, facts.found.mdata, mod, key=facts.found.key, model=model),
@@ -234,7 +239,7 @@ def of_choices(facts: Facts) -> Section:
     if own:
         words = f"The command is not enough: the training had modules of the user's own ({', '.join(own)})."
         blocks.append(Text(words, aside=True))
-    return Section("choices", "Choices, and how to repeat it", tuple(blocks))
+    return Section("choices", "Choices", tuple(blocks))
 
 
 def _decision(reason: str) -> tuple[str, str]:

@@ -59,8 +59,8 @@ def write_report(
     Raises
     ------
     InputError
-        If the MuData holds no results, the model is not the one that made them, a column is not there, or the file cannot
-        be written.
+        If the MuData holds no results, the model is not the one that made them, a column is not there, or the file
+        cannot be written.
 
     Examples
     --------
