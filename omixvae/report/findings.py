@@ -96,8 +96,8 @@ def _on_clusters(facts: Facts) -> Iterator[Point]:
         if agreement.n:
             yield Point(
                 f"Clusters and {name}",
-                f"Adjusted Rand index {agreement.ari:.2f}, normalised mutual information {agreement.nmi:.2f} "
-                f"(0 by chance, 1 for the same groups) in {agreement.n:,} observations.",
+                f"Adjusted Rand index {round(agreement.ari, 2) + 0.0:.2f}, normalised mutual information "
+                f"{agreement.nmi:.2f} (0 by chance, 1 for the same groups) in {agreement.n:,} observations.",
             )
 
 

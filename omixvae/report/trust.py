@@ -123,7 +123,7 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
                 "yes" if f"{facts.found.key}_imputed_{mod}" in facts.found.mdata.obsm else "no",
                 f"{len(r2):,} of {len(skill):,}",
                 f"{int(skill['imputable'].sum()):,}",
-                *(f"{r2.quantile(q):.2f}" if len(r2) else "–" for q in (0.1, 0.5, 0.9)),
+                *(f"{round(r2.quantile(q), 2) + 0.0:.2f}" if len(r2) else "–" for q in (0.1, 0.5, 0.9)),
             )
         )
     numbers = ("features judged", "imputable", "R² of the worst tenth", "median R²", "R² of the best tenth")
@@ -141,7 +141,8 @@ def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE 
         if model is None
         else (
             " Right: of the measured values of this file, most of which the model was trained on, how many lie within "
-            "the limits of predictions from the other modalities; dots on the dashed line are as they should be."
+            "the limits of predictions from the other modalities; dots on the dashed line are as they should be, above "
+            "it limits are wider than they need be. Those of counts are whole numbers, and always somewhat so."
         )
     )
     return draw(
