@@ -63,9 +63,8 @@ class Evaluation:
         Observations that were judged.
     log_likelihood
         Mean (``mean``, nats per observation), its standard error (``se``), and the number ``n`` of observations that it
-        was averaged over. Row ``"all"``: of all that was measured. A row for each modality: of its values, in
-        observations that have another one, ``alone`` and ``given the others``, and their difference, ``gain``: what the
-        others tell about it, with its standard error ``gain_se``.
+        was averaged over. Row ``"all"``: of all that was measured. A row for each modality: of its values given the
+        other modalities, in observations that have another one.
     information
         What each set of modalities tells (`omixvae.inference.information`).
     imputation
@@ -178,30 +177,23 @@ def _held_out(model: "OmixVAE", data: MaskedModalities) -> np.ndarray:
 
 
 def _evidence(model: "OmixVAE", data: MaskedModalities, n_samples: int) -> pd.DataFrame:
-    """Tabulate log-likelihoods: of all, and of each modality alone and given the others."""
+    """Tabulate log-likelihoods: of all, and of each modality given the others."""
     every = np.arange(len(data.tables))
     nothing = np.zeros(len(every), bool)
 
     def estimate(of: np.ndarray, given: np.ndarray) -> np.ndarray:
         return log_likelihood(model.network, data, of, given, n_samples, model.plan.seed)
 
-    rows = {"all": _averaged("", estimate(~nothing, nothing))}
+    rows = {"all": _averaged(estimate(~nothing, nothing))}
     for s, name in enumerate(data.schema.modalities):
         both = data.presence[:, s] & (data.presence.sum(axis=1) > 1)
-        alone, given = (estimate(every == s, known)[both] for known in (nothing, every != s))
-        rows[name] = {**_averaged("", given), "alone": _mean(alone), **_averaged("gain", given - alone)}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "mean", "se", "alone", "gain", "gain_se"])
+        rows[name] = _averaged(estimate(every == s, every != s)[both])
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _averaged(name: str, values: np.ndarray) -> dict[str, float]:
+def _averaged(values: np.ndarray) -> dict[str, float]:
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
-    if name:
-        return {name: _mean(values), f"{name}_se": error}
-    return {"n": len(values), "mean": _mean(values), "se": error}
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else np.nan
+    return {"n": len(values), "mean": float(values.mean()) if len(values) else np.nan, "se": error}
 
 
 def _imputation(model: "OmixVAE", data: MaskedModalities, s: int) -> dict[str, float]:

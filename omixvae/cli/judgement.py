@@ -72,22 +72,12 @@ def show(source: str, summary: dict[str, Any]) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     say(f"{source}: judged by {summary['observations']:,} observations")
-    parts = dict(summary["log_likelihood"])
-    whole = parts.pop("all")
-    say(
-        f"\nLog-likelihood: {_number(whole['mean'], ',.1f')} ± {_number(whole['se'], ',.1f')} nats per observation\n"
-        "and of each modality, in observations that have another one:"
-    )
+    say("\nLog-likelihood in nats per observation: of all that it has, and of each modality given its others:")
     rows = [
-        (
-            name,
-            f"{r['n']:,}",
-            *(_number(r[c], ",.1f") for c in ("alone", "mean", "gain")),
-            _number(r["gain_se"], ",.1f"),
-        )
-        for name, r in parts.items()
+        (name, f"{r['n']:,}", *(_number(r[column], ",.1f") for column in ("mean", "se")))
+        for name, r in summary["log_likelihood"].items()
     ]
-    console.print(table(["modality"], ["n", "alone", "given the others", "gain", "± se"], rows))
+    console.print(table(["of"], ["n", "mean", "± se"], rows))
     say("Each modality predicted from the others; R² against the mean of each feature:")
     rows = [
         (
