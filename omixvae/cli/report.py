@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from omixvae.cli.files import check_input, check_named, is_zarr, read_input, writing
+from omixvae.cli.files import check_input, check_named, read_input, writing
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
-from omixvae.cli.options import as_json, model_folder, output_file, quietly, read_from_disk, source_file
+from omixvae.cli.options import as_json, model_folder, output_file, quietly, source_file
 from omixvae.errors import check_all
 
 __all__ = ["report"]
@@ -25,7 +25,6 @@ __all__ = ["report"]
 @model_folder("Folder of the model that made the results: also checks the limits of its predictions.", required=False)
 @click.option("--color", "colors", metavar="NAME,…", default="", help="Columns or features to colour the map by.")
 @click.option("--key-added", default="omixvae", show_default=True, metavar="KEY", help="Name of the results.")
-@read_from_disk
 @quietly
 @as_json
 @in_first_process
@@ -36,17 +35,16 @@ def report(
     colors: str,
     key_added: str,
     *,
-    from_disk: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write one HTML page about the results in IN.h5mu, which `omixvae train` or `annotate` wrote.
+    """Write one HTML page on the results in IN.h5mu: what was found, and what to distrust.
 
-    It says what was found, what to distrust, and how to repeat it, with plots and tables of each part. IN.h5mu is not
-    changed.
+    IN.h5mu is what `omixvae train` or `annotate` wrote; it is not changed. The page has plots and tables of the data,
+    the training, the latents, the clusters and their features, and of imputed values, and says how to repeat it all.
     """
     check_all([lambda: check_input(source), lambda: check_named(output, "option --output", (".html", ".htm"))])
-    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
+    mdata = read_input(source)
 
     import matplotlib as mpl  # here, as all below, so that --help needs no torch
 

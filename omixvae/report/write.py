@@ -1,7 +1,7 @@
 """Put the page together and write it."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,7 @@ def write_report(
 def _check(facts: Facts, model: "OmixVAE | None") -> None:
     """Find everything that is wrong with the input before any work."""
     found = facts.found
-    if not any(isinstance(of, dict) and {"plan", "config"} <= set(of) for of in found.mdata.uns.values()):
+    if not any(isinstance(of, Mapping) and {"plan", "config"} <= set(of) for of in found.mdata.uns.values()):
         raise InputError(
             "The data hold no results of omixvae.",
             f"mdata.uns[{found.key!r}]",
