@@ -4,6 +4,8 @@ import json
 import shlex
 from collections.abc import Mapping
 
+import numpy as np
+
 from omixvae.config import Config
 
 __all__ = ["command_line", "stored_options"]
@@ -28,7 +30,7 @@ def stored_options(config: Mapping[str, object]) -> dict[str, object]:
     options: dict[str, object] = {}
     for name, default in defaults.items():
         value = config.get(name, default)
-        value = value.item() if hasattr(value, "item") else value  # a number as HDF5 gives it back
+        value = value.item() if isinstance(value, np.generic) else value  # a number as HDF5 gives it back
         as_json = isinstance(value, str) and value[:1] in ("[", "{")
         options[name] = json.loads(str(value)) if as_json else value
     return options
