@@ -9,10 +9,12 @@ from omixvae import __version__
 from omixvae.cli.annotate import annotate
 from omixvae.cli.completion import completion
 from omixvae.cli.data import data
+from omixvae.cli.evaluate import evaluate
 from omixvae.cli.explain import options
 from omixvae.cli.group import Cli
 from omixvae.cli.impute import impute
 from omixvae.cli.inspect import inspect
+from omixvae.cli.report import report
 from omixvae.cli.select import select
 from omixvae.cli.simulate import simulate
 from omixvae.cli.train import train
@@ -21,7 +23,8 @@ __all__ = ["main"]
 
 SECTIONS = {
     "Begin": (inspect, train),
-    "Use a trained model": (annotate, impute),
+    "Look at the results": (report,),
+    "Use a trained model": (annotate, impute, evaluate),
     "Choose the options": (options, select),
     "Data": (data, simulate),
     "Shell": (completion,),

@@ -9,6 +9,7 @@ import click
 import mudata
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
@@ -24,6 +25,7 @@ __all__ = [
     "summarise_results",
     "summarise_selection",
     "summarise_training",
+    "table",
 ]
 
 
@@ -178,7 +180,7 @@ def print_selection(summary: dict[str, Any]) -> None:
     numbers = [*summary["options"], "mean", "difference", "± se", "seconds", ""]
     console = Console()
     console.print("Held-out log-likelihood, in nats per observation", highlight=False)
-    console.print(_table([], numbers, rows))
+    console.print(table([], numbers, rows))
     console.print(summary["reason"], highlight=False, soft_wrap=True)
 
 
@@ -199,8 +201,22 @@ def draw_selection(selection: Selection, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(*words, *(Column(name, justify="right") for name in numbers))
+def table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Make a table for the terminal.
+
+    Parameters
+    ----------
+    words, numbers
+        Names of the columns; those of numbers come last, and stand at the right.
+    rows
+        Text of each cell.
+
+    Returns
+    -------
+    rich.table.Table
+        To print.
+    """
+    made = Table(*map(escape, words), *(Column(escape(name), justify="right") for name in numbers))
     for row in rows:
-        table.add_row(*row)
-    return table
+        made.add_row(*map(escape, row))
+    return made

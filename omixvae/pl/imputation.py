@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from omixvae.errors import InputError, nearest
-from omixvae.pl.calibration import NOMINAL, covered
+from omixvae.evaluation import NOMINAL, covered
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.pl.found import Found
@@ -59,8 +59,8 @@ def imputation(
         Features to show; all when not given.
     model
         The fitted model: then a second panel shows whether limits of predictions hold as many of the measured values
-        as they say. It predicts up to 400 observations that have this modality from the others that they have, and
-        looks at up to 200 of the features.
+        as they say. It predicts up to 400 observations (50 at least, where features are many) that have this modality
+        from the others that they have, and looks at up to 200 of the features.
     key
         The option `key_added` of the training.
     ax

@@ -11,7 +11,7 @@ from omixvae.data.masked import MaskedBatch, Source
 from omixvae.data.sampler import epoch_batches
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["calibrate", "held"]
+__all__ = ["FEWEST_ROWS", "calibrate", "held", "judge"]
 
 FEWEST_ROWS = 5
 """Held-out observations below which nothing is concluded from them."""
@@ -123,6 +123,37 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
             spread[1] = _spread(network, Trial(_without(batch, s, hidden), s, batch.presence, x, hidden), seed)
         decoder.spread.copy_(torch.tensor(spread))
         decoder.skill.copy_(_skill(network, many, s, mean, generator.manual_seed(seed)))
+
+
+@torch.no_grad()
+def judge(network: MultimodalVAE, source: Source, s: int, rows: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+    """Say how well each feature of a modality is predicted from the other modalities.
+
+    Parameters
+    ----------
+    network
+        Fitted.
+    source
+        Where rows come from.
+    s
+        Position of the modality.
+    rows
+        Observations that have it and another one; of the widest modalities only the first ones are looked at.
+    known
+        Observations that have it, and say what the mean of a feature is.
+    seed
+        The same seed gives the same result.
+
+    Returns
+    -------
+    numpy.ndarray
+        R² of each feature and its standard error, shape (2, g), as in the notes of `calibrate`; NaN where it could not
+        be judged.
+    """
+    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+    most = max(FEWEST_ROWS, VALUES_FOR_SKILL // max(likelihood.n_features for likelihood in network.likelihoods))
+    batch = _load(network, source, rows[:most])
+    return _skill(network, batch, s, _mean(network, source, known, s), generator).double().cpu().numpy()
 
 
 def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBatch:

@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from omixvae import InputError, pl
-from omixvae.pl.calibration import covered
+from omixvae.evaluation import covered
 from omixvae.pl.imputation import BLUE, GREY
 
 

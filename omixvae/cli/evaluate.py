@@ -1,0 +1,70 @@
+"""`omixvae evaluate`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from omixvae.cli.files import is_zarr, read_input
+from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.options import as_json, computing_device, model_folder, read_config, read_from_disk, source_file
+
+__all__ = ["evaluate"]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "omixvae evaluate new.h5mu --model cohort_model",
+        "omixvae evaluate new.h5mu --model cohort_model --labels-key stage --json",
+        "omixvae evaluate cohort.h5mu --model cohort_model --held-out    # what it was trained on",
+    ],
+)
+@source_file()
+@model_folder("Folder of a saved model.")
+@click.option("--labels-key", metavar="COLUMN", help="Column of obs to compare the clusters with.")
+@click.option("--held-out", is_flag=True, help="IN is what was trained on, unchanged: take what was held out of it.")
+@click.option("--n-samples", type=click.IntRange(min=1), metavar="N", help="Of each log-likelihood [default: 128].")
+@click.option("--most", type=click.IntRange(min=1), metavar="N", help="Observations to judge by [default: 1000].")
+@read_from_disk
+@computing_device
+@as_json
+@in_first_process
+def evaluate(
+    source: str,
+    folder: Path,
+    labels_key: str | None,
+    n_samples: int | None,
+    most: int | None,
+    *,
+    held_out: bool,
+    from_disk: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Judge a trained model by observations that it was not trained on.
+
+    How probable they are under the model, what each modality tells, and how well modalities are predicted from one
+    another: better than by the mean, and with limits that hold what they say?
+    """
+    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
+
+    from omixvae import evaluation  # here, as all below, so that --help needs no torch
+    from omixvae.cli import judgement
+    from omixvae.model import load
+
+    model = load(folder, device=read_config(None, {"device": device}).training.device)
+    with friendly_warnings():
+        found = evaluation.evaluate(
+            model,
+            mdata,
+            labels_key=labels_key,
+            held_out=held_out,
+            n_samples=n_samples or evaluation.SAMPLES,
+            most=most or evaluation.MOST_EVALUATED,
+        )
+    summary = judgement.summarise(found, held_out=held_out)
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        judgement.show(source, summary)

@@ -1,0 +1,310 @@
+"""How good is a trained model on these observations, typically ones that it was not trained on?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import mudata
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from omixvae.data import MaskedModalities, from_mudata
+from omixvae.data.columns import column_names, find_column
+from omixvae.data.sampler import held_out_split
+from omixvae.errors import InputError, nearest
+from omixvae.inference import draw_predictions, information, log_likelihood
+from omixvae.training.calibrate import FEWEST_ROWS, judge
+
+if TYPE_CHECKING:
+    from omixvae.model import OmixVAE
+
+__all__ = ["NOMINAL", "Agreement", "Evaluation", "agreement", "covered", "evaluate"]
+
+NOMINAL = (0.5, 0.8, 0.9, 0.95)
+
+MOST_OBSERVATIONS, FEWEST_OBSERVATIONS, MOST_FEATURES = 400, 50, 200
+"""Drawn at random, if there are more: the part within the limits is then known to a percent."""
+
+DRAWS, VALUES_DRAWN = 200, 100_000_000
+"""Draws whose quantiles are the limits, and most values drawn for them: of a genome, all are drawn with the few that
+are looked at."""
+
+SAMPLES = 128
+"""Importance samples: enough that the estimate moves by less than observations differ."""
+
+MOST_EVALUATED = 1000
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well clusters agree with labels.
+
+    Parameters
+    ----------
+    ari, nmi
+        Adjusted Rand index and normalised mutual information; NaN without any label.
+    n
+        Observations that have both.
+    """
+
+    ari: float
+    nmi: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How good a model is on some observations.
+
+    Parameters
+    ----------
+    n
+        Observations that were judged.
+    log_likelihood
+        Mean (``mean``, nats per observation), its standard error (``se``), and the number ``n`` of observations that it
+        was averaged over. Row ``"all"``: of all that was measured. A row for each modality: of its values given the
+        other modalities, in observations that have another one.
+    information
+        What each set of modalities tells (`omixvae.inference.information`).
+    imputation
+        A row for each modality, predicted from the others: ``n``; ``features`` that could be judged, and how many of
+        them are ``better`` than their mean by more than two standard errors; ``r2``, the median; and the part of the
+        measured values within limits of 50 % and of 90 %, ``within_50`` and ``within_90``.
+    clusters
+        Against the labels; None where none were asked for.
+    """
+
+    n: int
+    log_likelihood: pd.DataFrame
+    information: pd.DataFrame
+    imputation: pd.DataFrame
+    clusters: Agreement | None
+
+
+def evaluate(
+    model: "OmixVAE",
+    mdata: mudata.MuData,
+    *,
+    labels_key: str | None = None,
+    held_out: bool = False,
+    n_samples: int = SAMPLES,
+    most: int = MOST_EVALUATED,
+) -> Evaluation:
+    """Judge a model by observations.
+
+    Parameters
+    ----------
+    model
+        A fitted model. It does not remember what it was trained on: if these observations were among them, it looks
+        better than it is.
+    mdata
+        With the features that the model knows; any of its modalities may be missing.
+    labels_key
+        Column of obs to compare the clusters with. The model does not look at it, even if it was trained with it.
+    held_out
+        `mdata` is what the model was trained on, unchanged: take only the observations that were held out, which the
+        weights were not fitted to.
+    n_samples
+        Importance samples of the log-likelihood; the more, the closer (from below) to the truth.
+    most
+        Observations that are judged, a random choice if there are more.
+
+    Returns
+    -------
+    Evaluation
+        Tables in nats per observation, and R².
+
+    Raises
+    ------
+    InputError
+        If there is nothing to judge by.
+
+    Notes
+    -----
+    R² is on the scale that the encoder sees (standard units, or logged counts), as in `OmixVAE.imputation_skill`, but
+    against the means of these observations, which the model does not know: a baseline that is harder to beat than the
+    means of the training.
+
+    Examples
+    --------
+    >>> import omixvae
+    >>> model = omixvae.OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60))
+    >>> found = evaluate(model, omixvae.simulate(n_obs=20, seed=1), n_samples=4)
+    >>> list(found.log_likelihood.index), found.n
+    (['all', 'rna', 'protein'], 20)
+    """
+    labels = None if labels_key is None else _labels(mdata, labels_key)
+    data = from_mudata(mdata, model.config.data, model.schema).on(next(model.network.parameters()).device)
+    rng = np.random.default_rng(model.plan.seed)
+    rows = _held_out(model, data) if held_out else np.flatnonzero(data.presence.any(axis=1))
+    if not len(rows):
+        raise InputError("No observation has any value.", "the MuData", "Give observations to judge the model by.")
+    some = data.take(np.sort(rng.permutation(rows)[:most]))
+    found = None
+    if labels is not None:
+        given = [name for name in model.schema.modalities if name != model.schema.labels_key]
+        found = agreement(model.clusters(mdata, given)[0].iloc[rows], labels.iloc[rows])
+    return Evaluation(
+        some.n_obs,
+        _evidence(model, some, n_samples),
+        information(model.network, some, seed=model.plan.seed),
+        pd.DataFrame.from_dict(
+            {name: _imputation(model, some, s) for s, name in enumerate(model.schema.modalities)}, orient="index"
+        ),
+        found,
+    )
+
+
+def _labels(mdata: mudata.MuData, labels_key: str) -> "pd.Series[object]":
+    labels = find_column(mdata, labels_key)
+    if labels is None:
+        raise InputError(
+            f"There is no column {labels_key!r}.", "option labels_key", nearest(labels_key, column_names(mdata))
+        )
+    return labels
+
+
+def _held_out(model: "OmixVAE", data: MaskedModalities) -> np.ndarray:
+    """Give the observations that a training on these data holds out (as `omixvae.training.engine.train`)."""
+    if not model.plan.held_out:
+        raise InputError(
+            "No observations were held out in the training.",
+            "option held_out",
+            "Leave the option out, and give observations that the model was not trained on.",
+        )
+    return held_out_split(data.presence, model.plan.held_out, np.random.default_rng(model.plan.seed))[1]
+
+
+def _evidence(model: "OmixVAE", data: MaskedModalities, n_samples: int) -> pd.DataFrame:
+    """Tabulate log-likelihoods: of all, and of each modality given the others."""
+    every = np.arange(len(data.tables))
+    nothing = np.zeros(len(every), bool)
+
+    def estimate(of: np.ndarray, given: np.ndarray) -> np.ndarray:
+        return log_likelihood(model.network, data, of, given, n_samples, model.plan.seed)
+
+    rows = {"all": _averaged(estimate(~nothing, nothing))}
+    for s, name in enumerate(data.schema.modalities):
+        both = data.presence[:, s] & (data.presence.sum(axis=1) > 1)
+        rows[name] = _averaged(estimate(every == s, every != s)[both])
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _averaged(values: np.ndarray) -> dict[str, float]:
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+    return {"n": len(values), "mean": float(values.mean()) if len(values) else np.nan, "se": error}
+
+
+def _imputation(model: "OmixVAE", data: MaskedModalities, s: int) -> dict[str, float]:
+    usable = np.flatnonzero(data.presence[:, s] & (data.presence.sum(axis=1) > 1))
+    found = {"n": len(usable), "features": 0, "better": 0, "r2": np.nan, "within_50": np.nan, "within_90": np.nan}
+    if len(usable) < FEWEST_ROWS:
+        return found
+    usable = np.random.default_rng(model.plan.seed).permutation(usable)
+    r2, error = judge(model.network, data, s, usable, usable, model.plan.seed)
+    within = _covered(model, data, s)["all"]
+    return found | {
+        "features": int(np.isfinite(r2).sum()),
+        "better": int((r2 > 2 * error).sum()),
+        "r2": float(np.nanmedian(r2)) if np.isfinite(r2).any() else np.nan,
+        "within_50": float(within[0.5]),
+        "within_90": float(within[0.9]),
+    }
+
+
+def agreement(clusters: "pd.Series[str]", labels: "pd.Series[object]") -> Agreement:
+    """Compare clusters with labels.
+
+    Parameters
+    ----------
+    clusters, labels
+        One per observation, in the same order; those that lack one of them do not count.
+
+    Returns
+    -------
+    Agreement
+        Adjusted Rand index and normalised mutual information.
+
+    Examples
+    --------
+    >>> agreement(pd.Series(["0", "0", "1", "1"]), pd.Series(["a", "a", "b", None]))
+    Agreement(ari=1.0, nmi=1.0, n=3)
+    """
+    known = labels.notna().to_numpy() & clusters.notna().to_numpy()
+    if not known.any():
+        return Agreement(np.nan, np.nan, 0)
+    one, other = labels[known].astype(str), clusters[known].astype(str)
+    ari, nmi = adjusted_rand_score(one, other), normalized_mutual_info_score(one, other)
+    return Agreement(float(ari), float(nmi), int(known.sum()))
+
+
+def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:
+    """Compare measured values with limits of what is predicted of them from the other modalities.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    mdata
+        Observations that it was trained on, or others.
+    mod
+        The modality to predict.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each coverage of `NOMINAL`: the part of the measured values within the limits, of each feature and
+        (column ``"all"``) of all together. Limits are those of `OmixVAE.impute_interval`.
+
+    Raises
+    ------
+    InputError
+        If no observation has the modality and another one.
+    """
+    data = from_mudata(mdata, model.config.data, model.schema).on(next(model.network.parameters()).device)
+    return _covered(model, data, model.schema.modalities.index(mod))
+
+
+def _covered(model: "OmixVAE", data: MaskedModalities, s: int) -> pd.DataFrame:
+    names = data.schema.modalities
+    usable = np.flatnonzero(data.presence[:, s] & (data.presence.sum(axis=1) > 1))
+    if not len(usable):
+        raise InputError(
+            f"No observation has {names[s]!r} and another modality.",
+            "the argument model",
+            "Leave it out: predictions can only be compared with what was measured together.",
+        )
+    features = np.asarray(data.schema.features[names[s]])
+    rng = np.random.default_rng(0)
+    few = int(np.clip(VALUES_DRAWN // (DRAWS * len(features)), FEWEST_OBSERVATIONS, MOST_OBSERVATIONS))
+    some = data.take(np.sort(rng.permutation(usable)[:few]))
+    columns = np.sort(rng.permutation(len(features))[:MOST_FEATURES])
+    lacking = some.given([name for name in names if name != names[s]])
+    within = _within(model, some, lacking, s, columns)
+    rows = {
+        nominal: {"all": np.nanmean(part), **dict(zip(features[columns], _columns_mean(part), strict=True))}
+        for nominal, part in zip(NOMINAL, within, strict=True)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _within(
+    model: "OmixVAE", data: MaskedModalities, lacking: MaskedModalities, s: int, columns: Sequence[int] | np.ndarray
+) -> np.ndarray:
+    """Say which values lie within the limits of predictions: (coverages, n, features), NaN where none was measured."""
+    within = np.empty((len(NOMINAL), data.n_obs, len(columns)))
+    parameter = next(model.network.parameters())
+    for rows, draws in draw_predictions(model.network, lacking, s, np.asarray(columns), DRAWS, model.plan.seed):
+        modality = data.rows(rows, parameter.device, parameter.dtype).modalities[s]
+        x, mask = (t.expand_as(modality.filled).cpu().numpy()[:, columns] for t in (modality.filled, modality.mask))
+        for i, nominal in enumerate(NOMINAL):
+            low, high = np.quantile(draws, ((1 - nominal) / 2, (1 + nominal) / 2), axis=0).astype(np.float32)
+            within[i, rows] = np.where(mask, (x >= low) & (x <= high), np.nan)
+    return within
+
+
+def _columns_mean(part: np.ndarray) -> np.ndarray:
+    known = (~np.isnan(part)).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nansum(part, axis=0) / known)

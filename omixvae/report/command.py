@@ -1,0 +1,70 @@
+"""The command that repeats a training, from the options that were stored with its results."""
+
+import json
+import shlex
+from collections.abc import Mapping
+
+import numpy as np
+
+from omixvae.config import Config
+
+__all__ = ["command_line", "stored_options"]
+
+NO_PART_OF_THE_RESULT = ("progress", "device")
+
+
+def stored_options(config: Mapping[str, object]) -> dict[str, object]:
+    """Read the options as `omixvae.fit` wrote them.
+
+    Parameters
+    ----------
+    config
+        ``mdata.uns["omixvae"]["config"]``: None is left out, collections are JSON.
+
+    Returns
+    -------
+    dict
+        Option name to value, for `omixvae.Config.from_options`, in the order of the documentation.
+    """
+    defaults = Config().to_options()
+    options: dict[str, object] = {}
+    for name, default in defaults.items():
+        value = config.get(name, default)
+        value = value.item() if isinstance(value, np.generic) else value  # a number as HDF5 gives it back
+        as_json = isinstance(value, str) and value[:1] in ("[", "{")
+        options[name] = json.loads(str(value)) if as_json else value
+    return options
+
+
+def command_line(options: Mapping[str, object]) -> str:
+    """Write the command that trains in the same way.
+
+    Parameters
+    ----------
+    options
+        What `stored_options` gave.
+
+    Returns
+    -------
+    str
+        Options that are as they would be anyway are left out, but for the seed.
+
+    Examples
+    --------
+    >>> command_line({"n_latent": 8, "likelihoods": {"rna": "poisson"}, "early_stopping": False, "seed": 0})
+    'omixvae train IN.h5mu -o OUT.h5mu --model DIR --n-latent 8 --likelihoods rna=poisson --no-early-stopping --seed 0'
+    """
+    defaults = Config().to_options()
+    words = ["omixvae", "train", "IN.h5mu", "-o", "OUT.h5mu", "--model", "DIR"]
+    for name, value in options.items():
+        if name == "seed" or (value != defaults[name] and name not in NO_PART_OF_THE_RESULT):
+            words += _words(name.replace("_", "-"), value)
+    return shlex.join(words)
+
+
+def _words(name: str, value: object) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    if isinstance(value, Mapping):
+        return [f"--{name}", ",".join(f"{k}={v}" for k, v in value.items())]
+    return [f"--{name}", ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)]
