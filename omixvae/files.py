@@ -130,6 +130,7 @@ def whole_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "sa
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
+                file.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner may read
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))

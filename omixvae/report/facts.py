@@ -77,8 +77,9 @@ class Facts:
 
     def colours(self) -> list[str]:
         """List what the map is coloured by, each once."""
-        names = [*(["cluster"] if self.found.cluster_column else []), *self.label_columns(), *self.columns, "presence"]
-        return list(dict.fromkeys([*names, *(["cluster_entropy"] if self.found.cluster_column else [])]))
+        clusters, keys = self.found.cluster_column, self.found.keys  # "cluster" might be a column of the user's
+        names = [*([clusters] if clusters else []), *self.label_columns(), *self.columns, "presence"]
+        return list(dict.fromkeys([*names, *([keys.cluster_entropy] if clusters else [])]))
 
     def label_columns(self) -> list[str]:
         """List the columns of batch and labels that the training knew."""
