@@ -16,6 +16,7 @@ from omixvae.pl.sets import set_name
 
 __all__ = [
     "CONTINUOUS",
+    "COUNTS",
     "DIVERGING",
     "MISSING",
     "PALETTE",

@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.data.matrices import as_matrix
+from omixvae.pl.colours import COUNTS
 from omixvae.pl.found import Found
 
 __all__ = ["Markers", "find_markers"]
@@ -21,7 +22,6 @@ MOST_VALUES = 40_000_000
 
 SIGNIFICANT = 0.05
 
-COUNTS = ("negative_binomial", "zero_inflated_negative_binomial", "poisson", "protein_mixture")
 LOGGED = (*COUNTS, "log_normal")
 
 MEDIAN_FILLED = "Entries that were not measured take the median of their feature, which can only hide a difference."
