@@ -109,7 +109,7 @@ class Selection:
         >>> from matplotlib.figure import Figure
         >>> import omixvae
         >>> found = omixvae.select(
-        ...     omixvae.simulate(n_obs=60), {"n_latent": [2, 5]}, n_folds=2, max_epochs=2, progress=False
+        ...     omixvae.simulate(n_obs=60), {"n_latent": [2, 5]}, n_folds=2, n_samples=4, max_epochs=2, progress=False
         ... )
         >>> found.plot(Figure().subplots()).get_xlabel()
         'n_latent'
@@ -220,7 +220,7 @@ def select(
     --------
     >>> import omixvae
     >>> mdata = omixvae.simulate(n_obs=60)
-    >>> found = omixvae.select(mdata, {"n_latent": [2, 5]}, n_folds=2, max_epochs=2, progress=False)
+    >>> found = omixvae.select(mdata, {"n_latent": [2, 5]}, n_folds=2, n_samples=4, max_epochs=2, progress=False)
     >>> list(found.table["n_latent"])
     [2, 5]
     >>> model = omixvae.fit(mdata, **found.best)
