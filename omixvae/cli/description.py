@@ -5,11 +5,11 @@ from typing import Any
 
 import mudata
 import numpy as np
-import pandas as pd
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
+from omixvae.cli.screens import table
 from omixvae.config import DataConfig
 from omixvae.data import MaskedModalities
 from omixvae.diagnosis import Diagnosis
@@ -62,18 +62,18 @@ def _shapes(mdata: mudata.MuData) -> list[dict[str, Any]]:
 
 def _modalities(data: MaskedModalities) -> list[dict[str, Any]]:
     described = []
-    for table in data.tables:
-        found, n_present = table.survey, int(table.present.sum())
+    for modality in data.tables:
+        found, n_present = modality.survey, int(modality.present.sum())
         described.append(
             {
-                "name": table.name,
+                "name": modality.name,
                 "observations": n_present,
-                "features": table.n_features,
-                "values": kind_of_values(table),
+                "features": modality.n_features,
+                "values": kind_of_values(modality),
                 "smallest": found.smallest,
                 "largest": found.largest,
                 "zeros": found.n_zero / max(1, int(found.n_measured.sum())),
-                "missing_entries": found.n_missing / max(1, n_present * table.n_features),
+                "missing_entries": found.n_missing / max(1, n_present * modality.n_features),
             }
         )
     return described
@@ -105,13 +105,13 @@ def print_description(source: str, described: dict[str, Any]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=TYPICAL_WIDTH)
-    console.print(f"{source}: {described['observations']:,} observations", highlight=False)
+    console.print(Text(f"{source}: {described['observations']:,} observations"), soft_wrap=True)
     console.print(_modality_table(described["modalities"]))
     names = [modality["name"] for modality in described["modalities"]]
     if described["patterns"]:
-        console.print(_pattern_table(names, described["patterns"]))
+        _print_some(console, "Measured together", names, ["observations"], _pattern_rows(names, described["patterns"]))
     if described["batches"]:
-        console.print(_batch_table(described["batches"]))
+        _print_some(console, "Observations of each batch", ["batch"], names, _batch_rows(names, described["batches"]))
     if described["choices"]:
         console.print("What training would choose, and why", style="bold")
         for reason in described["choices"].values():
@@ -123,51 +123,38 @@ def print_description(source: str, described: dict[str, Any]) -> None:
 
 
 def _modality_table(modalities: list[dict[str, Any]]) -> Table:
-    numbers = ("observations", "features", "values", "range", "zeros", "not measured")
-    table = Table("modality", *(Column(name, justify="right") for name in numbers))
+    rows = []
     for m in modalities:
-        read = "values" in m
-        table.add_row(
-            m["name"],
-            f"{m['observations']:,}",
-            f"{m['features']:,}",
-            m["values"] if read else "",
-            f"{m['smallest'] + 0.0:.4g} to {m['largest']:.4g}" if read else "",
-            f"{m['zeros']:.0%}" if read else "",
-            f"{m['missing_entries']:.0%}" if read else "",
-        )
-    return table
+        shape = (m["name"], f"{m['observations']:,}", f"{m['features']:,}")
+        if "values" in m:
+            range_ = f"{m['smallest'] + 0.0:.4g} to {m['largest']:.4g}"
+            rows.append((*shape, m["values"], range_, f"{m['zeros']:.0%}", f"{m['missing_entries']:.0%}"))
+        else:
+            rows.append((*shape, "", "", "", ""))
+    return table(["modality"], ("observations", "features", "values", "range", "zeros", "not measured"), rows)
 
 
-def _pattern_table(names: list[str], patterns: list[dict[str, Any]]) -> Table:
-    rest = patterns[MOST_ROWS:]
-    n_rest = sum(p["observations"] for p in rest)
-    table = Table(
-        *names,
-        Column("observations", justify="right"),
-        title="measured together",
-        title_justify="left",
-        caption=f"and {len(rest)} more combinations of {n_rest:,} observations" if rest else None,
-    )
-    for pattern in patterns[:MOST_ROWS]:
-        marks = ("yes" if name in pattern["modalities"] else "-" for name in names)
-        table.add_row(*marks, f"{pattern['observations']:,}")
-    return table
+def _pattern_rows(names: list[str], patterns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (*("yes" if name in pattern["modalities"] else "-" for name in names), f"{pattern['observations']:,}")
+        for pattern in patterns
+    ]
 
 
-def _batch_table(batches: dict[str, dict[str, int]]) -> Table:
-    counts = pd.DataFrame.from_dict(batches, orient="index")
-    rest = len(counts) - MOST_ROWS
-    table = Table(
-        "batch",
-        *(Column(name, justify="right") for name in counts),
-        title="observations of each batch",
-        title_justify="left",
-        caption=f"and {rest} more batches" if rest > 0 else None,
-    )
-    for batch, row in counts.iloc[:MOST_ROWS].iterrows():
-        table.add_row(str(batch), *(f"{n:,}" if n else "-" for n in row))
-    return table
+def _batch_rows(names: list[str], batches: dict[str, dict[str, int]]) -> list[tuple[str, ...]]:
+    return [
+        (batch, *(f"{n:,}" if (n := row.get(name, 0)) else "-" for name in names)) for batch, row in batches.items()
+    ]
+
+
+def _print_some(
+    console: Console, heading: str, words: list[str], numbers: list[str], rows: list[tuple[str, ...]]
+) -> None:
+    """Print the first rows of a table, and count the others."""
+    console.print(heading, style="bold")
+    console.print(table(words, numbers, rows[:MOST_ROWS]))
+    if len(rows) > MOST_ROWS:
+        console.print(f"and {len(rows) - MOST_ROWS:,} more", style="italic", highlight=False)
 
 
 def _print_findings(console: Console, heading: str, colour: str, findings: list[dict[str, str]]) -> None:
@@ -182,5 +169,12 @@ def _print_findings(console: Console, heading: str, colour: str, findings: list[
 
 def _print_indented(console: Console, text: str, indent: int, *, hanging: int = 0, style: str = "") -> None:
     before = " " * indent
-    wrapped = textwrap.fill(text, console.width - 1, initial_indent=before, subsequent_indent=before + " " * hanging)
+    wrapped = textwrap.fill(
+        text,
+        console.width - 1,
+        initial_indent=before,
+        subsequent_indent=before + " " * hanging,
+        break_long_words=False,  # options and code are there to be copied
+        break_on_hyphens=False,
+    )
     console.print(Text(wrapped, style=style), highlight=False)
