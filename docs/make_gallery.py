@@ -4,6 +4,7 @@ They are kept in docs/pictures/gallery, so that building the site draws nothing.
 a simulated set of which the truth is known.
 """
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def overview(mdata: mudata.MuData) -> None:
 def main() -> None:
     """Draw everything."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    mudata.set_options(pull_on_update=False)
+    warnings.filterwarnings("ignore", r"From 0\.4", FutureWarning)  # the plans of mudata 0.3
     mdata, model = cells()
     overview(mdata)
     keep("overview")

@@ -27,7 +27,7 @@ from omixvae.inference import (
     shared_latent,
 )
 from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
-from omixvae.mudata_options import without_pulling
+from omixvae.mudata_io import without_pulling
 from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE

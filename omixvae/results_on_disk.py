@@ -1,6 +1,5 @@
 """Write results into a file on disk, whose matrices are neither read nor written."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import zarr
 from anndata.io import read_elem, write_elem
 
 from omixvae.keys import Keys
+from omixvae.mudata_io import writing_elements
 
 __all__ = ["write_results"]
 
@@ -27,8 +27,7 @@ def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
     key
         The option `key_added`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata's notes on its own format
+    with writing_elements():
         if file.is_dir():
             root = zarr.open_group(file, mode="r+", use_consolidated=False)
             _write(mdata, root, key)

@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.errors import InputError
-from omixvae.mudata_options import without_pulling
+from omixvae.mudata_io import without_pulling
 
 __all__ = ["simulate"]
 

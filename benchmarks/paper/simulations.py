@@ -9,6 +9,8 @@ import mudata
 import numpy as np
 import pandas as pd
 
+from omixvae.mudata_io import without_pulling
+
 __all__ = ["LinearSimulation", "Simulation", "five", "label", "linear", "to_mudata"]
 
 N_MODALITIES = 5
@@ -207,7 +209,7 @@ def to_mudata(simulation: Simulation) -> mudata.MuData:
         features = pd.DataFrame(index=[f"{name}_{j}" for j in range(values.shape[1])])
         modalities[name] = anndata.AnnData(values[present], obs=pd.DataFrame(index=names[present]), var=features)
     # otherwise mudata puts the observations of the first modality first, whatever order is given
-    with mudata.set_options(pull_on_update=False):
+    with without_pulling():
         mdata = mudata.MuData(modalities, obs=pd.DataFrame(index=names))
     assert mdata.obs_names.equals(pd.Index(names)), "mudata changed the order of the observations"
     return mdata

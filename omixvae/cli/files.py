@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -177,19 +176,18 @@ def read_input(*sources: str, from_disk: bool = False) -> "mudata.MuData":
         from omixvae.simulation import simulate as make
 
         return make()
-    import mudata
+    from omixvae.mudata_io import read_mudata  # here, so that --help needs no mudata
 
     paths = [Path(source) for source in sources]
     for path in paths:
         with _damagewriting(path):
             _check_content(path)
-    with _damagewriting(paths[0]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
+    with _damagewriting(paths[0]):
         if from_disk:
             from omixvae.data import open_mudata  # here, so that --help needs no torch
 
             return open_mudata(*paths)
-        return mudata.read_zarr(paths[0]) if paths[0].is_dir() else mudata.read_h5mu(paths[0])
+        return read_mudata(paths[0])
 
 
 def _check_content(path: Path) -> None:
@@ -259,9 +257,9 @@ def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = No
     """
     with whole(output) as temporary:
         if copied is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # anndata's notes on its own format
-                mdata.write_h5mu(temporary)
+            from omixvae.mudata_io import write_mudata  # here, so that --help needs no mudata
+
+            write_mudata(mdata, temporary)
         else:
             from omixvae.results_on_disk import write_results  # here, so that --help needs no torch
 

@@ -1,7 +1,6 @@
 """The cache: upstream files, and the MuData that is made of them once."""
 
 import os
-import warnings
 from pathlib import Path
 
 import mudata
@@ -13,6 +12,7 @@ from omixvae.datasets.recipes import RECIPES, Recipe
 from omixvae.datasets.registry import Dataset
 from omixvae.errors import InputError, nearest
 from omixvae.files import whole_file
+from omixvae.mudata_io import read_mudata, write_mudata
 
 __all__ = ["cache_folder", "place_of", "put_into_cache", "read_cached"]
 
@@ -80,9 +80,8 @@ def put_into_cache(dataset: Dataset, folder: Path, *, progress: bool = True) -> 
         "urls": np.array([file.url for file in dataset.files]),
         "sha256": np.array([file.sha256 for file in dataset.files]),
     }
-    with whole_file(target) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # mudata's plans for its own options
-        mdata.write_h5mu(temporary, compression="gzip")
+    with whole_file(target) as temporary:
+        write_mudata(mdata, temporary, compression="gzip")
     return target
 
 
@@ -105,9 +104,7 @@ def read_cached(path: Path) -> mudata.MuData:
         If it is no MuData.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the file's age and mudata's plans: nothing for the user to do here
-            return mudata.read_h5mu(path)
+        return read_mudata(path)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path.name} is in the cache, but cannot be read: {str(error).splitlines()[0].rstrip('.')}.",

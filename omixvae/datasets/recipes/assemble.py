@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.datasets.r_objects import RMatrix
-from omixvae.mudata_options import without_pulling
+from omixvae.mudata_io import without_pulling
 
 __all__ = ["assemble", "observed", "transposed"]
 
