@@ -14,7 +14,7 @@ from omixvae.errors import InputError, raise_together
 from omixvae.mudata_io import without_pulling
 from omixvae.sources.how import Ways
 from omixvae.sources.modalities import Found
-from omixvae.sources.orientation import SAY, find_sides
+from omixvae.sources.orientation import find_sides
 from omixvae.sources.samples import add_samples, read_samples, sample_names
 from omixvae.sources.tables import Table, repeated
 
@@ -111,10 +111,13 @@ def _sides(tables: Mapping[str, Table], known: set[str], ways: Ways, notes: list
         )
         return {name: "rows"}
     sides = find_sides(tables, known)
-    turned = [name for name, side in sides.items() if side == "columns"]
+    turned = [name for name in tables if sides[name] == "columns"]
     if turned:
         listed = " and ".join(filter(None, (", ".join(map(repr, turned[:-1])), repr(turned[-1]))))
-        notes.append(f"Samples are in the columns of {listed}: these names stand elsewhere, too. {SAY}")
+        notes.append(
+            f"Samples are in the columns of {listed}: the names there stand elsewhere, too. If that is wrong: "
+            "samples='rows' (--samples rows)."
+        )
     return sides
 
 

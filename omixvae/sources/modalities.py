@@ -21,6 +21,21 @@ __all__ = ["Found", "find_modalities"]
 FIRST = "rna"
 """Name of the values of an AnnData that has none: most are of transcripts."""
 
+ASSAYS = (
+    "adt",
+    "atac",
+    "metabolite",
+    "metabolome",
+    "methylation",
+    "mirna",
+    "mrna",
+    "prot",
+    "protein",
+    "proteome",
+    FIRST,
+)
+"""Names of files that say what is in them; any other says which cells or patients."""
+
 PROTEIN = "protein_expression"
 """Where totalVI and its tutorials keep the counts of proteins, in obsm; their names are in ``uns["protein_names"]``."""
 
@@ -134,7 +149,8 @@ def _in_path(path: Path, name: str | None, ways: Ways, *, alone: bool) -> Found:
             mdata = read_mudata(path)
         return Found(where, mdata.mod, mdata)
     if kind == "anndata":
-        return _in_anndata(read_anndata(path), where, name, FIRST if alone else stem, ways)
+        guess = stem if not alone or stem.lower() in ASSAYS else None
+        return _in_anndata(read_anndata(path), where, name, guess, ways)
     if kind == "10x" or is_matrix_folder(path):
         return _in_anndata(read_10x(path), where, name, FIRST, ways)
     if kind is None and path.is_file() and is_table(path):
@@ -179,12 +195,10 @@ def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str
     elif len(parts) > 1:
         notes.append(f"Its features were split by their kind into {', '.join(map(repr, parts))}: {where}.")
     else:
-        called = name or next(iter(parts), None) or guess or FIRST
-        if called == FIRST and name is None and not parts:
-            notes.append(
-                f"What has no name was taken as {FIRST!r}; another is given as NAME=PATH or {{NAME: ...}}: {where}."
-            )
-        parts = {called: adata}
+        guess = next(iter(parts), guess)
+        if name is None and guess is None:
+            notes.append(f"X was taken as {FIRST!r}; another name is given as NAME=PATH or {{NAME: ...}}: {where}.")
+        parts = {name or guess or FIRST: adata}
     tables = _tables_of_obsm(adata, parts, ways)
     keys = [key for key, _ in tables.values()]
     first, *others = parts
@@ -226,8 +240,8 @@ def _without_tables(adata: anndata.AnnData, keys: Collection[str]) -> anndata.An
         adata.obs.copy(),
         adata.var.copy(),
         dict(adata.uns),
-        {key: table for key, table in adata.obsm.items() if key not in keys},
-        dict(adata.varm),
+        obsm={key: table for key, table in adata.obsm.items() if key not in keys},
+        varm=dict(adata.varm),
         layers={
             key: layer for key, layer in adata.layers.items() if key is not None
         },  # anndata 0.13 has X there as well
