@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from omixvae.model import OmixVAE, fit, load
     from omixvae.selection import select
     from omixvae.simulation import simulate
+    from omixvae.sources import read
 
 __all__ = [
     "Config",
@@ -21,6 +22,7 @@ __all__ = [
     "fit",
     "load",
     "pl",
+    "read",
     "select",
     "simulate",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "OmixVAE": "omixvae.model",
     "fit": "omixvae.model",
     "load": "omixvae.model",
+    "read": "omixvae.sources",
     "select": "omixvae.selection",
     "simulate": "omixvae.simulation",
 }

@@ -19,6 +19,7 @@ from omixvae.likelihoods import Likelihood
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.processes import Processes, join_processes
+from omixvae.sources import Source, as_mudata
 from omixvae.storage import Fitted, read_model, save_model
 from omixvae.training.checkpoint import Checkpoint, Setting
 from omixvae.training.course import Standing
@@ -58,6 +59,9 @@ class OmixVAE:
         One row per epoch (after `fit`).
     network
         The PyTorch module (after `fit`).
+    mdata
+        What `fit` and `annotate` have read, where they were given something else than a MuData; neither saved nor
+        pickled.
 
     Raises
     ------
@@ -78,6 +82,7 @@ class OmixVAE:
     schema: Schema
     history: History
     network: MultimodalVAE
+    mdata: mudata.MuData | None = None
 
     def __init__(
         self,
@@ -90,13 +95,18 @@ class OmixVAE:
         self.config = Config.from_options(likelihoods=words, **options)
         self.own = OwnModules(encoders or {}, decoders or {}, classes)
 
-    def fit(self, mdata: mudata.MuData, checkpoint: str | Path | None = None) -> "OmixVAE":
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the data out of what is pickled."""
+        return {name: value for name, value in self.__dict__.items() if name != "mdata"}
+
+    def fit(self, mdata: Source, checkpoint: str | Path | None = None) -> "OmixVAE":
         """Train on a MuData, which is not changed.
 
         Parameters
         ----------
         mdata
-            Observations may lack any modality; values may be NaN.
+            Observations may lack any modality; values may be NaN. Whatever else `omixvae.read` takes is read, and kept
+            as the attribute `mdata`.
         checkpoint
             A folder. When Ctrl-C or SIGTERM stops the training, it is left there, and the same call with the same data
             goes on from there and ends as if it had never been stopped. Removed when the training is done.
@@ -129,7 +139,7 @@ class OmixVAE:
         processes = join_processes()
         with processes.together():
             device = processes.device(resolve_device(self.config.training.device))
-            data = from_mudata(mdata, self.config.data).on(device)
+            data = from_mudata(self._keep(mdata), self.config.data).on(device)
             self.plan, self.schema = make_plan(self.config, data, self.own, processes.size), data.schema
             kept = None
             if checkpoint is not None:
@@ -149,16 +159,18 @@ class OmixVAE:
                 self.history = train_resumably(*run, progress, kept, standing)
         return self
 
-    def annotate(self, mdata: mudata.MuData) -> None:
+    def annotate(self, mdata: Source) -> None:
         """Write latents, clusters, imputed values and the record of the run into a MuData.
 
         Parameters
         ----------
         mdata
             With the features that the model was trained on; any of its modalities may be missing. Changed in place,
-            under keys that begin with the option `key_added` (see the page "Results" of the documentation).
+            under keys that begin with the option `key_added` (see the page "Results" of the documentation). Whatever
+            else `omixvae.read` takes is read, and kept with the results as the attribute `mdata`.
         """
-        results.annotate(mdata, self.network, self._read(mdata), self.config, self.plan, self.history)
+        whole = self._keep(mdata)
+        results.annotate(whole, self.network, self._read(whole), self.config, self.plan, self.history)
 
     def latent(
         self, mdata: mudata.MuData, given: Sequence[str] | None = None, n_samples: int = 0
@@ -581,10 +593,17 @@ class OmixVAE:
         """
         save_model(Path(path), Fitted(self.config, self.plan, self.schema, self.history, self.network))
 
-    def _read(self, mdata: mudata.MuData, given: Sequence[str] | None = None) -> MaskedModalities:
+    def _keep(self, source: Source) -> mudata.MuData:
+        """Read what is no MuData, and keep it: nobody else has it."""
+        mdata = as_mudata(source)
+        if mdata is not self.mdata:
+            self.mdata = None if mdata is source else mdata
+        return mdata
+
+    def _read(self, mdata: Source, given: Sequence[str] | None = None) -> MaskedModalities:
         """Read a MuData as the model was trained to."""
         device = next(self.network.parameters()).device
-        data = from_mudata(mdata, self.config.data, self.schema).on(device)
+        data = from_mudata(as_mudata(mdata), self.config.data, self.schema).on(device)
         if given is None:
             return data
         for name in given:
@@ -608,7 +627,7 @@ class OmixVAE:
 
 
 def fit(
-    mdata: mudata.MuData,
+    mdata: Source,
     *,
     encoders: Mapping[str, nn.Module] | None = None,
     decoders: Mapping[str, nn.Module] | None = None,
@@ -621,6 +640,8 @@ def fit(
     mdata
         Observations may lack any modality; values may be NaN. Latents, clusters and imputed values are written into
         it under keys that begin with `key_added`. Values of a file that was opened with ``backed="r"`` stay on disk.
+        Whatever else `omixvae.read` takes (a path, an AnnData, a dict of AnnData, data frames or paths) is read, and
+        the MuData with the results is ``model.mdata``.
     encoders
         A PyTorch module of your own for some modalities, by name: from values (n, g) to features (n, any size). It sees
         values brought into range, with what is missing filled in. It is copied, yours stays as it is.
@@ -663,7 +684,7 @@ def fit(
     True
     """
     model = OmixVAE(encoders=encoders, decoders=decoders, **options).fit(mdata)
-    model.annotate(mdata)
+    model.annotate(mdata if model.mdata is None else model.mdata)
     return model
 
 

@@ -25,6 +25,7 @@ from omixvae.model import LIKELIHOOD_SAMPLES, OmixVAE
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.results import IMPUTATION_SAMPLES
+from omixvae.sources import Source, as_mudata
 from omixvae.training.engine import DivergedError, train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import SelectionProgress
@@ -146,7 +147,7 @@ class Selection:
 
 
 def select(
-    mdata: mudata.MuData,
+    mdata: Source,
     grid: Mapping[str, Sequence[object]],
     *,
     n_folds: int | None = None,
@@ -160,7 +161,8 @@ def select(
     Parameters
     ----------
     mdata
-        Observations may lack any modality; values may be NaN. It is not changed.
+        Observations may lack any modality; values may be NaN. It is not changed. Whatever else `omixvae.read` takes is
+        read.
     grid
         Option of `omixvae.fit` to the values to try, ``"auto"`` among them where the option allows it. All
         combinations are tried.
@@ -225,7 +227,7 @@ def select(
     [2, 5]
     >>> model = omixvae.fit(mdata, **found.best)
     """
-    tried = _tried(mdata, grid, options)
+    tried = _tried(as_mudata(mdata), grid, options)
     presence, training = tried[0].data.presence, tried[0].config.training
     cut = _cut(presence, n_folds, held_out)
     for name, number in (("n_seeds", n_seeds), ("n_samples", n_samples)):

@@ -8,6 +8,7 @@ import click
 from omixvae import __version__
 from omixvae.cli.annotate import annotate
 from omixvae.cli.completion import completion
+from omixvae.cli.convert import convert
 from omixvae.cli.data import data
 from omixvae.cli.evaluate import evaluate
 from omixvae.cli.explain import options
@@ -26,7 +27,7 @@ SECTIONS = {
     "Look at the results": (report,),
     "Use a trained model": (annotate, impute, evaluate),
     "Choose the options": (options, select),
-    "Data": (data, simulate),
+    "Data": (convert, data, simulate),
     "Shell": (completion,),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,9 @@ from omixvae.cli.options import (
     read_config,
     read_from_disk,
     source_file,
+    ways_in,
 )
+from omixvae.errors import InputError
 
 __all__ = ["annotate"]
 
@@ -29,7 +32,7 @@ __all__ = ["annotate"]
         "omixvae annotate cells.zarr --model atlas_model -o cells_omixvae.zarr",
     ],
 )
-@source_file()
+@source_file(nargs=-1, required=True)
 @model_folder("Folder of a saved model.")
 @output_file("OUT.h5mu", "File to write.")
 @in_place
@@ -37,9 +40,10 @@ __all__ = ["annotate"]
 @computing_device
 @quietly
 @as_json
+@ways_in()
 @in_first_process
 def annotate(
-    source: str,
+    sources: tuple[str, ...],
     folder: Path,
     output: Path,
     *,
@@ -48,14 +52,20 @@ def annotate(
     device: str,
     quiet: bool,
     as_json: bool,
+    ways: dict[str, Any],
 ) -> None:
     """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu.
 
-    IN.h5mu has the features that the model knows; any of its modalities may be missing.
+    IN.h5mu has the features that the model knows; any of its modalities may be missing. It may also be h5ad, 10x or
+    tables, with the options of `omixvae convert`.
     """
-    from_disk = from_disk or is_zarr(Path(source))
-    check_files((source,), output, None, in_place=in_place)
-    mdata = read_input(source, from_disk=from_disk)
+    from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
+    check_files(sources, output, None, in_place=in_place)
+    if from_disk and len(sources) > 1:
+        raise InputError(
+            f"There are {len(sources)} inputs and one output.", f"output {output}", "Annotate each file by itself."
+        )
+    mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae.cli import screens  # here, so that --help needs no torch
     from omixvae.model import load
@@ -63,7 +73,7 @@ def annotate(
     model = load(folder, device=read_config(None, {"device": device}).training.device)
     with friendly_warnings():
         model.annotate(mdata)
-    copied = Path(source) if from_disk else None
+    copied = Path(sources[0]) if from_disk else None
     with written_whole(mdata, output, copied, model.config.results.key_added):
         pass
     summary = screens.summarise_results(model, mdata, output)

@@ -2,12 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from omixvae.cli.files import is_zarr, read_input
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
-from omixvae.cli.options import as_json, computing_device, model_folder, read_config, read_from_disk, source_file
+from omixvae.cli.options import (
+    as_json,
+    computing_device,
+    model_folder,
+    read_config,
+    read_from_disk,
+    source_file,
+    ways_in,
+)
 
 __all__ = ["evaluate"]
 
@@ -20,7 +29,7 @@ __all__ = ["evaluate"]
         "omixvae evaluate cohort.h5mu --model cohort_model --held-out    # what it was trained on",
     ],
 )
-@source_file()
+@source_file(nargs=-1, required=True)
 @model_folder("Folder of a saved model.")
 @click.option("--labels-key", metavar="COLUMN", help="Column of obs to compare the clusters with.")
 @click.option("--held-out", is_flag=True, help="IN is what was trained on, unchanged: take what was held out of it.")
@@ -29,9 +38,10 @@ __all__ = ["evaluate"]
 @read_from_disk
 @computing_device
 @as_json
+@ways_in()
 @in_first_process
 def evaluate(
-    source: str,
+    sources: tuple[str, ...],
     folder: Path,
     labels_key: str | None,
     n_samples: int | None,
@@ -41,13 +51,16 @@ def evaluate(
     from_disk: bool,
     device: str,
     as_json: bool,
+    ways: dict[str, Any],
 ) -> None:
     """Judge a trained model by observations that it was not trained on.
 
     How probable they are under the model, what each modality tells, and how well modalities are predicted from one
-    another: better than by the mean, and with limits that hold what they say?
+    another: better than by the mean, and with limits that hold what they say? IN may also be h5ad, 10x or tables, with
+    the options of `omixvae convert`.
     """
-    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
+    from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
+    mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae import evaluation  # here, as all below, so that --help needs no torch
     from omixvae.cli import judgement
@@ -67,4 +80,4 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        judgement.show(source, summary)
+        judgement.show(" ".join(sources), summary)

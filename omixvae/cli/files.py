@@ -2,12 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from omixvae.cli.group import friendly_warnings
 from omixvae.errors import InputError, check_all
 from omixvae.files import check_folder, check_target, whole_file, whole_folder
 
@@ -28,8 +30,6 @@ __all__ = [
 ]
 
 EXAMPLE = "example:cite"
-
-WRITTEN_BY_MUDATA = "Give a file written by mudata's write_h5mu."
 
 
 def check_files(
@@ -68,7 +68,7 @@ def check_files(
     check_all(checks)
     if output is None:
         return
-    if not in_place and output.exists() and any(Path(s).exists() and output.samefile(s) for s in sources):
+    if not in_place and output.exists() and any(_path(s).exists() and output.samefile(_path(s)) for s in sources):
         raise InputError(
             "The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place."
         )
@@ -108,7 +108,7 @@ def check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
 
 
 def is_zarr(path: Path) -> bool:
-    """Say whether a path is a zarr folder.
+    """Say whether a path is a zarr folder of a MuData, whose matrices are left where they are.
 
     Parameters
     ----------
@@ -120,7 +120,11 @@ def is_zarr(path: Path) -> bool:
     bool
         By what lies in it, not by its name.
     """
-    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
+    if not path.is_dir():
+        return False
+    from omixvae.sources import is_mudata_store  # here, so that --help needs no mudata
+
+    return is_mudata_store(path)
 
 
 def check_input(source: str) -> None:
@@ -129,41 +133,51 @@ def check_input(source: str) -> None:
     Parameters
     ----------
     source
-        A file, a zarr folder, or the name of the example.
+        A file or a folder, with or without the name of a modality before it, or the name of the example.
 
     Raises
     ------
     InputError
         If it is not.
     """
-    path = Path(source)
     if source.startswith("example:"):
         if source != EXAMPLE:
             raise InputError(f"There is no {source!r}.", "the input", f"The only example is {EXAMPLE!r}.")
-    elif path.is_dir() and not is_zarr(path):
-        raise InputError(f"{source!r} is a folder, not a file.", "the input", "Give an h5mu file.")
-    elif not path.exists():
-        raise InputError(f"There is no file {source!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
-    elif not os.access(path, os.R_OK):
+        return
+    path = _path(source)
+    if not path.exists():
+        raise InputError(f"There is no file {str(path)!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
+    if not os.access(path, os.R_OK):
         raise InputError(
-            f"The file {source!r} may not be read.", "the input", "Ask its owner for the permission to read it."
+            f"The file {str(path)!r} may not be read.", "the input", "Ask its owner for the permission to read it."
         )
 
 
-def read_input(*sources: str, from_disk: bool = False) -> "mudata.MuData":
+def _path(source: str) -> Path:
+    """Return the path of an input that may have the name of a modality before it."""
+    from omixvae.sources import split_name  # here, so that --help needs no mudata
+
+    return Path(split_name(source)[1])
+
+
+def read_input(
+    *sources: str, from_disk: bool = False, ways: Mapping[str, Any] = MappingProxyType({})
+) -> "mudata.MuData":
     """Read the input.
 
     Parameters
     ----------
     *sources
-        A file, a zarr folder, or the name of the example; several only from disk.
+        What `omixvae.read` takes, or the name of the example. Several MuData only from disk.
     from_disk
         Leave the matrices where they are.
+    ways
+        How to read it: arguments of `omixvae.read` that were given.
 
     Returns
     -------
     mudata.MuData
-        As it was written.
+        As it was written, or as it was put together.
 
     Raises
     ------
@@ -176,58 +190,27 @@ def read_input(*sources: str, from_disk: bool = False) -> "mudata.MuData":
         from omixvae.simulation import simulate as make
 
         return make()
-    from omixvae.mudata_io import read_mudata  # here, so that --help needs no mudata
+    from omixvae.sources import is_mudata_store, read, reading_store  # here, so that --help needs no mudata
 
     paths = [Path(source) for source in sources]
-    for path in paths:
-        with _damagewriting(path):
-            _check_content(path)
-    with _damagewriting(paths[0]):
-        if from_disk:
-            from omixvae.data import open_mudata  # here, so that --help needs no torch
-
-            return open_mudata(*paths)
-        return read_mudata(paths[0])
-
-
-def _check_content(path: Path) -> None:
-    """Find out whether a file is an h5mu at all."""
-    import h5py  # here, so that --help needs it not
-
-    if path.is_dir():
-        return
-    if not h5py.is_hdf5(path):
-        empty = path.stat().st_size == 0
-        raise InputError(
-            f"{path.name!r} is {'empty' if empty else 'no h5mu file'}.",
-            f"file {path}",
-            f"{WRITTEN_BY_MUDATA} If it was copied, copy it again.",
-        )
-    with h5py.File(path) as file:
-        if "mod" not in file:
-            kind = "an h5ad" if "X" in file else "another kind of HDF5"
+    others = [path for path in paths if not is_mudata_store(path)]
+    if from_disk:
+        if others or ways:
             raise InputError(
-                f"{path.name!r} holds no modalities; it looks like {kind} file.",
-                f"file {path}",
-                "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
+                f"{str(others[0])!r} is no h5mu file and no zarr folder of MuData, which alone are read from disk."
+                if others
+                else f"A file is read from disk as it is, without {' and '.join(f'--{way}' for way in ways)}.",
+                "option --from-disk",
+                "Make a MuData of it first, with omixvae convert and the same inputs and options.",
             )
+        from omixvae.data import open_mudata  # here, so that --help needs no torch
 
-
-@contextmanager
-def _damagewriting(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # a damaged HDF5 file can fail in any way, each of them the file's
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path.name!r} was cut off: a part of the file is lacking."
-            if "truncated" in reason
-            else f"{path.name!r} cannot be read as h5mu: {reason.rstrip('.')}.",
-            f"file {path}",
-            f"The file is damaged or incomplete: copy or write it again. {WRITTEN_BY_MUDATA}",
-        ) from error
+        with reading_store(paths[0]):
+            return open_mudata(*paths)
+    if len(paths) > 1 and not others:
+        raise InputError("Several files are read from disk only.", "the inputs", "Add --from-disk.")
+    with friendly_warnings():
+        return read(*sources, **ways)
 
 
 @contextmanager

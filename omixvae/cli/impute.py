@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -17,6 +17,7 @@ from omixvae.cli.options import (
     read_config,
     read_from_disk,
     source_file,
+    ways_in,
 )
 from omixvae.errors import InputError
 
@@ -33,7 +34,7 @@ __all__ = ["impute"]
         "omixvae impute new.h5mu --model cohort_model --modality protein --given rna -o protein.zarr",
     ],
 )
-@source_file()
+@source_file(nargs=-1, required=True)
 @model_folder("Folder of a saved model.")
 @click.option("--modality", required=True, metavar="NAME", help="Modality to predict.")
 @click.option("--given", metavar="NAME,…", help="Modalities to look at [default: all]")
@@ -45,9 +46,10 @@ __all__ = ["impute"]
 @computing_device
 @quietly
 @as_json
+@ways_in(without=("modality",))
 @in_first_process
 def impute(
-    source: str,
+    sources: tuple[str, ...],
     folder: Path,
     modality: str,
     given: str | None,
@@ -57,14 +59,17 @@ def impute(
     device: str,
     quiet: bool,
     as_json: bool,
+    ways: dict[str, Any],
 ) -> None:
     """Predict a modality for every observation of IN.h5mu.
 
     OUT.h5mu holds the predicted modality: X is the mean, and the layer "sd" the standard deviation, in the units of the
     data. OUT.zarr holds the arrays mean and sd, and the names in its attributes. Measured values are predicted too.
+    IN may also be h5ad, 10x or tables, with the options of `omixvae convert`.
     """
-    check_files((source,), output, None, in_place=False, endings=(".h5mu", ".zarr"))
-    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
+    check_files(sources, output, None, in_place=False, endings=(".h5mu", ".zarr"))
+    from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
+    mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae.model import load  # here, as all below, so that --help needs no torch
     from omixvae.results import LARGEST_IMPUTATION, as_mudata

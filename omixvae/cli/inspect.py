@@ -17,6 +17,7 @@ from omixvae.cli.options import (
     read_config,
     read_from_disk,
     source_file,
+    ways_in,
 )
 
 __all__ = ["inspect"]
@@ -30,26 +31,30 @@ BAD_INPUT = 2
     further=FURTHER,
     examples=["omixvae inspect cohort.h5mu", "omixvae inspect cells.h5mu --batch-key donor --json"],
 )
-@source_file()
+@source_file(nargs=-1, required=True)
 @config_file
 @read_from_disk
 @as_json
 @config_options(COLUMNS)
+@ways_in()
 @in_first_process
 def inspect(
-    source: str,
+    sources: tuple[str, ...],
     file: Path | None,
     *,
     from_disk: bool,
     as_json: bool,
+    ways: dict[str, Any],
     **options: Any,  # noqa: ANN401 (as in train)
 ) -> None:
     """Look IN.h5mu over: what it holds, what is missing, what training would choose, and what is wrong.
 
-    Ends with exit code 2 if training would not start.
+    Ends with exit code 2 if training would not start. IN may also be h5ad, 10x or tables, with the options of `omixvae
+    convert`.
     """
     config = read_config(file, options)
-    mdata = read_input(source, from_disk=from_disk or is_zarr(Path(source)))
+    from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
+    mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae.cli.description import describe, print_description  # here, so that --help needs no torch
     from omixvae.diagnosis import diagnose
@@ -58,6 +63,6 @@ def inspect(
     if as_json:
         click.echo(json.dumps(described))
     else:
-        print_description(source, described)
+        print_description(" ".join(sources), described)
     if described["problems"]:
         click.get_current_context().exit(BAD_INPUT)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "COMMON",
     "FURTHER",
     "HEADINGS",
+    "WAYS",
     "as_json",
     "computing_device",
     "config_file",
@@ -30,6 +31,7 @@ __all__ = [
     "read_config",
     "read_from_disk",
     "source_file",
+    "ways_in",
 ]
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -158,6 +160,68 @@ def source_file(**attributes: Any) -> Decorator:  # noqa: ANN401 (those of click
     several = "nargs" in attributes
     name, metavar = ("sources", "IN.h5mu...") if several else ("source", "IN.h5mu")
     return click.argument(name, metavar=metavar, type=click.Path(), **attributes)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "modality": {
+        "multiple": True,
+        "metavar": "NAME=obsm:KEY",
+        "help": "A modality that is a table in obsm of an h5ad, once for each "
+        "[default: protein=obsm:protein_expression].",
+    },
+    "obs": {"metavar": "TABLE.csv", "help": "A table of the samples; the column that names them is found."},
+    "samples": {
+        "metavar": "rows|columns",
+        "help": "Where the samples are in tables [default: found out from names that the tables share].",
+    },
+    "sep": {"metavar": "CHARACTER", "help": "What separates fields in tables, or tab [default: found out]."},
+    "na": {"metavar": "VALUE,…", "help": "Values that stand for what was not measured, such as -999,NA."},
+}
+"""Option of the command line to what it is; arguments of `omixvae.read` with the same names."""
+
+
+def ways_in(*, shown: bool = False, without: Collection[str] = ()) -> Decorator:
+    """Take how to read inputs that are no h5mu file.
+
+    Parameters
+    ----------
+    shown
+        Whether the help shows these options.
+    without
+        Those that a command does not have.
+
+    Returns
+    -------
+    callable
+        Decorator of a command, which takes what was given as the keyword argument `ways`, as for `omixvae.read`.
+    """
+    names = [name for name in WAYS if name not in without]
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_ways(*args: Any, **options: Any) -> None:  # noqa: ANN401 (those of the command)
+            given = {name: value for name in names if (value := options.pop(name))}
+            command(*args, ways=_ways(given), **options)
+
+        added: Callable[..., None] = with_ways
+        for name in reversed(names):
+            option = click.option(
+                f"--{name}", cls=Option, section="How to read other files", hidden=not shown, **WAYS[name]
+            )
+            added = option(added)
+        return added
+
+    return add
+
+
+def _ways(given: dict[str, Any]) -> dict[str, Any]:
+    """Read the text of these options."""
+    if "modality" in given:
+        pairs = [pair.partition("=") for pair in given["modality"]]
+        given["modality"] = {name.strip(): place.strip() for name, _, place in pairs}
+    if "na" in given:
+        given["na"] = tuple(value.strip() for value in given["na"].split(","))
+    return given
 
 
 def output_file(metavar: str, text: str, *, required: bool = True) -> Decorator:

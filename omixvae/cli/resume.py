@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from omixvae.cli.options import given_options
+from omixvae.cli.options import WAYS, given_options
 from omixvae.config import Config
 from omixvae.errors import InputError, raise_together
 from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder
@@ -147,7 +147,7 @@ def saying_how_to_go_on(sources: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except TrainingInterrupted as stop:
-        command = _command("train", sources, ("output", "folder", "from_disk", "in_place", "quiet", "as_json"))
+        command = _command("train", sources, ("output", "folder", "from_disk", "in_place", "quiet", "as_json", *WAYS))
         again = f"{command} --resume {shlex.quote(stop.folder)}"
         raise KeyboardInterrupt(stop.args[0], f"Stopped {stop.reached}. Go on with: {again}") from None
 
@@ -180,7 +180,7 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
         The one that was raised, with how to go on.
     """
     model.save(folder)
-    command = _command("annotate", sources, ("output", "from_disk", "in_place", "quiet", "as_json"))
+    command = _command("annotate", sources, ("output", "from_disk", "in_place", "quiet", "as_json", *WAYS))
     more = f"The training is done, its model is in {folder}. Go on with: {command} --model {shlex.quote(str(folder))}"
     try:
         yield
@@ -200,5 +200,6 @@ def _command(name: str, sources: Sequence[str], options: Sequence[str]) -> str:
         value = context.params[option]
         if value:
             spelt = next(p for p in context.command.params if p.name == option).opts[0]
-            words += [spelt] if value is True else [spelt, str(value)]
+            several = value if isinstance(value, tuple) else (value,)
+            words += [spelt] if value is True else [word for one in several for word in (spelt, str(one))]
     return shlex.join(words)

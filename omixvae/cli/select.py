@@ -11,7 +11,16 @@ import click
 
 from omixvae.cli.files import check_input, check_named, read_input, whole
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
-from omixvae.cli.options import FURTHER, as_json, config_file, config_options, quietly, read_config, source_file
+from omixvae.cli.options import (
+    FURTHER,
+    as_json,
+    config_file,
+    config_options,
+    quietly,
+    read_config,
+    source_file,
+    ways_in,
+)
 from omixvae.config import Config
 from omixvae.errors import InputError, check_all, nearest, raise_together
 from omixvae.options import Constraint, Names
@@ -29,7 +38,7 @@ PICTURES = (".png", ".svg", ".pdf")
         "omixvae select cohort.h5mu --grid likelihoods=mirna=log_normal --grid likelihoods=mirna=negative_binomial",
     ],
 )
-@source_file()
+@source_file(nargs=-1, required=True)
 @click.option(
     "--grid",
     "grid",
@@ -48,9 +57,10 @@ PICTURES = (".png", ".svg", ".pdf")
 @quietly
 @as_json
 @config_options(())
+@ways_in()
 @in_first_process
 def select(
-    source: str,
+    sources: tuple[str, ...],
     grid: tuple[str, ...],
     output: Path | None,
     picture: Path | None,
@@ -62,17 +72,18 @@ def select(
     *,
     quiet: bool,
     as_json: bool,
+    ways: dict[str, Any],
     **options: Any,  # noqa: ANN401 (as in train)
 ) -> None:
     """Try several values of options on IN.h5mu, and judge each by observations held out.
 
     The higher the log-likelihood of those, the better do the data support the setting; of those within one standard
-    error of the best the simplest is chosen.
+    error of the best the simplest is chosen. IN may also be h5ad, 10x or tables, with the options of `omixvae convert`.
     """
     values = _grid(grid)
     config = read_config(file, options | ({"progress": False} if quiet or as_json else {}))
-    _check_outputs(source, output, picture)
-    mdata = read_input(source)
+    _check_outputs(sources, output, picture)
+    mdata = read_input(*sources, ways=ways)
 
     from omixvae.cli import screens  # here, so that --help needs no torch
     from omixvae.selection import select as find
@@ -116,9 +127,9 @@ def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
     return grid
 
 
-def _check_outputs(source: str, output: Path | None, picture: Path | None) -> None:
+def _check_outputs(sources: Sequence[str], output: Path | None, picture: Path | None) -> None:
     """Find everything that is wrong with the names of the files before any work."""
-    checks: list[Callable[[], None]] = [lambda: check_input(source)]
+    checks: list[Callable[[], None]] = [partial(check_input, source) for source in sources]
     for path, name, endings in ((output, "--output", (".csv",)), (picture, "--plot", PICTURES)):
         if path is not None:
             checks.append(partial(check_named, path, f"option {name}", endings))

@@ -21,6 +21,7 @@ from omixvae.cli.options import (
     read_config,
     read_from_disk,
     source_file,
+    ways_in,
 )
 from omixvae.cli.resume import (
     checkpoint_folder,
@@ -57,6 +58,7 @@ TRUTH = "cluster"
 @quietly
 @as_json
 @config_options(COMMON)
+@ways_in()
 def train(
     sources: tuple[str, ...],
     output: Path | None,
@@ -68,12 +70,14 @@ def train(
     from_disk: bool,
     quiet: bool,
     as_json: bool,
+    ways: dict[str, Any],
     **options: Any,  # noqa: ANN401 (one for each field of Config, checked there)
 ) -> None:
     """Train on IN.h5mu and write it, with the results, to OUT.h5mu.
 
     What is not given is decided from the data; `omixvae inspect` shows how, and why. With --from-disk, IN may be
-    several files with the same features; a zarr folder is always read so.
+    several files with the same features; a zarr folder is always read so. IN may also be h5ad, 10x or tables, with the
+    options of `omixvae convert`.
     """
     processes = join_processes()
     with processes.together():
@@ -83,7 +87,7 @@ def train(
         _check_several(sources, output, folder, from_disk=from_disk)
         check_files(sources, output, folder, in_place=in_place)
         checkpoint = checkpoint_folder(output, folder, resume)
-        mdata = read_input(*sources, from_disk=from_disk)
+        mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae.cli import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
@@ -118,15 +122,13 @@ def _check_several(sources: tuple[str, ...], output: Path | None, folder: Path |
         raise InputError(
             f"{EXAMPLE!r} is made in memory and lies in no file.", "option --from-disk", "Leave the option out."
         )
-    if len(sources) == 1:
+    if len(sources) == 1 or not from_disk:
         if output is None and folder is None:
             context = click.get_current_context()
             raise click.MissingParameter(
                 ctx=context, param=next(p for p in context.command.params if p.name == "output")
             )
         return
-    if not from_disk:
-        raise InputError("Several files are read from disk only.", "the inputs", "Add --from-disk.")
     if output is not None:
         raise InputError(
             f"There are {len(sources)} inputs and one output.",

@@ -39,15 +39,14 @@ def check_container(mdata: mudata.MuData) -> list[InputError]:
     Examples
     --------
     >>> print(check_container("cohort.h5mu")[0])
-    A str was given, not a MuData. Where: the data. How to mend it: Read a file with mudata.read_h5mu, ...
+    A str was given, not a MuData. Where: the data. How to mend it: Read it with omixvae.read, ...
     """
     if not isinstance(mdata, mudata.MuData):
         return [
             InputError(
                 f"A {type(mdata).__name__} was given, not a MuData.",
                 "the data",
-                "Read a file with mudata.read_h5mu, or put AnnData objects together with "
-                "mudata.MuData({'rna': ..., 'protein': ...}).",
+                "Read it with omixvae.read, which takes files, AnnData and data frames.",
             )
         ]
     if getattr(mdata, "axis", 0) != 0:
