@@ -7,6 +7,7 @@ import mudata
 
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, from_mudata
+from omixvae.data.doubts import find_doubts
 from omixvae.diagnosis.batches import look_at_batches
 from omixvae.diagnosis.names import look_at_names
 from omixvae.diagnosis.values import look_at_layers, look_at_values
@@ -77,7 +78,8 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
         return Diagnosis(None, None, problems, ())
     cautions = [*look_at_names(mdata, config.data), *look_at_batches(mdata, config.data)]
     if data is not None:
-        cautions += [*_size(data), *look_at_layers(mdata, data, config.data), *look_at_values(data)]
+        cautions += [*find_doubts(mdata, data, config.data, everything=True), *_size(data)]
+        cautions += [*look_at_layers(mdata, data, config.data), *look_at_values(data, config.data)]
     return Diagnosis(data, plan, problems, tuple(cautions))
 
 
