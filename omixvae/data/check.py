@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.config import DataConfig
-from omixvae.data.columns import column_names, find_column
+from omixvae.data.columns import column_names, find_column, place_of_column
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Survey
 from omixvae.errors import InputError, nearest
@@ -333,7 +333,7 @@ def _column(mdata: mudata.MuData, option: str, name: str) -> Iterator[InputError
         first = column.index[np.isinf(column.to_numpy(np.float64))][0]
         yield InputError(
             f"Column {name!r} holds infinite values.",
-            f"option {option}, mdata.obs[{name!r}], first: {first!r}",
+            f"option {option}, {place_of_column(mdata, name)}, first: {first!r}",
             "Correct the column, or leave the option out.",
         )
 

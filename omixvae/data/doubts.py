@@ -22,21 +22,26 @@ __all__ = ["doubtful_values", "find_doubts", "matrix_of", "warn_of"]
 LARGE_PART = 0.1
 """Part of the observations without anything but zeros, from which on training says so."""
 
-MANY_ONES = 20
-"""Features that an observation typically has, from which on one without any is suspect even where zeros are common."""
+FEWEST_FEATURES = 3
+NEAREST = 0.1
+"""The sparsest observations have at least so many features, and this part of what is typical, if an observation without
+any is apart from them. In mutations, copy numbers and shallow ATAC there is everything between none and many."""
 
 BY_CHANCE = 1e-6
 """Probability below which zeros in a whole batch are no chance."""
 
-SHARE_OF_FEATURES = 0.01
-"""Part of the features of which a batch must lack some. Fewer have other causes: genes of the Y chromosome, say."""
+COMMON = 0.5
+"""Part of the observations elsewhere that have a feature, for it to be one that no type of cell is without."""
+
+PART_OF_PANEL = 0.02
+"""Part of the common features that a batch with another panel lacks. Of fewer the cause may be the Y chromosome."""
 
 MOST_BATCHES = 100
 """Columns with more levels are donors or samples, which do not differ in what was looked for."""
 
 
 def find_doubts(
-    mdata: mudata.MuData, data: MaskedModalities, config: DataConfig, *, everything: bool = False
+    mdata: mudata.MuData, data: MaskedModalities, config: DataConfig, *, thorough: bool = False
 ) -> list[InputError]:
     """Find zeros, numbers and words that may stand for "not measured", and columns that are no categories.
 
@@ -46,8 +51,8 @@ def find_doubts(
         The input, and the same as masked modalities.
     config
         Which layers and columns are asked for.
-    everything
-        Also what is too little to be said before each training, and what takes another look at values on disk.
+    thorough
+        Also find what is too little to be said before each training, and what takes another look at values on disk.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def find_doubts(
     >>> find_doubts(mdata, from_mudata(mdata), DataConfig(batch_key="batch"))
     []
     """
-    return [*doubtful_columns(mdata, config), *doubtful_values(mdata, data, config, everything=everything)]
+    return [*doubtful_columns(mdata, config), *doubtful_values(mdata, data, config, thorough=thorough)]
 
 
 def warn_of(doubts: Iterable[InputError]) -> None:
@@ -106,7 +111,7 @@ def matrix_of(name: str, config: DataConfig) -> str:
 
 
 def doubtful_values(
-    mdata: mudata.MuData, data: MaskedModalities, config: DataConfig, *, everything: bool
+    mdata: mudata.MuData, data: MaskedModalities, config: DataConfig, *, thorough: bool
 ) -> Iterator[InputError]:
     """Find values that may stand for "not measured".
 
@@ -116,7 +121,7 @@ def doubtful_values(
         The input, and the same as masked modalities.
     config
         Which layers are asked for, and the column of the batches.
-    everything
+    thorough
         See `find_doubts`.
 
     Yields
@@ -129,7 +134,7 @@ def doubtful_values(
     >>> from omixvae.data.from_mudata import from_mudata
     >>> from omixvae.simulation import simulate
     >>> mdata = simulate(n_obs=50)
-    >>> list(doubtful_values(mdata, from_mudata(mdata), DataConfig(), everything=True))
+    >>> list(doubtful_values(mdata, from_mudata(mdata), DataConfig(), thorough=True))
     []
     """
     column = None if config.batch_key is None else find_column(mdata, config.batch_key)
@@ -140,8 +145,8 @@ def doubtful_values(
         if table.is_label:
             continue
         yield from _strays(table, config)
-        yield from _rows_of_zeros(table, data, config, (levels, batch), everything=everything)
-        if everything or table.window is None:
+        yield from _rows_of_zeros(table, data, config, (levels, batch), 0.0 if thorough else LARGE_PART)
+        if thorough or table.window is None:
             yield from _features_of_zeros(table, config, (levels, batch))
     empty = np.flatnonzero(~data.presence.any(axis=1))
     if len(empty):
@@ -169,24 +174,16 @@ def _strays(table: Table, config: DataConfig) -> Iterator[InputError]:
 
 
 def _rows_of_zeros(
-    table: Table,
-    data: MaskedModalities,
-    config: DataConfig,
-    batches: tuple[np.ndarray, np.ndarray],
-    *,
-    everything: bool,
+    table: Table, data: MaskedModalities, config: DataConfig, batches: tuple[np.ndarray, np.ndarray], least: float
 ) -> Iterator[InputError]:
+    """Find assays that were not made, or failed, from `least` of the observations on or in a whole batch."""
     found, here = table.survey, np.flatnonzero(table.present)
     n_nonzero = found.n_nonzero_in[table.row[here]]
     of_zeros = here[n_nonzero == 0]
-    if not len(of_zeros):
+    if not 0 < len(of_zeros) < len(here):
         return
     whole = _whole_batches(n_nonzero == 0, batches[0], batches[1][here])
-    # Few mutations, or few sites that are methylated, may well be none.
-    zeros_are_common = 0 <= found.smallest and found.largest <= 1
-    many = len(of_zeros) < len(here) and np.median(n_nonzero[n_nonzero > 0]) >= MANY_ONES
-    suspect = many or not zeros_are_common
-    if not whole and not (suspect and (everything or len(of_zeros) >= LARGE_PART * len(here))):
+    if not whole and (len(of_zeros) < least * len(here) or not _are_apart(n_nonzero[n_nonzero > 0], table.n_features)):
         return
     matrix = matrix_of(table.name, config).replace(f"mdata[{table.name!r}]", "adata")
     holds = f"{matrix}.sum(axis=1) > 0" if found.smallest >= 0 else f"({matrix} != 0).sum(axis=1) > 0"
@@ -197,6 +194,12 @@ def _rows_of_zeros(
         f"A zero is taken for a measurement. If the assay failed{' or was not made' if whole else ''} there, leave "
         f"these rows out of the modality: adata[{holds}].",
     )
+
+
+def _are_apart(n_nonzero: np.ndarray, n_features: int) -> bool:
+    """Say whether observations that have so many features are far from having none."""
+    sparsest, typical = np.quantile(n_nonzero, [0.01, 0.5])
+    return bool(sparsest >= max(NEAREST * typical, min(FEWEST_FEATURES, n_features / 2)))
 
 
 def _whole_batches(of_zeros: np.ndarray, levels: np.ndarray, batch: np.ndarray) -> list[str]:
@@ -217,13 +220,15 @@ def _features_of_zeros(
 ) -> Iterator[InputError]:
     """Find panels that were joined with zeros: features that a batch lacks, though others have them throughout."""
     levels, batch = batches
-    if not 1 < len(levels) <= MOST_BATCHES:
+    zeros_are_common = 0 <= table.survey.smallest and table.survey.largest <= 1  # mutations, methylation
+    if not 1 < len(levels) <= MOST_BATCHES or zeros_are_common:
         return
     measured, nonzero = _counts_of_batches(table, batch, len(levels))
     share = (nonzero.sum(0) - nonzero) / (measured.sum(0) - measured + 1)
     to_be_seen = measured * np.log1p(-share) < np.log(BY_CHANCE)
-    lacking = to_be_seen & (nonzero == 0)
-    found = np.flatnonzero(lacking.any(1) & (lacking.sum(1) >= SHARE_OF_FEATURES * to_be_seen.sum(1)))
+    lacking, common = to_be_seen & (nonzero == 0), to_be_seen & (share >= COMMON)
+    n_common = (lacking & common).sum(1)
+    found = np.flatnonzero((n_common > 0) & (n_common >= PART_OF_PANEL * common.sum(1)))
     if not len(found):
         return
     n_features = lacking.sum(1)

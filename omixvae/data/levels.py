@@ -27,7 +27,7 @@ UNKNOWN = frozenset(
         *("", "?", "-", "--", ".", "na", "n/a", "n.a.", "nan", "nat", "none", "null", "missing", "unk", "unknown"),
         *("not known", "not reported", "not available", "not determined", "not assigned", "not applicable"),
         *("undetermined", "unassigned", "unannotated", "unlabeled", "unlabelled"),
-        *(f"{number:.0f}" for number in WORDS),
+        *(f"{number:.0f}" for number in WORDS if number < -1),
     ]
 )
 """Words that tables write where nothing is known, without brackets and in small letters."""
@@ -92,9 +92,10 @@ def doubtful_columns(mdata: mudata.MuData, config: DataConfig) -> Iterator[Input
         if taken_as_number(column, option):
             yield from _strays(mdata, option, column)
         else:
-            yield from _numbers(mdata, option, column)
             yield from _unknown(mdata, option, column)
-            yield from _rare(mdata, option, column)
+            yield from (
+                _numbers(mdata, option, column) if _seem_numbers(column, option) else _rare(mdata, option, column)
+            )
 
 
 def taken_as_number(column: "pd.Series[object]", option: str) -> bool:
@@ -165,43 +166,48 @@ def _use_of_numbers(mdata: mudata.MuData, option: str, column: "pd.Series[object
         return f"Convert the column: {convert}."
     first = "" if taken_as_number(column, "covariate_keys") else f"convert the column ({convert}) and "
     kind = "A batch is what was measured together" if option == "batch_key" else "A label names a group of observations"
-    return f"{kind}. If these are numbers, {first}give it as a covariate: covariate_keys=[{name!r}]."
+    covariate = f"--covariate-keys {name} (covariate_keys=[{name!r}])"
+    return f"{kind}. If these are numbers, {first}give it as a covariate: {covariate}."
+
+
+def _seem_numbers(column: "pd.Series[object]", option: str) -> bool:
+    """Say whether the levels of a column are measurements rather than names of categories."""
+    counts = column.dropna().astype(str).value_counts()
+    if len(counts) <= MANY_NUMBERS or not _are_numbers(list(counts.index)):
+        return False
+    # Batches are often numbered, and there may be many of them.
+    numbered = option == "batch_key" and all(float(level).is_integer() for level in counts.index)
+    return not numbered or counts.median() < FEWEST
 
 
 def _numbers(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> Iterator[InputError]:
-    levels, name = _levels(column), str(column.name)
-    # Batches are often numbered, and there may be many of them.
-    if len(levels) > MANY_NUMBERS and _are_numbers(levels) and not (option == "batch_key" and _are_whole(levels)):
-        yield InputError(
-            f"{_count_of_levels(column)}, and they look like numbers.",
-            f"option {option}, {place_of_column(mdata, name)}",
-            _use_of_numbers(mdata, option, column),
-        )
-
-
-def _are_whole(levels: list[str]) -> bool:
-    return all(float(level).is_integer() for level in levels)
+    yield InputError(
+        f"{_count_of_levels(column)}, and they look like numbers.",
+        f"option {option}, {place_of_column(mdata, str(column.name))}",
+        _use_of_numbers(mdata, option, column),
+    )
 
 
 def _unknown(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> Iterator[InputError]:
-    name, place = str(column.name), place_of_column(mdata, str(column.name))
-    text = column.dropna().astype(str)
-    for word, n in text[text.map(_means_unknown)].value_counts().items():
-        value = _as_it_is(column, str(word))
-        if option == "labels_key":
-            taken, fix = (
-                "label",
-                f"make it missing, so that it is predicted: {place} = {place}.mask({place} == {value!r})",
-            )
-        else:
-            taken = "batch" if option == "batch_key" else "level"
-            fix = "fill in what is known, and leave out the other observations, or the option"
-        yield InputError(
-            f"{value!r} in column {name!r} is taken for a {taken} like any other, and {n:,} of {len(column):,} "
-            f"observations have it.",
-            f"option {option}, {place}",
-            f"If it stands for what is not known, {fix}.",
-        )
+    place, text = place_of_column(mdata, str(column.name)), column.dropna().astype(str)
+    counts = text[text.map(_means_unknown)].value_counts()
+    if not len(counts):
+        return
+    values = [_as_it_is(column, str(word)) for word in counts.index]
+    one = len(values) == 1
+    listed = " and ".join(f"{value!r} for {n:,}" for value, n in zip(values[:3], counts, strict=False))
+    if option == "labels_key":
+        taken = "label"
+        wanted = f"make {'it' if one else 'them'} missing, so that labels are predicted there: {place} = "
+        wanted += f"{place}.mask({place}.isin({values!r}))"
+    else:
+        taken = "batch" if option == "batch_key" else "level"
+        wanted = "fill in what is known, and leave out the other observations, or the option"
+    yield InputError(
+        f"Column {column.name!r} has {listed} of {len(column):,} observations, taken for a {taken} like any other.",
+        f"option {option}, {place}",
+        f"If {'it stands' if one else 'they stand'} for what is not known, {wanted}.",
+    )
 
 
 def _means_unknown(word: str) -> bool:
@@ -209,7 +215,7 @@ def _means_unknown(word: str) -> bool:
 
 
 def _as_it_is(column: "pd.Series[object]", word: str) -> object:
-    """Give the value that reads so, as Python writes it: -1 is not '-1'."""
+    """Give the value that reads so, as Python writes it: -9 is not '-9'."""
     value = column[column.astype(str) == word].iloc[0]
     return value.item() if isinstance(value, np.generic) else value
 

@@ -78,7 +78,7 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
         return Diagnosis(None, None, problems, ())
     cautions = [*look_at_names(mdata, config.data), *look_at_batches(mdata, config.data)]
     if data is not None:
-        cautions += [*find_doubts(mdata, data, config.data, everything=True), *_size(data)]
+        cautions += [*find_doubts(mdata, data, config.data, thorough=True), *_size(data)]
         cautions += [*look_at_layers(mdata, data, config.data), *look_at_values(data, config.data)]
     return Diagnosis(data, plan, problems, tuple(cautions))
 

@@ -292,9 +292,8 @@ def test_observations_without_any_value_are_named():
         data = from_mudata(mdata, DataConfig(modalities=("rna",)))
     empty = np.flatnonzero(~data.presence.any(1))
     assert str(caught[0].message) == (
-        f"{len(empty)} of 20 observations have no value in any modality, the first is "
-        f"{mdata.obs_names[empty[0]]!r}. They are not trained on, and get the latent of an average observation; leave "
-        "them out if that is not wanted."
+        f"{len(empty)} of 20 observations have no value in any modality (mdata, first: {mdata.obs_names[empty[0]]!r}). "
+        "They are not trained on, and get the latent of an average observation; leave them out if that is not wanted."
     )
 
 

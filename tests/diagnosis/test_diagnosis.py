@@ -204,18 +204,18 @@ def test_rows_of_zeros_features_that_never_change_and_rows_of_little(mdata):
     assert cautions(rebuilt(mdata, rna=rna, protein=wide), batch_key="batch") == [
         (
             f"2 of {rna.n_obs} observations of 'rna' hold nothing but zeros.",
-            f"mdata['rna'], first: {min(rna.obs_names[3:5])!r}",
+            f"mdata['rna'].X, first: {min(rna.obs_names[3:5])!r}",
             "A zero is taken for a measurement. If the assay failed there, leave these rows out of the modality: "
             "adata[adata.X.sum(axis=1) > 0].",
         ),
         (
             "Features of 'rna' that never vary: 1 of 8.",
-            "mdata['rna'], 1 of 8 features, first: 'rna2'",
+            "mdata['rna'].X, 1 of 8 features, first: 'rna2'",
             "They tell nothing and cost time: leave them out.",
         ),
         (
             f"1 of {protein.n_obs} observations of 'protein' have values for fewer than 2% of its features.",
-            f"mdata['protein'], first: {protein.obs_names[7]!r}",
+            f"mdata['protein'].X, first: {protein.obs_names[7]!r}",
             "Their latents rest on next to nothing (see X_omixvae_sd); leave them out if the assay failed.",
         ),
     ]
@@ -235,7 +235,8 @@ def test_observations_without_any_value(mdata):
         (
             f"{len(alone)} of 60 observations have no value in any modality.",
             f"mdata, first: {first!r}",
-            "They get the latent of an average observation; leave them out if that is not wanted.",
+            "They are not trained on, and get the latent of an average observation; leave them out if that is not "
+            "wanted.",
         )
     ]
 
