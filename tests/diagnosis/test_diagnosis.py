@@ -328,3 +328,28 @@ def test_real_data_raise_no_false_alarm(name, data_folder):
     found = diagnose(mudata.read_h5mu(data_folder / f"{name}.h5mu"), Config())
     assert found.problems == ()
     assert [caution.problem for caution in found.cautions] == REAL[name]
+
+
+REAL_COLUMNS = {
+    ("pbmc_eccite_two_samples", "batch_key", "batch"): [],
+    ("tcga_coread_cms", "batch_key", "gender"): [],
+    ("mesc_scmt", "batch_key", "culture"): [
+        "Modality 'rna' seems to hold normalised and logged counts (0 to 13.9, 40% of them 0)."
+    ],
+    ("colon_adenoma", "labels_key", "group"): [],
+    ("infants_t1d_longitudinal", "batch_key", "subject"): [
+        "3 of the 19 levels of column 'subject' have fewer than 3 observations, the first is 'T014292' (2)."
+    ],
+    ("tcga_acc_mini", "labels_key", "protein.cluster"): [
+        "Column 'protein.cluster' has -2147483648 for 47 of 92 observations, taken for a label like any other.",
+        "Features of 'mutation' that never vary: 24 of 97.",
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "option", "column"), REAL_COLUMNS)
+def test_columns_of_real_data_raise_no_false_alarm(name, option, column, data_folder):
+    found = diagnose(mudata.read_h5mu(data_folder / f"{name}.h5mu"), Config.from_options(**{option: column}))
+    assert found.problems == ()
+    assert [caution.problem for caution in found.cautions] == REAL_COLUMNS[name, option, column]
