@@ -182,12 +182,15 @@ def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | Non
         for option, layer in asked.items()
         if layer is not None and layer not in adata.layers
     ]
-    if asked["layers"] is None and adata.X is None:
+    if asked["layers"] is None and adata.X is None and 0 not in adata.shape:  # what is empty is told by its names
+        layers = [layer for layer in adata.layers if layer is not None]
         errors.append(
             InputError(
                 f"Modality {name!r} has no X.",
                 f"mdata[{name!r}].X",
-                f"Say which layer holds its values: layers={{{name!r}: ...}}.",
+                f"Say which layer holds its values: layers={{{name!r}: ...}}. {nearest('', layers)}"
+                if layers
+                else "Leave it out with the option modalities, or write the file again with its values.",
             )
         )
     return errors

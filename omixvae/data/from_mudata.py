@@ -20,7 +20,6 @@ from omixvae.data.check import (
 )
 from omixvae.data.columns import find_column
 from omixvae.data.coverage import check_coverage
-from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.levels import check_levels, taken_as_number
 from omixvae.data.masked import Covariate, MaskedModalities, Schema
 from omixvae.data.matrices import Matrix, as_matrix, split_missing
@@ -93,7 +92,6 @@ def from_mudata(
     data = MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), np.concatenate(covariates, axis=1), read)
     if schema is None:
         raise_together(check_links(data))
-        warn_of(find_doubts(mdata, data, asked))
     else:
         _note_differences(mdata, config, schema)
     return data

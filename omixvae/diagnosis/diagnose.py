@@ -1,6 +1,5 @@
 """Look at a MuData as training would, but go on after each problem."""
 
-import warnings
 from dataclasses import dataclass
 
 import mudata
@@ -68,9 +67,7 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
     plan: Plan | None = None
     problems: tuple[InputError, ...] = ()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what these say is among the cautions
-            data = from_mudata(mdata, config.data)
+        data = from_mudata(mdata, config.data)
         plan = make_plan(config, data)
     except InputError as error:
         problems = error.parts

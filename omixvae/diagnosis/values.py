@@ -116,7 +116,7 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
             )
         elif _seem_logged(table) and _are_logged_counts(adata.X if read is None else adata.layers[read]):
             problem = f"Modality {name!r} holds logarithms of counts: log(1 + count), nothing else was done to them."
-            fix = f"{AS_THEY_ARE}: numpy.rint(numpy.expm1(X)) gives them back."
+            fix = f"{AS_THEY_ARE}: {where} = numpy.rint(numpy.expm1({where})) gives them back."
         elif _seem_logged(table):
             problem = (
                 f"Modality {name!r} seems to hold normalised and logged counts (0 to {table.survey.largest:.3g}, "

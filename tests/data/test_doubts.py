@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from click.testing import CliRunner
 
+import omixvae
+from omixvae.cli import main
 from omixvae.config import DataConfig
 from omixvae.data import from_mudata
-from omixvae.data.doubts import find_doubts
+from omixvae.data.doubts import find_doubts, warn_of
 
 N = 90
 
@@ -45,20 +48,19 @@ def values_of(name):
 
 
 def notes(mdata, **options):
-    """Give what training says."""
+    """Give what training says before it starts."""
+    config = DataConfig(**options)
+    found = find_doubts(mdata, from_mudata(mdata, config), config)
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", UserWarning)
-        from_mudata(mdata, DataConfig(**options))
-    return [str(w.message) for w in said if w.category is UserWarning]
+        warnings.simplefilter("always")
+        warn_of(found)
+    return [str(w.message) for w in said]
 
 
 def doubts(mdata, **options):
     """Give what inspect says."""
     config = DataConfig(**options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        data = from_mudata(mdata, config)
-    return [(d.problem, d.where, d.fix) for d in find_doubts(mdata, data, config, thorough=True)]
+    return [(d.problem, d.where, d.fix) for d in find_doubts(mdata, from_mudata(mdata, config), config, thorough=True)]
 
 
 def assert_said(mdata, *expected, **options):
@@ -222,6 +224,54 @@ def test_training_from_disk_says_what_one_look_tells(tmp_path):
     last = "Features of 'protein' that are 0 in a whole batch"
     assert [problem.split(",")[0] for problem, _, _ in doubts(backed, batch_key="run")] == [*beginnings, last]
     backed.file.close()
+
+
+def test_observations_without_any_value():
+    protein = values_of("protein")
+    protein[30:35] = np.nan
+    told = (
+        "5 of 90 observations have no value in any modality.",
+        "mdata, first: 'cell30'",
+        "They are not trained on, and get the latent of an average observation; leave them out if that is not wanted.",
+    )
+    assert_said(build(protein=protein), told, modalities=("protein",))
+    assert_said(build(protein=protein))
+
+
+@pytest.fixture
+def without_protein_in_a_run():
+    protein = values_of("protein")
+    protein[60:] = 0
+    return build(protein=protein)
+
+
+NOTE = (
+    "30 of 90 observations of 'protein' hold nothing but zeros, among them all of batch 'three' "
+    f"(mdata['protein'].X, first: 'cell60'). {ZERO} or was not made there, leave these rows out of the modality: "
+    "adata[adata.X.sum(axis=1) > 0]."
+)
+
+
+def test_fit_says_it(without_protein_in_a_run):
+    with pytest.warns(UserWarning, match="nothing but zeros") as caught:
+        omixvae.fit(without_protein_in_a_run, batch_key="run", max_epochs=1, progress=False)
+    assert [str(w.message) for w in caught if w.category is UserWarning] == [NOTE]
+
+
+def test_train_says_it_once(without_protein_in_a_run, tmp_path):
+    without_protein_in_a_run.write_h5mu(tmp_path / "in.h5mu")
+    options = ["--batch-key", "run", "--max-epochs", "1", "--quiet"]
+    command = ["train", str(tmp_path / "in.h5mu"), "-o", str(tmp_path / "out.h5mu"), *options]
+    done = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"Note: {NOTE}\n")
+
+
+def test_select_says_it_once_for_all_settings(without_protein_in_a_run):
+    with pytest.warns(UserWarning, match="nothing but zeros") as caught:
+        omixvae.select(
+            without_protein_in_a_run, {"n_latent": [2, 3]}, n_folds=2, batch_key="run", max_epochs=1, progress=False
+        )
+    assert [str(w.message) for w in caught if w.category is UserWarning] == [NOTE]
 
 
 def test_new_data_for_a_trained_model_are_read_without_a_word():

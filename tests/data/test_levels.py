@@ -167,7 +167,8 @@ def test_words_for_what_is_not_known_among_labels(word):
         )
     ]
     exec(code, {"mdata": mdata})
-    assert from_mudata(mdata, config).schema.features["x"] == ("B", "T")  # and no warning, which would be an error
+    assert from_mudata(mdata, config).schema.features["x"] == ("B", "T")
+    assert said(doubtful_columns(mdata, config)) == []
 
 
 def test_several_words_and_a_number():
@@ -212,14 +213,3 @@ def test_a_covariate_whose_number_stands_for_missing():
         )
     ]
     assert doubts(30 + np.arange(60), "covariate_keys") == []
-
-
-def test_training_says_it_once_before_it_starts():
-    mdata = with_column(["B", "T", "unknown"] * 20)
-    with pytest.warns(UserWarning, match="like any other") as caught:
-        from_mudata(mdata, DataConfig(labels_key="x"))
-    assert [str(w.message) for w in caught if w.category is UserWarning] == [
-        f"Column 'x' has 'unknown' for 20 of 60 observations, taken for a label like any other (option labels_key, "
-        f"{PLACE}). If it stands for what is not known, make it missing, so that labels are predicted there: {PLACE} = "
-        f"{PLACE}.mask({PLACE}.isin(['unknown']))."
-    ]

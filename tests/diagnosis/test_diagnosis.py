@@ -173,9 +173,21 @@ def test_logged_counts_that_can_be_taken_back(mdata):
         (
             "Modality 'rna' holds logarithms of counts: log(1 + count), nothing else was done to them.",
             "mdata['rna'].X",
-            f"{AS_THEY_ARE}: numpy.rint(numpy.expm1(X)) gives them back.",
+            f"{AS_THEY_ARE}: mdata['rna'].X = numpy.rint(numpy.expm1(mdata['rna'].X)) gives them back.",
         )
     ]
+
+
+def test_logged_counts_in_a_layer_are_taken_back_there(mdata):
+    made, x = sparse_counts(mdata)
+    made["rna"].layers["logged"], made["rna"].X = x, sp.csr_matrix(x.shape, dtype=np.float32)
+    options = {"batch_key": "batch", "layers": {"rna": "logged"}}
+    ((_, where, fix),) = cautions(made, **options)
+    assert where == "mdata['rna'].layers['logged']"
+    code = f"{where} = numpy.rint(numpy.expm1({where}))"
+    assert fix == f"{AS_THEY_ARE}: {code} gives them back."
+    exec(code, {"mdata": made, "numpy": np})
+    assert cautions(made, **options) == []
 
 
 def test_normalised_and_logged_counts(mdata):
@@ -271,6 +283,8 @@ def test_columns_that_look_like_batches(mdata):
     mdata.obs["batches"] = 1
     assert [where for _, where, _ in cautions(mdata)] == ["mdata.obs['batch']", "mdata.obs['donor_id']"]
     assert [where for _, where, _ in cautions(mdata, covariate_keys=["donor_id"])] == ["mdata.obs['batch']"]
+    mdata["protein"].obs["lane"] = np.resize(["1", "2"], mdata["protein"].n_obs)
+    assert "mdata['protein'].obs['lane']" in [where for _, where, _ in cautions(mdata)]
 
 
 def test_one_modality_of_few_observations(mdata):
