@@ -13,6 +13,7 @@ from torch import nn
 from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
+from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.devices import resolve_device
 from omixvae.errors import InputError, nearest
 from omixvae.likelihoods import Likelihood
@@ -147,6 +148,9 @@ class OmixVAE:
                 kept = Checkpoint(Path(checkpoint), setting)
             standing = None if kept is None else kept.read()
         _check_alike(self.plan, data, standing, processes)
+        warn_of(
+            find_doubts(mdata, data, self.config.data)
+        )  # when no error can come any more that would stand beside it
         self.network = new_network(self.plan, device, self.own)
         rng = np.random.default_rng(self.plan.seed)
         processes.lead(self.network, lambda: initialise_network(self.network, data, rng))

@@ -15,6 +15,7 @@ import torch
 
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, from_mudata
+from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.masked import ModalityTable
 from omixvae.data.sampler import folds, held_out_split
 from omixvae.devices import resolve_device
@@ -301,6 +302,8 @@ def _tried(mdata: mudata.MuData, grid: Mapping[str, Sequence[object]], options: 
         except InputError as error:
             errors |= {str(part): part for part in error.parts}  # what ails all settings is said once
     raise_together(list(errors.values()))
+    read = {id(s.data): s for s in found}.values()
+    warn_of({str(d): d for s in read for d in find_doubts(mdata, s.data, s.config.data)}.values())
     return found
 
 

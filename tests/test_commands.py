@@ -2,12 +2,14 @@
 
 import json
 import shlex
+import warnings
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from omixvae.cli import SECTIONS, main
+from omixvae.cli.group import friendly_warnings
 from omixvae.config import Config
 from omixvae.datasets import list as list_sets
 
@@ -87,3 +89,12 @@ def test_an_unknown_data_set_gets_a_suggestion():
     result = CliRunner().invoke(main, ["data", "path", "nutrimose"])
     assert result.exit_code == 2
     assert "nutrimouse" in result.output
+
+
+def test_notes_are_printed_when_they_come_up_and_not_after_hours_of_training(capsys):
+    with warnings.catch_warnings(), friendly_warnings():
+        warnings.simplefilter("always")  # that a test would fail by another's warning is not what is tested
+        warnings.warn("A batch holds nothing but zeros.", stacklevel=1)
+        assert capsys.readouterr().err == "Note: A batch holds nothing but zeros.\n"
+        warnings.warn("Something will change.", FutureWarning, stacklevel=1)
+    assert capsys.readouterr().err == ""

@@ -1,5 +1,7 @@
 """The screen of `omixvae inspect` shows names as they are and options that can be copied."""
 
+import json
+
 import mudata
 import pandas as pd
 import pytest
@@ -37,3 +39,22 @@ def test_names_that_are_markup_are_shown_as_they_are(screen):
 def test_options_are_never_broken_over_lines(screen):
     assert "--batch-key donor_id" in " ".join(screen().split())
     assert not [line for line in screen().splitlines() if line.endswith("-")]
+
+
+def test_columns_that_are_used_are_listed_with_what_they_are_used_as(tmp_path):
+    mdata = build_mdata(60)
+    mdata.obs["group"] = mdata.obs["group"].astype(object).where(mdata.obs["age"] > 40)
+    mdata.write_h5mu(tmp_path / "in.h5mu")
+    options = ["--batch-key", "batch", "--covariate-keys", "age", "--labels-key", "group"]
+    done = CliRunner().invoke(main, ["inspect", str(tmp_path / "in.h5mu"), *options, "--json"], catch_exceptions=False)
+    n = mdata.obs["group"].value_counts()
+    assert json.loads(done.output)["columns"] == [
+        {"name": "batch", "used_as": "batch", "known": 60, "levels": {"first": 30, "second": 30}},
+        {"name": "age", "used_as": "covariate", "known": 60, "smallest": 20.0, "largest": 79.0},
+        {"name": "group", "used_as": "labels", "known": int(n.sum()), "levels": {x: int(n[x]) for x in "abc"}},
+    ]
+    done = CliRunner().invoke(main, ["inspect", str(tmp_path / "in.h5mu"), *options], catch_exceptions=False)
+    assert [
+        line.strip("│ ").split("│")[-1].strip() for line in done.output.splitlines() if "│ covariate │" in line
+    ] == ["a number, 20 to 79"]
+    assert f"3 levels: a ({n['a']}), b ({n['b']}), c ({n['c']})" in done.output

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from omixvae.cli.screens import table
 from omixvae.config import DataConfig
-from omixvae.data import MaskedModalities
+from omixvae.data import MaskedModalities, Schema
+from omixvae.data.columns import find_column
 from omixvae.diagnosis import Diagnosis
 from omixvae.diagnosis.batches import modalities_by_batch
 from omixvae.diagnosis.values import kind_of_values
@@ -21,6 +22,9 @@ __all__ = ["describe", "print_description"]
 
 MOST_ROWS = 8
 """Combinations of modalities, and batches, that are listed; the rest is counted."""
+
+MOST_LEVELS = 4
+"""Levels of a column that are listed."""
 
 TYPICAL_WIDTH = 100
 """Characters of a line where the output is no terminal."""
@@ -49,6 +53,7 @@ def describe(mdata: mudata.MuData, found: Diagnosis, config: DataConfig) -> dict
         "observations": int(mdata.n_obs),
         "modalities": _shapes(mdata) if data is None else _modalities(data),
         "patterns": [] if data is None else _patterns(data),
+        "columns": [] if data is None else _columns(mdata, data.schema),
         "batches": {str(batch): {k: int(n) for k, n in row.items()} for batch, row in batches.iterrows()},
         "choices": {} if found.plan is None else dict(found.plan.reasons),
         "problems": [_plain(error) for error in found.problems],
@@ -88,6 +93,25 @@ def _patterns(data: MaskedModalities) -> list[dict[str, Any]]:
     ]
 
 
+def _columns(mdata: mudata.MuData, schema: Schema) -> list[dict[str, Any]]:
+    """Say as what each column that is asked for is used: with its levels, or as a number."""
+    used = [(c.name, "batch" if c.name == schema.batch_key else "covariate", c.categories) for c in schema.covariates]
+    if schema.labels_key is not None:
+        used.append((schema.labels_key, "labels", schema.features[schema.labels_key]))
+    described = []
+    for name, role, levels in used:
+        column = find_column(mdata, name)
+        assert column is not None, "it was read"
+        found: dict[str, Any] = {"name": name, "used_as": role, "known": int(column.notna().sum())}
+        if levels:
+            counts = column.dropna().astype(str).value_counts()
+            found["levels"] = {level: int(counts[level]) for level in levels}
+        else:
+            found |= {"smallest": float(column.min()), "largest": float(column.max())}
+        described.append(found)
+    return described
+
+
 def _plain(error: InputError) -> dict[str, str]:
     return {"problem": error.problem, "where": error.where, "fix": error.fix}
 
@@ -110,6 +134,9 @@ def print_description(source: str, described: dict[str, Any]) -> None:
     names = [modality["name"] for modality in described["modalities"]]
     if described["patterns"]:
         _print_some(console, "Measured together", names, ["observations"], _pattern_rows(names, described["patterns"]))
+    if described["columns"]:
+        words = ["column", "used as", "values"]
+        _print_some(console, "Columns of obs that are used", words, [], _column_rows(described["columns"]))
     if described["batches"]:
         _print_some(console, "Observations of each batch", ["batch"], names, _batch_rows(names, described["batches"]))
     if described["choices"]:
@@ -145,6 +172,18 @@ def _batch_rows(names: list[str], batches: dict[str, dict[str, int]]) -> list[tu
     return [
         (batch, *(f"{n:,}" if (n := row.get(name, 0)) else "-" for name in names)) for batch, row in batches.items()
     ]
+
+
+def _column_rows(columns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [(column["name"], column["used_as"], _values_of_column(column)) for column in columns]
+
+
+def _values_of_column(column: dict[str, Any]) -> str:
+    if "levels" not in column:
+        return f"a number, {column['smallest']:.4g} to {column['largest']:.4g}"
+    levels = column["levels"]
+    first = ", ".join(f"{level} ({n:,})" for level, n in list(levels.items())[:MOST_LEVELS])
+    return f"{len(levels):,} level{'s' if len(levels) > 1 else ''}: {first}{', …' if len(levels) > MOST_LEVELS else ''}"
 
 
 def _print_some(

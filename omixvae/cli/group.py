@@ -168,11 +168,14 @@ def friendly_warnings() -> Iterator[None]:
     Yields
     ------
     None
-        They are printed at the end.
+        Each is printed when it comes up: what is wrong with the data is not to be known after the training alone.
     """
-    with warnings.catch_warnings(record=True) as caught:
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if issubclass(category, UserWarning) and join_processes().first:
+            click.echo(f"Note: {message}", err=True)
+
+    with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
         yield
-    for warning in caught:
-        if issubclass(warning.category, UserWarning) and join_processes().first:
-            click.echo(f"Note: {warning.message}", err=True)

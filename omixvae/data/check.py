@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.config import DataConfig
-from omixvae.data.columns import column_names, find_column
+from omixvae.data.columns import column_names, find_column, place_of_column
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Survey
 from omixvae.errors import InputError, nearest
@@ -181,12 +181,15 @@ def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | Non
         for option, layer in asked.items()
         if layer is not None and layer not in adata.layers
     ]
-    if asked["layers"] is None and adata.X is None:
+    if asked["layers"] is None and adata.X is None and 0 not in adata.shape:  # what is empty is told by its names
+        layers = [layer for layer in adata.layers if layer is not None]
         errors.append(
             InputError(
                 f"Modality {name!r} has no X.",
                 f"mdata[{name!r}].X",
-                f"Say which layer holds its values: layers={{{name!r}: ...}}.",
+                f"Say which layer holds its values: layers={{{name!r}: ...}}. {nearest('', layers)}"
+                if layers
+                else "Leave it out with the option modalities, or write the file again with its values.",
             )
         )
     return errors
@@ -332,7 +335,7 @@ def _column(mdata: mudata.MuData, option: str, name: str) -> Iterator[InputError
         first = column.index[np.isinf(column.to_numpy(np.float64))][0]
         yield InputError(
             f"Column {name!r} holds infinite values.",
-            f"option {option}, mdata.obs[{name!r}], first: {first!r}",
+            f"option {option}, {place_of_column(mdata, name)}, first: {first!r}",
             "Correct the column, or leave the option out.",
         )
 

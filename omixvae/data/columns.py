@@ -3,7 +3,7 @@
 import mudata
 import pandas as pd
 
-__all__ = ["column_names", "find_column"]
+__all__ = ["column_names", "find_column", "place_of_column"]
 
 
 def find_column(mdata: mudata.MuData, name: str) -> "pd.Series[object] | None":
@@ -63,3 +63,30 @@ def column_names(mdata: mudata.MuData) -> list[str]:
     ['cluster', 'batch']
     """
     return list(dict.fromkeys([*mdata.obs, *(name for adata in mdata.mod.values() for name in adata.obs)]))
+
+
+def place_of_column(mdata: mudata.MuData, name: str) -> str:
+    """Say where `find_column` finds a column, as it is written in Python.
+
+    Parameters
+    ----------
+    mdata
+        The input.
+    name
+        Name of a column that there is.
+
+    Returns
+    -------
+    str
+        That of the MuData, or else that of the first modality which has it.
+
+    Examples
+    --------
+    >>> from omixvae.simulation import simulate
+    >>> mdata = simulate(n_obs=50)
+    >>> mdata["protein"].obs["plate"] = "first"
+    >>> place_of_column(mdata, "batch"), place_of_column(mdata, "plate")
+    ("mdata.obs['batch']", "mdata['protein'].obs['plate']")
+    """
+    modalities = [] if name in mdata.obs else [m for m, adata in mdata.mod.items() if name in adata.obs]
+    return f"mdata[{modalities[0]!r}].obs[{name!r}]" if modalities else f"mdata.obs[{name!r}]"

@@ -20,6 +20,7 @@ from omixvae.data.check import (
 )
 from omixvae.data.columns import find_column
 from omixvae.data.coverage import check_coverage
+from omixvae.data.levels import check_levels, taken_as_number
 from omixvae.data.masked import Covariate, MaskedModalities, Schema
 from omixvae.data.matrices import Matrix, as_matrix, split_missing
 from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable, lies_on_disk
@@ -67,6 +68,7 @@ def from_mudata(
     raise_together(check_container(mdata))
     asked = config if schema is None else _available(config, mdata, schema)
     errors = check_options(mdata, asked) + check_columns(mdata, asked)
+    errors += check_levels(mdata, asked) if schema is None else []
     features = _features(mdata, asked) if schema is None else schema.features
     labels_key = config.labels_key if schema is None else schema.labels_key
     batch_column = None if errors or asked.batch_key is None else find_column(mdata, asked.batch_key)
@@ -90,7 +92,6 @@ def from_mudata(
     data = MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), np.concatenate(covariates, axis=1), read)
     if schema is None:
         raise_together(check_links(data))
-        _note_without_values(data)
     else:
         _note_differences(mdata, config, schema)
     return data
@@ -115,17 +116,6 @@ def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> Data
         batch_key=schema.batch_key if schema.batch_key in keys else None,
         covariate_keys=tuple(k for k in keys if k != schema.batch_key),
     )
-
-
-def _note_without_values(data: MaskedModalities) -> None:
-    empty = np.flatnonzero(~data.presence.any(axis=1))
-    if len(empty):
-        warnings.warn(
-            f"{len(empty):,} of {data.n_obs:,} observations have no value in any modality, the first is "
-            f"{data.obs_names[empty[0]]!r}. They are not trained on, and get the latent of an average observation; "
-            "leave them out if that is not wanted.",
-            stacklevel=3,
-        )
 
 
 def _note_differences(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> None:
@@ -153,7 +143,7 @@ def _features(mdata: mudata.MuData, config: DataConfig) -> dict[str, tuple[str, 
 def _schema(mdata: mudata.MuData, config: DataConfig, features: dict[str, tuple[str, ...]]) -> Schema:
     columns = {key: find_column(mdata, key) for key in (config.batch_key, *config.covariate_keys) if key is not None}
     covariates = tuple(
-        _covariate(column, always_categories=key == config.batch_key)
+        _covariate(column, "batch_key" if key == config.batch_key else "covariate_keys")
         for key, column in columns.items()
         if column is not None
     )
@@ -167,9 +157,9 @@ def _levels(column: "pd.Series[object]") -> tuple[str, ...]:
     return tuple(sorted(column.dropna().astype(str).unique()))
 
 
-def _covariate(column: "pd.Series[object]", *, always_categories: bool) -> Covariate:
+def _covariate(column: "pd.Series[object]", option: str) -> Covariate:
     name = str(column.name)
-    if always_categories or not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if not taken_as_number(column, option):
         return Covariate(name, _levels(column))
     numbers = column.to_numpy(np.float64)
     return Covariate(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)

@@ -17,6 +17,7 @@ from torch import Tensor
 from omixvae.data.batches import ModalityBatch, Nonzeros
 from omixvae.data.matrices import Matrix
 from omixvae.data.resident import ResidentRows, fits
+from omixvae.data.stray import Stray, StrayValues
 
 __all__ = ["ABUNDANT", "ModalityTable", "Moments", "Survey", "Table", "block_rows", "survey"]
 
@@ -47,8 +48,8 @@ class Survey:
 
     Parameters
     ----------
-    totals, n_measured_in
-        Shape (rows,): sum and number of the measured entries of each row.
+    totals, n_measured_in, n_nonzero_in
+        Shape (rows,): sum and number of the measured entries of each row, and how many of them are not 0.
     n_measured, n_infinite
         Shape (g,): number of measured entries of each feature, and how many of them are infinite.
     moments
@@ -57,12 +58,15 @@ class Survey:
         Of all measured values; infinite where there is none.
     whole
         Whether all are whole numbers.
-    n_abundant, n_zero
-        How many are `ABUNDANT` or more, and how many are 0.
+    n_abundant
+        How many are `ABUNDANT` or more.
+    strays
+        Numbers that probably stand for "not measured".
     """
 
     totals: np.ndarray
     n_measured_in: np.ndarray
+    n_nonzero_in: np.ndarray
     n_measured: np.ndarray
     n_infinite: np.ndarray
     moments: Moments
@@ -70,7 +74,12 @@ class Survey:
     largest: float
     whole: bool
     n_abundant: int
-    n_zero: int
+    strays: tuple[Stray, ...]
+
+    @property
+    def n_zero(self) -> int:
+        """Number of measured entries that are 0."""
+        return int(self.n_measured.sum() - self.n_nonzero_in.sum())
 
     @property
     def n_missing(self) -> int:
@@ -101,10 +110,10 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
     >>> found.moments.mean.tolist(), found.largest, found.whole
     ([2.0, 0.25], 3.0, False)
     """
-    totals, measured_in = [np.zeros(0)], [np.zeros(0, np.int64)]
+    totals, measured_in, nonzero_in = [np.zeros(0)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     n_measured, n_infinite = np.zeros(n_features, np.int64), np.zeros(n_features, np.int64)
     total, squares = np.zeros(n_features), np.zeros(n_features)
-    smallest, largest, whole, n_abundant, n_nonzero = np.inf, -np.inf, True, 0, 0
+    smallest, largest, whole, n_abundant, ends = np.inf, -np.inf, True, 0, StrayValues(n_features)
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite values, which are refused
         for block in blocks:
             values, missing, measured = block.values, block.missing, block.measured()
@@ -118,7 +127,8 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
             smallest, largest = min(smallest, float(low)), max(largest, float(high))
             whole = whole and bool(np.all(measured == np.round(measured)))
             n_abundant += int(np.sum(measured >= ABUNDANT))
-            n_nonzero += int(np.count_nonzero(measured))
+            nonzero_in.append(_n_nonzero_in(values))
+            ends.add(values, measured, float(low), float(high))
             if np.isinf([low, high]).any():
                 n_infinite += _infinite(values)
         mean = total / np.maximum(n_measured, 1)
@@ -127,6 +137,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
     return Survey(
         np.concatenate(totals),
         np.concatenate(measured_in),
+        np.concatenate(nonzero_in),
         n_measured,
         n_infinite,
         Moments(mean, variance),
@@ -134,7 +145,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
         largest,
         whole,
         n_abundant,
-        int(n_measured.sum()) - n_nonzero,
+        ends.found(whole=whole),
     )
 
 
@@ -148,6 +159,13 @@ def _sums(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
         np.bincount(values.indices, values.data, g),
         np.bincount(values.indices, np.square(values.data, dtype=np.float64), g),
     )
+
+
+def _n_nonzero_in(values: Matrix) -> np.ndarray:
+    if isinstance(values, np.ndarray):
+        return np.count_nonzero(values, axis=1)
+    stored = np.concatenate([[0], np.cumsum(values.data != 0)])  # a zero may be stored
+    return np.diff(stored[values.indptr])
 
 
 def _infinite(values: Matrix) -> np.ndarray:

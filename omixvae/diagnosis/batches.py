@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.config import DataConfig
-from omixvae.data.columns import column_names, find_column
+from omixvae.data.columns import column_names, find_column, place_of_column
 from omixvae.errors import InputError
 
 __all__ = ["look_at_batches", "modalities_by_batch"]
@@ -86,7 +86,7 @@ def _unused(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
         if 2 <= n_values <= min(MOST_BATCHES, mdata.n_obs / FEWEST_PER_BATCH):
             yield InputError(
                 f"Column {name!r} of obs has {n_values} values and may say what was measured together.",
-                f"mdata.obs[{name!r}]",
+                place_of_column(mdata, name),
                 f"If samples differ by it for technical reasons, add --batch-key {name} (batch_key={name!r}).",
             )
 
@@ -101,7 +101,7 @@ def _lacking(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
         yield InputError(
             f"Modality {name!r} was measured in {len(counts) - len(without)} of {len(counts)} batches; it is missing "
             f"in {listed}.",
-            f"mdata[{name!r}], mdata.obs[{config.batch_key!r}]",
+            f"mdata[{name!r}], {place_of_column(mdata, str(config.batch_key))}",
             "Nothing need be done: it is predicted there from the other modalities. What these batches would have done "
             f"to {name} itself cannot be known, so compare its predictions between groups, not between batches.",
         )
@@ -116,7 +116,7 @@ def _of_labels(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]
     if both.shape[1] > 1 and both.size and np.all(both.sum(axis=1) == 1):
         yield InputError(
             f"Every label of {config.labels_key!r} occurs in one batch of {config.batch_key!r} only.",
-            f"mdata.obs[{config.labels_key!r}], mdata.obs[{config.batch_key!r}]",
+            f"{place_of_column(mdata, str(config.labels_key))}, {place_of_column(mdata, str(config.batch_key))}",
             "Batch and biology cannot be told apart: what differs between the labels may be taken for the batch. Leave "
             "the option batch_key out to keep the difference, whatever its cause.",
         )

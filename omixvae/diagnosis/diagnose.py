@@ -1,12 +1,12 @@
 """Look at a MuData as training would, but go on after each problem."""
 
-import warnings
 from dataclasses import dataclass
 
 import mudata
 
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, from_mudata
+from omixvae.data.doubts import find_doubts
 from omixvae.diagnosis.batches import look_at_batches
 from omixvae.diagnosis.names import look_at_names
 from omixvae.diagnosis.values import look_at_layers, look_at_values
@@ -67,9 +67,7 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
     plan: Plan | None = None
     problems: tuple[InputError, ...] = ()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what these say is among the cautions
-            data = from_mudata(mdata, config.data)
+        data = from_mudata(mdata, config.data)
         plan = make_plan(config, data)
     except InputError as error:
         problems = error.parts
@@ -77,7 +75,8 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
         return Diagnosis(None, None, problems, ())
     cautions = [*look_at_names(mdata, config.data), *look_at_batches(mdata, config.data)]
     if data is not None:
-        cautions += [*_size(data), *look_at_layers(mdata, data, config.data), *look_at_values(data)]
+        cautions += [*find_doubts(mdata, data, config.data, thorough=True), *_size(data)]
+        cautions += [*look_at_layers(mdata, data, config.data), *look_at_values(data, config.data)]
     return Diagnosis(data, plan, problems, tuple(cautions))
 
 

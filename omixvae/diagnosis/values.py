@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from omixvae.config import DataConfig
 from omixvae.data import MaskedModalities
 from omixvae.data.check import features_phrase
+from omixvae.data.doubts import matrix_of
 from omixvae.data.stored import lies_on_disk
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
@@ -101,7 +102,7 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
         if table.name not in mdata.mod or table.is_label or table.survey.whole or table.coverage is not None:
             continue
         adata, name, read = mdata.mod[table.name], table.name, config.layers.get(table.name)
-        where = f"mdata[{name!r}].X" if read is None else f"mdata[{name!r}].layers[{read!r}]"
+        where = matrix_of(name, config)
         counts = [layer for layer in adata.layers if layer != read and _are_counts(adata.layers[layer])]
         if counts:
             layer = counts[0]
@@ -115,7 +116,7 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
             )
         elif _seem_logged(table) and _are_logged_counts(adata.X if read is None else adata.layers[read]):
             problem = f"Modality {name!r} holds logarithms of counts: log(1 + count), nothing else was done to them."
-            fix = f"{AS_THEY_ARE}: numpy.rint(numpy.expm1(X)) gives them back."
+            fix = f"{AS_THEY_ARE}: {where} = numpy.rint(numpy.expm1({where})) gives them back."
         elif _seem_logged(table):
             problem = (
                 f"Modality {name!r} seems to hold normalised and logged counts (0 to {table.survey.largest:.3g}, "
@@ -153,13 +154,15 @@ def _are_logged_counts(matrix: object) -> bool:
     return bool(len(counts) and np.all(np.abs(counts - np.rint(counts)) < 0.01) and counts.max() > 1.5)
 
 
-def look_at_values(data: MaskedModalities) -> list[InputError]:
+def look_at_values(data: MaskedModalities, config: DataConfig) -> list[InputError]:
     """Find observations and features of which there is next to nothing to learn, and modalities that are wide.
 
     Parameters
     ----------
     data
         The input.
+    config
+        Which layers are asked for.
 
     Returns
     -------
@@ -170,53 +173,36 @@ def look_at_values(data: MaskedModalities) -> list[InputError]:
     --------
     >>> from omixvae.data import from_mudata
     >>> from omixvae.simulation import simulate
-    >>> [caution.problem for caution in look_at_values(from_mudata(simulate(n_obs=50)))]
+    >>> [caution.problem for caution in look_at_values(from_mudata(simulate(n_obs=50)), DataConfig())]
     ["Features of 'rna' that never vary: 4 of 400."]
     """
-    found = []
+    found: list[InputError] = []
     for table in data.tables:
         if not table.is_label:
-            found += [*_rows(table, data), *_constant(table), *_wide(table)]
-    empty = np.flatnonzero(~data.presence.any(axis=1))
-    if len(empty):
-        found.append(
-            InputError(
-                f"{len(empty):,} of {data.n_obs:,} observations have no value in any modality.",
-                f"mdata, first: {data.obs_names[empty[0]]!r}",
-                "They get the latent of an average observation; leave them out if that is not wanted.",
-            )
-        )
+            matrix = matrix_of(table.name, config)
+            found += [*_few_entries(table, data, matrix), *_constant(table, matrix), *_wide(table)]
     return found
 
 
-def _rows(table: Table, data: MaskedModalities) -> Iterator[InputError]:
-    found, here = table.survey, np.flatnonzero(table.present)
-    rows = table.row[here]
-    n_zero = here[(found.totals[rows] == 0) & (found.n_measured_in[rows] > 0)] if found.smallest >= 0 else here[:0]
-    if len(n_zero) and kind_of_values(table) not in ("0 and 1", "fractions"):
-        yield InputError(
-            f"{len(n_zero):,} of {len(here):,} observations of {table.name!r} hold nothing but zeros.",
-            f"mdata[{table.name!r}], first: {data.obs_names[n_zero[0]]!r}",
-            "A zero is taken for a measurement. If the assay failed there, leave these rows out of the modality: "
-            "adata[adata.X.sum(axis=1) > 0].",
-        )
-    few = here[found.n_measured_in[rows] < FEW_ENTRIES * table.n_features]
+def _few_entries(table: Table, data: MaskedModalities, matrix: str) -> Iterator[InputError]:
+    here = np.flatnonzero(table.present)
+    few = here[table.survey.n_measured_in[table.row[here]] < FEW_ENTRIES * table.n_features]
     if len(few):
         yield InputError(
             f"{len(few):,} of {len(here):,} observations of {table.name!r} have values for fewer than "
             f"{FEW_ENTRIES:.0%} of its features.",
-            f"mdata[{table.name!r}], first: {data.obs_names[few[0]]!r}",
+            f"{matrix}, first: {data.obs_names[few[0]]!r}",
             "Their latents rest on next to nothing (see X_omixvae_sd); leave them out if the assay failed.",
         )
 
 
-def _constant(table: Table) -> Iterator[InputError]:
+def _constant(table: Table, matrix: str) -> Iterator[InputError]:
     moments = table.moments
     still = np.flatnonzero((moments.variance <= 1e-12 * np.square(moments.mean)) & (table.survey.n_measured > 0))
     if len(still):
         yield InputError(
             f"Features of {table.name!r} that never vary: {len(still):,} of {table.n_features:,}.",
-            f"mdata[{table.name!r}], {features_phrase(still, table.features)}",
+            f"{matrix}, {features_phrase(still, table.features)}",
             "They tell nothing and cost time: leave them out.",
         )
 

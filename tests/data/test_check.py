@@ -46,7 +46,7 @@ def test_a_modality_without_x():
     del mdata["rna"].X
     assert [str(e) for e in check_modality(mdata, "rna", None)] == [
         "Modality 'rna' has no X. Where: mdata['rna'].X. "
-        "How to mend it: Say which layer holds its values: layers={'rna': ...}."
+        "How to mend it: Say which layer holds its values: layers={'rna': ...}. Choose from 'counts'."
     ]
     assert check_modality(mdata, "rna", "counts") == []
 
@@ -173,3 +173,31 @@ def test_nearest_says_what_there_is():
     assert nearest("x", ["a", "b"]) == "Choose from 'a', 'b'."
     many = nearest("x", [f"word {i}" for i in range(13)])
     assert many.endswith("'word 11' … (13 in all).")
+
+
+@pytest.mark.parametrize(
+    ("layers", "fix"),
+    [
+        (
+            ["counts", "logged"],
+            "Say which layer holds its values: layers={'rna': ...}. Choose from 'counts', 'logged'.",
+        ),
+        ([], "Leave it out with the option modalities, or write the file again with its values."),
+    ],
+)
+def test_a_modality_without_values_names_the_layers_that_it_has(layers, fix):
+    mdata = build_mdata(20)
+    for layer in layers:
+        mdata["rna"].layers[layer] = mdata["rna"].X.copy()
+    mdata["rna"].X = None
+    assert [str(e) for e in check_modality(mdata, "rna", None)] == [
+        f"Modality 'rna' has no X. Where: mdata['rna'].X. How to mend it: {fix}"
+    ]
+
+
+def test_a_modality_without_features_is_empty_and_nothing_else():
+    rna = build_mdata(20)["rna"]
+    mdata = mudata.MuData({"rna": rna, "airr": anndata.AnnData(obs=rna.obs)})
+    assert [e.problem for e in check_modality(mdata, "airr", None)] == [
+        f"Modality 'airr' is empty: {rna.n_obs} observations by 0 features."
+    ]

@@ -286,18 +286,6 @@ def test_what_new_data_lack_is_said():
     assert not data.covariates.any()
 
 
-def test_observations_without_any_value_are_named():
-    mdata = build_mdata(20)
-    with pytest.warns(UserWarning, match="have no value in any modality") as caught:
-        data = from_mudata(mdata, DataConfig(modalities=("rna",)))
-    empty = np.flatnonzero(~data.presence.any(1))
-    assert str(caught[0].message) == (
-        f"{len(empty)} of 20 observations have no value in any modality, the first is "
-        f"{mdata.obs_names[empty[0]]!r}. They are not trained on, and get the latent of an average observation; leave "
-        "them out if that is not wanted."
-    )
-
-
 @pytest.mark.parametrize("sparse", [True, False])
 def test_reading_changes_nothing(sparse):
     mdata = build_mdata(20, sparse=sparse)

@@ -173,9 +173,21 @@ def test_logged_counts_that_can_be_taken_back(mdata):
         (
             "Modality 'rna' holds logarithms of counts: log(1 + count), nothing else was done to them.",
             "mdata['rna'].X",
-            f"{AS_THEY_ARE}: numpy.rint(numpy.expm1(X)) gives them back.",
+            f"{AS_THEY_ARE}: mdata['rna'].X = numpy.rint(numpy.expm1(mdata['rna'].X)) gives them back.",
         )
     ]
+
+
+def test_logged_counts_in_a_layer_are_taken_back_there(mdata):
+    made, x = sparse_counts(mdata)
+    made["rna"].layers["logged"], made["rna"].X = x, sp.csr_matrix(x.shape, dtype=np.float32)
+    options = {"batch_key": "batch", "layers": {"rna": "logged"}}
+    ((_, where, fix),) = cautions(made, **options)
+    assert where == "mdata['rna'].layers['logged']"
+    code = f"{where} = numpy.rint(numpy.expm1({where}))"
+    assert fix == f"{AS_THEY_ARE}: {code} gives them back."
+    exec(code, {"mdata": made, "numpy": np})
+    assert cautions(made, **options) == []
 
 
 def test_normalised_and_logged_counts(mdata):
@@ -204,18 +216,18 @@ def test_rows_of_zeros_features_that_never_change_and_rows_of_little(mdata):
     assert cautions(rebuilt(mdata, rna=rna, protein=wide), batch_key="batch") == [
         (
             f"2 of {rna.n_obs} observations of 'rna' hold nothing but zeros.",
-            f"mdata['rna'], first: {min(rna.obs_names[3:5])!r}",
+            f"mdata['rna'].X, first: {min(rna.obs_names[3:5])!r}",
             "A zero is taken for a measurement. If the assay failed there, leave these rows out of the modality: "
             "adata[adata.X.sum(axis=1) > 0].",
         ),
         (
             "Features of 'rna' that never vary: 1 of 8.",
-            "mdata['rna'], 1 of 8 features, first: 'rna2'",
+            "mdata['rna'].X, 1 of 8 features, first: 'rna2'",
             "They tell nothing and cost time: leave them out.",
         ),
         (
             f"1 of {protein.n_obs} observations of 'protein' have values for fewer than 2% of its features.",
-            f"mdata['protein'], first: {protein.obs_names[7]!r}",
+            f"mdata['protein'].X, first: {protein.obs_names[7]!r}",
             "Their latents rest on next to nothing (see X_omixvae_sd); leave them out if the assay failed.",
         ),
     ]
@@ -235,7 +247,8 @@ def test_observations_without_any_value(mdata):
         (
             f"{len(alone)} of 60 observations have no value in any modality.",
             f"mdata, first: {first!r}",
-            "They get the latent of an average observation; leave them out if that is not wanted.",
+            "They are not trained on, and get the latent of an average observation; leave them out if that is not "
+            "wanted.",
         )
     ]
 
@@ -270,6 +283,8 @@ def test_columns_that_look_like_batches(mdata):
     mdata.obs["batches"] = 1
     assert [where for _, where, _ in cautions(mdata)] == ["mdata.obs['batch']", "mdata.obs['donor_id']"]
     assert [where for _, where, _ in cautions(mdata, covariate_keys=["donor_id"])] == ["mdata.obs['batch']"]
+    mdata["protein"].obs["lane"] = np.resize(["1", "2"], mdata["protein"].n_obs)
+    assert "mdata['protein'].obs['lane']" in [where for _, where, _ in cautions(mdata)]
 
 
 def test_one_modality_of_few_observations(mdata):
@@ -327,3 +342,28 @@ def test_real_data_raise_no_false_alarm(name, data_folder):
     found = diagnose(mudata.read_h5mu(data_folder / f"{name}.h5mu"), Config())
     assert found.problems == ()
     assert [caution.problem for caution in found.cautions] == REAL[name]
+
+
+REAL_COLUMNS = {
+    ("pbmc_eccite_two_samples", "batch_key", "batch"): [],
+    ("tcga_coread_cms", "batch_key", "gender"): [],
+    ("mesc_scmt", "batch_key", "culture"): [
+        "Modality 'rna' seems to hold normalised and logged counts (0 to 13.9, 40% of them 0)."
+    ],
+    ("colon_adenoma", "labels_key", "group"): [],
+    ("infants_t1d_longitudinal", "batch_key", "subject"): [
+        "3 of the 19 levels of column 'subject' have fewer than 3 observations, the first is 'T014292' (2)."
+    ],
+    ("tcga_acc_mini", "labels_key", "protein.cluster"): [
+        "Column 'protein.cluster' has -2147483648 for 47 of 92 observations, taken for a label like any other.",
+        "Features of 'mutation' that never vary: 24 of 97.",
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "option", "column"), REAL_COLUMNS)
+def test_columns_of_real_data_raise_no_false_alarm(name, option, column, data_folder):
+    found = diagnose(mudata.read_h5mu(data_folder / f"{name}.h5mu"), Config.from_options(**{option: column}))
+    assert found.problems == ()
+    assert [caution.problem for caution in found.cautions] == REAL_COLUMNS[name, option, column]
