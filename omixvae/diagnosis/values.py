@@ -12,6 +12,7 @@ from omixvae.data.check import features_phrase
 from omixvae.data.stored import lies_on_disk
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
+from omixvae.options import per_modality
 
 __all__ = ["kind_of_values", "look_at_layers", "look_at_values"]
 
@@ -100,7 +101,8 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
     for table in data.tables:
         if table.name not in mdata.mod or table.is_label or table.survey.whole or table.coverage is not None:
             continue
-        adata, name, read = mdata.mod[table.name], table.name, config.layers.get(table.name)
+        adata, name = mdata.mod[table.name], table.name
+        read = per_modality(config.layers, [name]).get(name)
         where = f"mdata[{name!r}].X" if read is None else f"mdata[{name!r}].layers[{read!r}]"
         counts = [layer for layer in adata.layers if layer != read and _are_counts(adata.layers[layer])]
         if counts:
