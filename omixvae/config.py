@@ -73,10 +73,10 @@ class DataConfig:
         None, Name(), "Column of obs with the experimental batch; the decoders see it, so that the latent need not."
     )
     covariate_keys: tuple[str, ...] = option(
-        (), Names(), "Further columns of obs that the decoders see: categories or numbers."
+        (), Names(), "Further columns of obs that the decoders see; categories or numbers."
     )
     labels_key: str | None = option(
-        None, Name(), "Column of obs with known labels (missing where unknown): learned as one more modality."
+        None, Name(), "Column of obs with known labels, learned as one more modality; missing where unknown."
     )
 
 
@@ -87,7 +87,7 @@ class ModelConfig:
     likelihoods: Literal["auto"] | LikelihoodWord | Mapping[str, LikelihoodWord] = option(
         "auto",
         PerModality(Word(get_args(LikelihoodWord)), words=("auto",)),
-        "Distribution of the values, per modality; chosen from the values where not given.",
+        "Distribution of the values; one for all modalities or for each, chosen from the values where not given.",
     )
     size_factors: Literal["auto"] | SizeFactorWord | Mapping[str, SizeFactorWord] = option(
         "auto",
@@ -213,7 +213,7 @@ class ResultsConfig:
     impute: Literal["missing", "all", "none"] | tuple[str, ...] = option(
         "missing",
         Names(("missing", "all", "none")),
-        "Modalities to impute: missing takes those with something missing.",
+        "Modalities to impute; missing takes those with something missing.",
     )
     key_added: str = option("omixvae", Name(optional=False), "Name under which all results are written.")
 

@@ -207,7 +207,10 @@ def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
     >>> as_names("rna"), as_names(["rna", "protein"])
     (('rna',), ('rna', 'protein'))
     """
-    return (names,) if isinstance(names, str) else tuple(names)
+    if isinstance(names, str):
+        return (names,)
+    # The order of a set differs from run to run, and with it would the results.
+    return tuple(sorted(names) if isinstance(names, (set, frozenset)) else names)
 
 
 def per_modality(asked: Mapping[str, T] | T, names: Iterable[str]) -> dict[str, T]:

@@ -228,7 +228,7 @@ def test_wrong_values(change, options, message):
             "  2. There is no modality 'mutations'. Where: option n_private. "
             f"How to mend it: Did you mean 'mutation'? {KNOWN}\n"
             "  3. There is no modality 'proteins'. Where: option impute. "
-            f"How to mend it: Did you mean 'protein'? {KNOWN}",
+            f"How to mend it: Did you mean 'protein'? {KNOWN[:-1]}, 'missing', 'all', 'none'.",
             id="likelihoods, n_private and impute",
         ),
         pytest.param(
