@@ -6,14 +6,16 @@ done about it. The check, the command line option and the documentation of an op
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import numbers
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from omixvae.errors import InputError, nearest, raise_together
-from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, Word, option
+from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, Word, as_names, option
 
 __all__ = ["Config", "DataConfig", "ModelConfig", "ResultsConfig", "TrainingConfig"]
 
@@ -58,10 +60,10 @@ class DataConfig:
     modalities: tuple[str, ...] | None = option(
         None, Names((None,)), "Modalities to use; all of the file when not given."
     )
-    layers: Mapping[str, str] = option(
+    layers: str | Mapping[str, str] = option(
         {}, PerModality(Name(optional=False)), "Layer to read instead of X, per modality."
     )
-    coverage_layers: Mapping[str, str] = option(
+    coverage_layers: str | Mapping[str, str] = option(
         {},
         PerModality(Name(optional=False)),
         "Layer with the number that each count is out of (all reads over a site, methylated or not), per modality; for "
@@ -71,10 +73,10 @@ class DataConfig:
         None, Name(), "Column of obs with the experimental batch; the decoders see it, so that the latent need not."
     )
     covariate_keys: tuple[str, ...] = option(
-        (), Names(), "Further columns of obs that the decoders see: categories or numbers."
+        (), Names(), "Further columns of obs that the decoders see; categories or numbers."
     )
     labels_key: str | None = option(
-        None, Name(), "Column of obs with known labels (missing where unknown): learned as one more modality."
+        None, Name(), "Column of obs with known labels, learned as one more modality; missing where unknown."
     )
 
 
@@ -82,12 +84,12 @@ class DataConfig:
 class ModelConfig:
     """The model: what is assumed, and how large it is."""
 
-    likelihoods: Literal["auto"] | Mapping[str, LikelihoodWord] = option(
+    likelihoods: Literal["auto"] | LikelihoodWord | Mapping[str, LikelihoodWord] = option(
         "auto",
         PerModality(Word(get_args(LikelihoodWord)), words=("auto",)),
-        "Distribution of the values, per modality; chosen from the values where not given.",
+        "Distribution of the values; one for all modalities or for each, chosen from the values where not given.",
     )
-    size_factors: Literal["auto"] | Mapping[str, SizeFactorWord] = option(
+    size_factors: Literal["auto"] | SizeFactorWord | Mapping[str, SizeFactorWord] = option(
         "auto",
         PerModality(Word(get_args(SizeFactorWord)), words=("auto",)),
         "What expected counts are multiples of, per modality: the observation's total, or none; auto takes none for "
@@ -98,13 +100,13 @@ class ModelConfig:
         Word(get_args(DispersionWord)),
         "Dispersion of negative binomial counts: one per feature, or one per feature and batch (or other covariate).",
     )
-    noise: Mapping[str, float] = option(
+    noise: float | Mapping[str, float] = option(
         {},
         PerModality(Number(float, 1e-6, 1e6)),
         "Known standard deviation of the measurement, per modality (of log(1 + x) for log_normal); learned for each "
         "feature where not given.",
     )
-    weights: Mapping[str, float] = option(
+    weights: float | Mapping[str, float] = option(
         {},
         PerModality(Number(float, 0.0, 1e6)),
         "Weight of a modality's reconstruction in the bound, per modality; 1, when not given, is the bound itself.",
@@ -117,7 +119,7 @@ class ModelConfig:
     n_latent: int | Literal["auto"] = option("auto", Number(int, 1, 512, ("auto",)), "Dimensions of the shared latent.")
     n_private: int | Literal["auto"] | Mapping[str, int] = option(
         "auto",
-        PerModality(Number(int, 0, 512), words=("auto",), single=True),
+        PerModality(Number(int, 0, 512), words=("auto",)),
         "Dimensions of each modality's private latent; 0 switches it off.",
     )
     private_dropout: float | Literal["auto"] = option(
@@ -211,7 +213,7 @@ class ResultsConfig:
     impute: Literal["missing", "all", "none"] | tuple[str, ...] = option(
         "missing",
         Names(("missing", "all", "none")),
-        "Modalities to impute: missing takes those with something missing.",
+        "Modalities to impute; missing takes those with something missing.",
     )
     key_added: str = option("omixvae", Name(optional=False), "Name under which all results are written.")
 
@@ -240,6 +242,10 @@ class Config:
     training: TrainingConfig = TrainingConfig()
     results: ResultsConfig = ResultsConfig()
 
+    def __reduce__(self) -> tuple[Callable[[], "Config"], tuple[()]]:
+        """Pickle and copy by the options: read-only mappings cannot be pickled."""
+        return partial(Config.from_options, **self.to_options()), ()
+
     @staticmethod
     def fields() -> Iterator[tuple[str, "dataclasses.Field[Any]"]]:
         """Go through the options of all groups.
@@ -260,7 +266,7 @@ class Config:
         Parameters
         ----------
         **options
-            Options by name, as in `omixvae.fit`. Lists become tuples.
+            Options by name, as in `omixvae.fit`. One name stands for a list of one.
 
         Returns
         -------
@@ -287,7 +293,7 @@ class Config:
                 errors.append(InputError(f"There is no option {name!r}.", "the options", nearest(name, known)))
                 continue
             group, allowed = known[name]
-            value = _plain(value)
+            value = _plain(value, allowed)
             groups[group][name] = value
             if not allowed.accepts(value):
                 errors.append(_refusal(name, value, allowed))
@@ -424,20 +430,31 @@ def _numbers(allowed: Constraint, value: object) -> object:
     return allowed.parse(value) if isinstance(allowed, Number) and isinstance(value, str) else value
 
 
-def _plain(value: object) -> object:
-    """Make lists tuples and mappings read-only, so that a Config cannot change under its owner."""
-    if isinstance(value, list):
-        return tuple(value)
-    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+def _plain(value: object, allowed: Constraint) -> object:
+    """Take what is meant, in plain types and read-only, so that a Config cannot change under its owner."""
+    if isinstance(value, Mapping):
+        inner = allowed.value if isinstance(allowed, PerModality) else allowed
+        return MappingProxyType({name: _plain(v, inner) for name, v in value.items()})
+    if isinstance(allowed, (Number, PerModality)) and isinstance(value, numbers.Number):
+        return _number(value)
+    if isinstance(allowed, Names) and isinstance(value, Iterable):
+        return value if isinstance(value, str) and value in allowed.words else as_names(value)
+    return value
+
+
+def _number(value: numbers.Number) -> object:
+    """Take a number of NumPy for what it is: `numpy.arange` gives such."""
+    if isinstance(value, (bool, int, float)) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _refusal(name: str, value: object, allowed: Constraint) -> InputError:
     """Say what is wrong with the value of one option."""
     shown = dict(value) if isinstance(value, Mapping) else value
     fix = f"Give {allowed.describe()}."
-    if isinstance(value, str) and isinstance(allowed, Word):
-        fix = nearest(value, allowed.words)
-    elif isinstance(value, Mapping) and isinstance(allowed, PerModality) and isinstance(allowed.value, Word):
-        wrong = next(str(v) for v in value.values() if not allowed.value.accepts(v))
-        fix = nearest(wrong, allowed.value.words)
+    one = allowed.value if isinstance(allowed, PerModality) else allowed
+    wrong = next((v for v in value.values() if not one.accepts(v)), None) if isinstance(value, Mapping) else value
+    if isinstance(one, Word) and isinstance(wrong, str):
+        fix = nearest(wrong, one.words)
     return InputError(f"Option {name} cannot be {shown!r}.", f"option {name} (--{name.replace('_', '-')})", fix)

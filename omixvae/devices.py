@@ -9,13 +9,37 @@ import torch
 
 from omixvae.errors import InputError
 
-__all__ = ["few_threads", "kept_memory", "resolve_device"]
+__all__ = ["few_threads", "is_there", "kept_memory", "resolve_device"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """What glibc's mallopt calls them."""
 
 LARGEST_KEPT = 32 * 2**20
 """Arrays of up to so many bytes come from kept memory: the most that glibc takes."""
+
+
+DEVICES = ("cpu", "cuda", "mps")
+
+
+def is_there(word: str) -> bool:
+    """Find out whether this machine, and this build of PyTorch, has a device.
+
+    Parameters
+    ----------
+    word
+        ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Returns
+    -------
+    bool
+        Whether it can be computed with.
+
+    Examples
+    --------
+    >>> is_there("cpu")
+    True
+    """
+    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[word]
 
 
 def resolve_device(word: str) -> torch.device:
@@ -41,11 +65,10 @@ def resolve_device(word: str) -> torch.device:
     >>> resolve_device("cpu")
     device(type='cpu')
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if word == "auto":
-        return torch.device("cuda" if there["cuda"] else "cpu")
-    if not there[word]:
-        names = " or ".join(f"device={name}" for name, is_there in there.items() if is_there)
+        return torch.device("cuda" if is_there("cuda") else "cpu")
+    if not is_there(word):
+        names = " or ".join(f"device={name}" for name in DEVICES if is_there(name))
         raise InputError(
             f"There is no device {word!r} on this machine.", "option device (--device)", f"Use device=auto or {names}."
         )

@@ -3,7 +3,9 @@
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["InputError", "check_all", "nearest", "raise_together"]
+from omixvae.synonyms import synonym
+
+__all__ = ["InputError", "NotFittedError", "check_all", "likely", "nearest", "raise_together"]
 
 
 class InputError(ValueError):
@@ -34,6 +36,13 @@ class InputError(ValueError):
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Say how to make it again in another process."""
         return type(self), (self.problem, self.where, self.fix, () if self.parts == (self,) else self.parts)
+
+
+class NotFittedError(InputError, AttributeError):
+    """A model was asked for something that only a training gives it.
+
+    It is an `AttributeError` too, for `hasattr` and other tools that look what an object has.
+    """
 
 
 def raise_together(errors: Sequence[InputError]) -> None:
@@ -93,7 +102,31 @@ def check_all(checks: Iterable[Callable[[], None]]) -> None:
     raise_together(errors)
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
+def likely(word: object, words: Iterable[str]) -> str | None:
+    """Find the word that was probably meant.
+
+    Parameters
+    ----------
+    word
+        What the user wrote.
+    words
+        What is allowed.
+
+    Returns
+    -------
+    str or None
+        The one that means the same elsewhere, or is spelled nearly so; None if there is none.
+
+    Examples
+    --------
+    >>> likely("protien", ["rna", "protein"]), likely("epochs", ["batch_size", "max_epochs"])
+    ('protein', 'max_epochs')
+    """
+    words, word = list(words), str(word)
+    return synonym(word, words) or next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
+
+
+def nearest(word: object, words: Iterable[str], without: str = "There is none to choose from.") -> str:
     """Say which words are allowed, and which one was probably meant.
 
     Parameters
@@ -102,6 +135,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
         What the user wrote.
     words
         What is allowed.
+    without
+        The sentence for where nothing is.
 
     Returns
     -------
@@ -115,7 +150,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """
     words = list(words)
     if not words:
-        return "There is none to choose from; leave the option out."
+        return without
     listed = ", ".join(repr(w) for w in words[:12]) + (f" … ({len(words):,} in all)" if len(words) > 12 else "")
-    match = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"Did you mean {match[0]!r}? Known: {listed}." if match else f"Choose from {listed}."
+    match = likely(word, words)
+    return f"Did you mean {match!r}? Known: {listed}." if match else f"Choose from {listed}."

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from omixvae.errors import InputError
 
-__all__ = ["CHECKPOINT_FILES", "MODEL_FILES", "check_folder", "check_target", "whole_file", "whole_folder"]
+__all__ = [
+    "CHECKPOINT_FILES",
+    "MODEL_FILES",
+    "check_folder",
+    "check_no_model",
+    "check_target",
+    "whole_file",
+    "whole_folder",
+]
 
 MODEL_FILES = ("config.json", "plan.json", "schema.json", "history.json", "weights.safetensors")
 """What a saved model consists of."""
@@ -71,6 +79,25 @@ def check_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "sa
                 f"output {path}",
                 "Choose another name, or remove it first.",
             )
+
+
+def check_no_model(path: Path, how: str) -> None:
+    """Find out before the work whether a folder holds a model, which may be hours of training.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    how
+        What to do to replace the model.
+
+    Raises
+    ------
+    InputError
+        If it holds one.
+    """
+    if (path / MODEL_FILES[-1]).exists():
+        raise InputError(f"{path} holds a model already.", f"output {path}", f"Choose another name, or {how}.")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What a user holds: `OmixVAE`, and the one-line calls `fit` and `load`."""
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
@@ -8,25 +9,38 @@ from pathlib import Path
 import mudata
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from omixvae import inference, results
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
-from omixvae.devices import resolve_device
-from omixvae.errors import InputError, nearest
+from omixvae.data.symbols import feature_positions
+from omixvae.devices import is_there, resolve_device
+from omixvae.errors import InputError, NotFittedError, nearest
+from omixvae.files import check_no_model
 from omixvae.likelihoods import Likelihood
+from omixvae.options import as_names
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.processes import Processes, join_processes
 from omixvae.sources import Source, as_mudata
 from omixvae.storage import Fitted, read_model, save_model
+from omixvae.summary import (
+    as_html,
+    as_text,
+    cluster_sizes,
+    results_lines,
+    summarise_results,
+    summarise_training,
+    training_lines,
+)
 from omixvae.training.checkpoint import Checkpoint, Setting
 from omixvae.training.course import Standing
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
-from omixvae.training.progress import TrainingProgress
+from omixvae.training.progress import TrainingProgress, show_lines
 from omixvae.training.schedule import History
 from omixvae.training.stopping import train_resumably
 from omixvae.vae import MultimodalVAE, new_network
@@ -52,14 +66,6 @@ class OmixVAE:
     ----------
     config
         What was asked for.
-    plan
-        What was done, every "auto" decided, with the reasons in ``plan.reasons`` (after `fit`).
-    schema
-        Names of the features, and how covariates were encoded (after `fit`).
-    history
-        One row per epoch (after `fit`).
-    network
-        The PyTorch module (after `fit`).
     mdata
         What `fit` and `annotate` have read, where they were given something else than a MuData; neither saved nor
         pickled.
@@ -79,26 +85,67 @@ class OmixVAE:
     (60, 15)
     """
 
-    plan: Plan
-    schema: Schema
-    history: History
-    network: MultimodalVAE
     mdata: mudata.MuData | None = None
 
     def __init__(
         self,
-        *,
+        *unnamed: object,
         encoders: Mapping[str, nn.Module] | None = None,
         decoders: Mapping[str, nn.Module] | None = None,
         **options: object,
     ) -> None:
+        if unnamed:
+            raise InputError(
+                "A model is made of options by name, and is given something without a name.",
+                "the call of OmixVAE",
+                "Write OmixVAE(n_latent=10).fit(mdata): the data go to fit.",
+            )
         words, classes = _words_and_classes(options.pop("likelihoods", "auto"))
         self.config = Config.from_options(likelihoods=words, **options)
         self.own = OwnModules(encoders or {}, decoders or {}, classes)
+        self._fitted: Fitted | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """What was done, every "auto" decided, with the reasons in ``plan.reasons`` (after `fit`)."""
+        return self._trained().plan
+
+    @property
+    def schema(self) -> Schema:
+        """Names of the features, and how covariates were encoded (after `fit`)."""
+        return self._trained().schema
+
+    @property
+    def history(self) -> History:
+        """One row per epoch (after `fit`)."""
+        return self._trained().history
+
+    @property
+    def network(self) -> MultimodalVAE:
+        """The PyTorch module (after `fit`)."""
+        return self._trained().network
+
+    def __repr__(self) -> str:
+        return as_text(self.config, self._fitted)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.config, self._fitted)
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the data out of what is pickled."""
-        return {name: value for name, value in self.__dict__.items() if name != "mdata"}
+        """Pickle and copy without data, and with the weights on the CPU: the reader may have no other device."""
+        state = {name: value for name, value in self.__dict__.items() if name != "mdata"}
+        if self._fitted is not None:
+            device = self._device()
+            network = self.network if device.type == "cpu" else copy.deepcopy(self.network).cpu()
+            state |= {"_fitted": self._fitted._replace(network=network), "_device_type": device.type}
+        return state
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Put the weights back where they were, if this machine has such a device."""
+        word = str(state.pop("_device_type", "cpu"))
+        self.__dict__.update(state)
+        if self._fitted is not None and is_there(word):
+            self._fitted.network.to(word)
 
     def fit(self, mdata: Source, checkpoint: str | Path | None = None) -> "OmixVAE":
         """Train on a MuData, which is not changed.
@@ -137,30 +184,37 @@ class OmixVAE:
         >>> OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60)).plan.n_latent
         15
         """
+        if not isinstance(checkpoint, (str, Path, type(None))):
+            raise InputError(
+                f"The checkpoint cannot be {checkpoint!r}.",
+                "the argument checkpoint of fit",
+                "Give the name of a folder; options, such as max_epochs=5, are given to OmixVAE(...).",
+            )
         processes = join_processes()
         with processes.together():
             device = processes.device(resolve_device(self.config.training.device))
-            data = from_mudata(self._keep(mdata), self.config.data).on(device)
-            self.plan, self.schema = make_plan(self.config, data, self.own, processes.size), data.schema
+            whole = self._keep(mdata)
+            data = from_mudata(whole, self.config.data).on(device)
+            plan = make_plan(self.config, data, self.own, processes.size)
             kept = None
             if checkpoint is not None:
-                setting = Setting.of(self.config, self.plan, data, device, processes.size)
+                setting = Setting.of(self.config, plan, data, device, processes.size)
                 kept = Checkpoint(Path(checkpoint), setting)
             standing = None if kept is None else kept.read()
-        _check_alike(self.plan, data, standing, processes)
-        warn_of(
-            find_doubts(mdata, data, self.config.data)
-        )  # when no error can come any more that would stand beside it
-        self.network = new_network(self.plan, device, self.own)
-        rng = np.random.default_rng(self.plan.seed)
-        processes.lead(self.network, lambda: initialise_network(self.network, data, rng))
+        _check_alike(plan, data, standing, processes)
+        # When no error can come any more that would stand beside it.
+        warn_of(find_doubts(whole, data, self.config.data))
+        network = new_network(plan, device, self.own)
+        rng = np.random.default_rng(plan.seed)
+        processes.lead(network, lambda: initialise_network(network, data, rng))
         shown = self.config.training.progress and processes.first
-        with TrainingProgress(self.plan.max_epochs, show=shown) as progress:
-            run = self.network, data, self.plan, processes
+        with TrainingProgress(plan.max_epochs, show=shown) as progress:
+            run = network, data, plan, processes
             if kept is None:
-                self.history = train(*run, on_epoch=progress)
+                history = train(*run, on_epoch=progress)
             else:
-                self.history = train_resumably(*run, progress, kept, standing)
+                history = train_resumably(*run, progress, kept, standing)
+        self._fitted = Fitted(self.config, plan, data.schema, history, network)
         return self
 
     def annotate(self, mdata: Source) -> None:
@@ -177,7 +231,7 @@ class OmixVAE:
         results.annotate(whole, self.network, self._read(whole), self.config, self.plan, self.history)
 
     def latent(
-        self, mdata: mudata.MuData, given: Sequence[str] | None = None, n_samples: int = 0
+        self, mdata: mudata.MuData, given: str | Sequence[str] | None = None, n_samples: int = 0
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
         """Give the shared latent of each observation.
 
@@ -201,7 +255,7 @@ class OmixVAE:
         return inference.shared_latent(self.network, data)
 
     def private_latent(
-        self, mdata: mudata.MuData, mod: str, given: Sequence[str] | None = None
+        self, mdata: mudata.MuData, mod: str, given: str | Sequence[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give the private latent of one modality.
 
@@ -224,7 +278,9 @@ class OmixVAE:
             self.network, self._read(mdata, given), s, self.plan.modalities[s].n_private, self.plan.seed
         )
 
-    def clusters(self, mdata: mudata.MuData, given: Sequence[str] | None = None) -> tuple[pd.Series, pd.DataFrame]:
+    def clusters(
+        self, mdata: mudata.MuData, given: str | Sequence[str] | None = None
+    ) -> tuple[pd.Series, pd.DataFrame]:
         """Assign each observation to a component of the mixture prior.
 
         Parameters
@@ -258,8 +314,8 @@ class OmixVAE:
         self,
         mdata: mudata.MuData,
         mod: str,
-        given: Sequence[str] | None = None,
-        features: Sequence[str] | None = None,
+        given: str | Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
         n_samples: int = results.IMPUTATION_SAMPLES,
         out: str | Path | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame] | Path:
@@ -292,7 +348,7 @@ class OmixVAE:
             If a modality or a feature is not known, or `out` cannot be written.
         """
         s, data = self._position(mod), self._read(mdata, given)
-        columns = self._columns(mod, features)
+        columns = self._columns(mdata, mod, features)
         names = np.array(self.schema.features[mod])[columns]
         batches = inference.predict(self.network, data, s, n_samples, self.plan.seed)
         if out is not None:
@@ -308,8 +364,8 @@ class OmixVAE:
         mdata: mudata.MuData,
         mod: str,
         coverage: float = 0.95,
-        given: Sequence[str] | None = None,
-        features: Sequence[str] | None = None,
+        given: str | Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
         n_samples: int = INTERVAL_SAMPLES,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Say between which limits the values of a modality lie, with a given probability.
@@ -355,7 +411,7 @@ class OmixVAE:
                 "Give a coverage between 0 and 1, such as 0.95, and at least 2 draws; 200 is usual.",
             )
         s, data = self._position(mod), self._read(mdata, given)
-        columns = self._columns(mod, features)
+        columns = self._columns(mdata, mod, features)
         names = np.array(self.schema.features[mod])[columns]
         low = pd.DataFrame(np.empty((data.n_obs, len(names)), np.float32), data.obs_names, names)
         high = low.copy()
@@ -368,8 +424,8 @@ class OmixVAE:
         self,
         mdata: mudata.MuData,
         mod: str,
-        given: Sequence[str] | None = None,
-        features: Sequence[str] | None = None,
+        given: str | Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
         n_samples: int = MULTIPLE_IMPUTATIONS,
     ) -> np.ndarray:
         """Draw values of a modality from what is believed about them: multiple imputation.
@@ -413,7 +469,7 @@ class OmixVAE:
                 f"{n_samples} draws are none.", "the argument n_samples", "Give at least 1; 20 is usual for averages."
             )
         s, data = self._position(mod), self._read(mdata, given)
-        columns = self._columns(mod, features)
+        columns = self._columns(mdata, mod, features)
         drawn = np.empty((n_samples, data.n_obs, len(columns)), np.float32)
         for rows, draws in inference.draw_predictions(self.network, data, s, columns, n_samples, self.plan.seed):
             drawn[:, rows] = draws
@@ -499,8 +555,8 @@ class OmixVAE:
     def log_likelihood(
         self,
         mdata: mudata.MuData,
-        of: Sequence[str] | None = None,
-        given: Sequence[str] = (),
+        of: str | Sequence[str] | None = None,
+        given: str | Sequence[str] = (),
         n_samples: int = LIKELIHOOD_SAMPLES,
     ) -> pd.Series:
         """Estimate how probable each observation is under the model: log p(x_of | x_given).
@@ -540,8 +596,8 @@ class OmixVAE:
         (60,)
         """
         data = self._read(mdata)
-        known = np.isin(np.arange(len(data.tables)), [self._position(mod) for mod in given])
-        asked = ~known if of is None else np.isin(np.arange(len(data.tables)), [self._position(mod) for mod in of])
+        known = self._among(given)
+        asked = ~known if of is None else self._among(of)
         if (asked & known).any():
             raise InputError(
                 f"Modality {self.schema.modalities[int(np.argmax(asked & known))]!r} is to be judged and to be known.",
@@ -582,20 +638,45 @@ class OmixVAE:
         columns = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(loadings.shape[1])]
         return pd.DataFrame(loadings, list(self.schema.features[mod]), columns)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: JSON and safetensors, no pickle.
 
         Parameters
         ----------
         path
-            The folder; an earlier model there is replaced, anything else is not.
+            The folder.
+        overwrite
+            Replace an earlier model that is there. Anything else is never replaced.
 
         Raises
         ------
         InputError
-            If the folder cannot be written.
+            If the folder cannot be written, or holds a model that is not to be replaced.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> from tempfile import TemporaryDirectory
+        >>> model = omixvae.OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60))
+        >>> with TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model")
+        ...     omixvae.load(f"{folder}/model").plan == model.plan
+        True
         """
-        save_model(Path(path), Fitted(self.config, self.plan, self.schema, self.history, self.network))
+        fitted = self._trained()
+        if not overwrite:
+            check_no_model(Path(path), "save it with overwrite=True")
+        save_model(Path(path), fitted)
+
+    def _trained(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError(
+                "The model is not trained yet.", "this OmixVAE", "Call fit(mdata) first, or read a model by load."
+            )
+        return self._fitted
+
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
 
     def _keep(self, source: Source) -> mudata.MuData:
         """Read what is no MuData, and keep it: nobody else has it."""
@@ -604,35 +685,33 @@ class OmixVAE:
             self.mdata = None if mdata is source else mdata
         return mdata
 
-    def _read(self, mdata: Source, given: Sequence[str] | None = None) -> MaskedModalities:
+    def _read(self, mdata: Source, given: str | Sequence[str] | None = None) -> MaskedModalities:
         """Read a MuData as the model was trained to."""
-        device = next(self.network.parameters()).device
-        data = from_mudata(as_mudata(mdata), self.config.data, self.schema).on(device)
-        if given is None:
-            return data
-        for name in given:
-            self._position(name)
-        return data.given(given)
+        device, schema = self._device(), self.schema
+        names = None if given is None else [schema.modalities[self._position(mod)] for mod in as_names(given)]
+        data = from_mudata(as_mudata(mdata), self.config.data, schema).on(device)
+        return data if names is None else data.given(names)
 
     def _position(self, mod: str) -> int:
         if mod not in self.schema.modalities:
             raise InputError(f"The model knows no modality {mod!r}.", "the call", nearest(mod, self.schema.modalities))
         return self.schema.modalities.index(mod)
 
-    def _columns(self, mod: str, features: Sequence[str] | None) -> np.ndarray:
-        known = pd.Index(self.schema.features[mod])
-        columns = np.arange(len(known)) if features is None else known.get_indexer(pd.Index(features))
-        if features is not None and (columns < 0).any():
-            wrong = str(features[int(np.argmin(columns))])
-            raise InputError(
-                f"Modality {mod!r} has no feature {wrong!r}.", "the argument features", nearest(wrong, known)
-            )
-        return columns
+    def _among(self, mods: str | Sequence[str]) -> np.ndarray:
+        """Say of each modality whether it is one of these."""
+        return np.isin(np.arange(len(self.schema.modalities)), [self._position(mod) for mod in as_names(mods)])
+
+    def _columns(self, mdata: mudata.MuData, mod: str, features: str | Sequence[str] | None) -> np.ndarray:
+        known = self.schema.features[mod]
+        if features is None:
+            return np.arange(len(known))
+        var = mdata.mod[mod].var if mod in mdata.mod else None
+        return feature_positions(mod, known, as_names(features), var, "the argument features")
 
 
 def fit(
     mdata: Source,
-    *,
+    *unnamed: object,
     encoders: Mapping[str, nn.Module] | None = None,
     decoders: Mapping[str, nn.Module] | None = None,
     **options: object,
@@ -687,8 +766,20 @@ def fit(
     >>> "omixvae_cluster" in mdata.obs
     True
     """
+    if unnamed:
+        raise InputError(
+            f"Only the data are given without a name, but {unnamed[0]!r} follows them.",
+            "the call of fit",
+            "Name the option that is meant: fit(mdata, n_latent=10).",
+        )
     model = OmixVAE(encoders=encoders, decoders=decoders, **options).fit(mdata)
-    model.annotate(mdata if model.mdata is None else model.mdata)
+    whole = mdata if model.mdata is None else model.mdata
+    model.annotate(whole)
+    if model.config.training.progress and join_processes().first:
+        key = model.config.results.key_added
+        trained = summarise_training(model.plan, model.history, int(whole.n_obs), cluster_sizes(whole, key))
+        written = results_lines(summarise_results(whole, key)["keys"], "Wrote into the MuData")
+        show_lines([*training_lines(trained), *written])
     return model
 
 
@@ -724,8 +815,7 @@ def load(
     own = OwnModules(encoders or {}, decoders or {}, likelihoods or {})
     fitted = read_model(Path(path), resolve_device(device), own)
     model = OmixVAE()
-    model.config, model.own = fitted.config, own
-    _, model.plan, model.schema, model.history, model.network = fitted
+    model.config, model.own, model._fitted = fitted.config, own, fitted
     return model
 
 

@@ -1,11 +1,24 @@
 """What an option may be: how its value is checked, described, and read from the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Constraint", "Flag", "Name", "Names", "Number", "PerModality", "Word", "option"]
+__all__ = [
+    "Constraint",
+    "Flag",
+    "Name",
+    "Names",
+    "Number",
+    "PerModality",
+    "Word",
+    "as_names",
+    "option",
+    "per_modality",
+]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -138,24 +151,21 @@ class Names:
 
 @dataclass(frozen=True)
 class PerModality:
-    """One value for each named modality; a single value stands for all where `single` is set."""
+    """One value for each named modality, or a single one for all of them; or one of a few words instead."""
 
     value: Word | Number | Name
     words: tuple[str, ...] = ()
-    single: bool = False
 
     def accepts(self, value: object) -> bool:
         """Tell whether the value may be used."""
         if isinstance(value, Mapping):
             return all(isinstance(k, str) and self.value.accepts(v) for k, v in value.items())
-        if isinstance(value, str) and value in self.words:
-            return True
-        return self.single and self.value.accepts(value)
+        return (isinstance(value, str) and value in self.words) or self.value.accepts(value)
 
     def describe(self) -> str:
         """Say what is allowed."""
-        single = f"{self.value.describe()}, or " if self.single else ""
-        return f"{single}name=value pairs with {self.value.describe()}" + "".join(f", or {w}" for w in self.words)
+        one = self.value.describe()
+        return f"{one}, for all modalities, or name=value pairs with such" + "".join(f", or {w}" for w in self.words)
 
     def parse(self, text: str) -> object:
         """Read the value from the command line."""
@@ -177,3 +187,52 @@ def option(default: object, allowed: Constraint, help: str) -> Any:  # noqa: ANN
     if isinstance(default, dict):
         return field(default_factory=lambda: MappingProxyType(default), metadata={"allowed": allowed, "help": help})
     return field(default=default, metadata={"allowed": allowed, "help": help})
+
+
+def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Take one name as a list of one.
+
+    Parameters
+    ----------
+    names
+        One name, or several.
+
+    Returns
+    -------
+    tuple of str
+        The names.
+
+    Examples
+    --------
+    >>> as_names("rna"), as_names(["rna", "protein"])
+    (('rna',), ('rna', 'protein'))
+    """
+    if isinstance(names, str):
+        return (names,)
+    # The order of a set differs from run to run, and with it would the results.
+    return tuple(sorted(names) if isinstance(names, (set, frozenset)) else names)
+
+
+def per_modality(asked: Mapping[str, T] | T, names: Iterable[str]) -> dict[str, T]:
+    """Give each modality what an option says of it; a single value holds for all.
+
+    Parameters
+    ----------
+    asked
+        Value of the option.
+    names
+        Modalities.
+
+    Returns
+    -------
+    dict
+        Modality to value; without those of which the option says nothing.
+
+    Examples
+    --------
+    >>> per_modality({"rna": 2.0}, ["rna", "protein"]), per_modality(2.0, ["rna", "protein"])
+    ({'rna': 2.0}, {'rna': 2.0, 'protein': 2.0})
+    """
+    if isinstance(asked, Mapping):
+        return {name: asked[name] for name in names if name in asked}
+    return dict.fromkeys(names, asked)

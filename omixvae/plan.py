@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 
@@ -28,9 +28,12 @@ from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal, suitable
+from omixvae.options import per_modality
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 
 __all__ = ["ModalityPlan", "Plan", "make_plan"]
+
+T = TypeVar("T")
 
 COHORT_BELOW = 1000
 """Observations below which they are treated as a cohort, not as cells: so few cannot pay for the weights of a hidden
@@ -116,6 +119,8 @@ class Plan:
         Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I). 0 for other priors.
     shrinkage
         Precision of the Gaussian prior on the weights of linear decoders, whose features are in standard units.
+    n_obs
+        Observations that have any value; 0 in models of versions that did not keep it.
     """
 
     modalities: tuple[ModalityPlan, ...]
@@ -147,6 +152,7 @@ class Plan:
     precision: Literal["float32", "float64", "mixed"]
     seed: int
     reasons: Mapping[str, str]
+    n_obs: int = 0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -306,6 +312,10 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         else "half of the time a modality is predicted without its private latent, as where it is missing",
     )
     by_total = _by_total(config, data, likelihoods, reasons)
+    noise = per_modality(
+        model.noise, (t.name for t in data.tables if _likelihood(likelihoods[t.name], t.name, own).takes_noise)
+    )
+    weights = per_modality(model.weights, (t.name for t in data.tables))
     shrinkage = decide(
         "shrinkage",
         model.shrinkage,
@@ -324,8 +334,8 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
                 likelihoods[t.name],
                 private[t.name],
                 by_total=by_total[t.name],
-                noise=config.model.noise.get(t.name),
-                weight=float(config.model.weights.get(t.name, 1.0)),
+                noise=noise.get(t.name),
+                weight=float(weights.get(t.name, 1.0)),
                 own_encoder=t.name in own.encoders,
                 own_decoder=t.name in own.decoders,
             )
@@ -361,6 +371,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         else cast("Literal['float32', 'float64', 'mixed']", training.precision),
         seed=training.seed,
         reasons=reasons,
+        n_obs=n,
     )
 
 
@@ -393,7 +404,7 @@ def _by_total(
     likelihoods: Mapping[str, LikelihoodWord | Literal["own"]],
     reasons: dict[str, str],
 ) -> dict[str, bool]:
-    asked = {} if config.model.size_factors == "auto" else config.model.size_factors
+    asked = _asked(config.model.size_factors, data)
     chosen = {}
     for t in data.tables:
         word = likelihoods[t.name]
@@ -411,7 +422,7 @@ def _by_total(
 def _likelihoods(
     config: Config, data: MaskedModalities, own: OwnModules, reasons: dict[str, str]
 ) -> dict[str, LikelihoodWord | Literal["own"]]:
-    asked = {} if config.model.likelihoods == "auto" else config.model.likelihoods
+    asked = _asked(config.model.likelihoods, data)
     errors = [
         *_unknown_modalities(config, own, data.schema.modalities),
         *_too_many_modalities(config, data),
@@ -425,7 +436,7 @@ def _likelihoods(
             chosen[table.name], word = "own", likelihood.__name__
         else:
             word, reason = (asked[table.name], "as asked") if table.name in asked else suitable(table)
-            chosen[table.name], likelihood = word, LIKELIHOODS[word]
+            chosen[table.name], likelihood = cast("LikelihoodWord", word), LIKELIHOODS[word]
         reasons[f"likelihood of {table.name}"] = f"likelihood of {table.name} = {word}: {reason}"
         refusals = (
             # What was chosen from the values suits them: on disk a second look at all of them would take minutes.
@@ -434,26 +445,42 @@ def _likelihoods(
             _no_coverage(table, word, likelihood),
         )
         errors += [error for error in refusals if error]
-    raise_together(errors)
+    raise_together(errors + _noise_of_none(config, [_likelihood(word, name, own) for name, word in chosen.items()]))
     return chosen
+
+
+def _asked(option: T | Literal["auto"] | Mapping[str, T], data: MaskedModalities) -> dict[str, T]:
+    """Give each modality what is asked for it; one word for all is not meant for labels."""
+    if option == "auto":
+        return {}
+    return per_modality(option, (t.name for t in data.tables if not t.is_label))
+
+
+def _likelihood(word: LikelihoodWord | Literal["own"], name: str, own: OwnModules) -> type[Likelihood]:
+    return own.likelihoods[name] if word == "own" else LIKELIHOODS[word]
 
 
 def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -> list[InputError]:
     """Find the names in options of the model and of the results that no modality has."""
-    options = {
-        "encoders": own.encoders,
-        "decoders": own.decoders,
-        "likelihoods": [*own.likelihoods, *(() if config.model.likelihoods == "auto" else config.model.likelihoods)],
-        "size_factors": () if config.model.size_factors == "auto" else config.model.size_factors,
-        "noise": config.model.noise,
-        "weights": config.model.weights,
-        "n_private": config.model.n_private,
-        "impute": config.results.impute,
-    }
+    options = (
+        ("encoders", own.encoders),
+        ("decoders", own.decoders),
+        ("likelihoods", own.likelihoods),
+        ("likelihoods", config.model.likelihoods),
+        ("size_factors", config.model.size_factors),
+        ("noise", config.model.noise),
+        ("weights", config.model.weights),
+        ("n_private", config.model.n_private),
+        ("impute", config.results.impute),
+    )
+    # One misspelt word of impute reads like one name.
+    further = {"impute": ("missing", "all", "none")}
     return [
-        InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, known))
-        for option, value in options.items()
-        if isinstance(value, (Mapping, tuple, list))
+        InputError(
+            f"There is no modality {name!r}.", f"option {option}", nearest(name, (*known, *further.get(option, ())))
+        )
+        for option, value in options
+        if isinstance(value, (Mapping, tuple))
         for name in value
         if name not in known
     ]
@@ -500,15 +527,31 @@ def _no_batches(config: Config, data: MaskedModalities) -> list[InputError]:
     ]
 
 
+def _noise_of_none(config: Config, likelihoods: Sequence[type[Likelihood]]) -> list[InputError]:
+    """Say that no likelihood has a use for the noise that is given for all modalities, if so."""
+    if isinstance(config.model.noise, Mapping) or any(likelihood.takes_noise for likelihood in likelihoods):
+        return []
+    return [
+        InputError(
+            "A noise is given, but no modality has a likelihood whose noise could be set.",
+            "option noise",
+            f"Leave it out, or choose one of {_taking_noise()} for a modality.",
+        )
+    ]
+
+
+def _taking_noise() -> str:
+    return ", ".join(word for word, likelihood in LIKELIHOODS.items() if likelihood.takes_noise)
+
+
 def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]) -> InputError | None:
-    """Say that a likelihood has no use for a known noise, if one was given."""
-    if name not in config.model.noise or likelihood.takes_noise:
+    """Say that a likelihood has no use for a known noise, if one was given for its modality."""
+    if not isinstance(config.model.noise, Mapping) or name not in config.model.noise or likelihood.takes_noise:
         return None
-    taking = ", ".join(w for w, other in LIKELIHOODS.items() if other.takes_noise)
     return InputError(
         f"A noise is given for modality {name!r}, but its likelihood {word} has none that could be set.",
         "option noise",
-        f"Leave it out, or choose one of {taking} for this modality.",
+        f"Leave it out, or choose one of {_taking_noise()} for this modality.",
     )
 
 

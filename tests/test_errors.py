@@ -228,7 +228,7 @@ def test_wrong_values(change, options, message):
             "  2. There is no modality 'mutations'. Where: option n_private. "
             f"How to mend it: Did you mean 'mutation'? {KNOWN}\n"
             "  3. There is no modality 'proteins'. Where: option impute. "
-            f"How to mend it: Did you mean 'protein'? {KNOWN}",
+            f"How to mend it: Did you mean 'protein'? {KNOWN[:-1]}, 'missing', 'all', 'none'.",
             id="likelihoods, n_private and impute",
         ),
         pytest.param(
@@ -373,6 +373,46 @@ def test_output_that_cannot_be_written():
         "How to mend it: End the name in .h5mu.",
     )
     assert Path("notes", "thesis.txt").read_text() == "years of work"
+
+
+def test_an_earlier_model_is_replaced_only_with_overwrite():
+    write_input()
+    quick = ("--max-epochs", "1", "--quiet")
+    train = ("train", "in.h5mu", "-o", "out.h5mu", "--model", "my model", *quick)
+    assert CliRunner().invoke(main, train).exit_code == 0
+    assert_refused(
+        (*train, "--seed", "1"),
+        "my model holds a model already. Where: output my model. How to mend it: Choose another name, or add "
+        "--overwrite; `omixvae annotate --model 'my model'` applies it.",
+    )
+    assert CliRunner().invoke(main, [*train, "--seed", "1", "--overwrite"]).exit_code == 0
+    assert omixvae.load("my model").config.training.seed == 1
+    only_model = ("train", "in.h5mu", "--model", "my model", *quick, "--overwrite")
+    assert CliRunner().invoke(main, only_model).exit_code == 0
+    assert omixvae.load("my model").config.training.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fit", "in.h5mu"], "There is no command 'fit'. Did you mean 'train'? Known: 'inspect', "),
+        (["predict"], "There is no command 'predict'. Did you mean 'annotate'? Known: 'inspect', "),
+        (["summary"], "There is no command 'summary'. Did you mean 'inspect'? Known: 'inspect', "),
+        (["data", "ls"], "There is no command 'ls'. Did you mean 'list'? Known: 'list', 'fetch', 'path'."),
+        (["in.h5mu"], "There is no command 'in.h5mu'. Begin with: omixvae inspect in.h5mu\n"),
+        ([*TRAIN, "--n-epochs", "3"], "No such option '--n-epochs'. Did you mean '--max-epochs'?\n"),
+        ([*TRAIN, "--n_latent", "3"], "No such option '--n_latent'. Did you mean '--n-latent'?\n"),
+        ([*TRAIN, "--use-gpu"], "No such option '--use-gpu'. Did you mean '--device'?\n"),
+        ([*TRAIN, "--zzz"], "No such option '--zzz'. `omixvae train --help` lists those that there are.\n"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_commands_and_options_of_other_tools(arguments, said):
+    write_input()
+    result = CliRunner().invoke(main, arguments, prog_name="omixvae")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.partition("Error: ")[2].startswith(said)
+    assert [path.name for path in Path().iterdir()] == ["in.h5mu"]
 
 
 @pytest.mark.parametrize(

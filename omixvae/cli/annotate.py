@@ -69,6 +69,7 @@ def annotate(
 
     from omixvae.cli import screens  # here, so that --help needs no torch
     from omixvae.model import load
+    from omixvae.summary import summarise_results
 
     model = load(folder, device=read_config(None, {"device": device}).training.device)
     with friendly_warnings():
@@ -76,7 +77,7 @@ def annotate(
     copied = Path(sources[0]) if from_disk else None
     with written_whole(mdata, output, copied, model.config.results.key_added):
         pass
-    summary = screens.summarise_results(model, mdata, output)
+    summary = summarise_results(mdata, model.config.results.key_added) | {"output": str(output)}
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:

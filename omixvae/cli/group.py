@@ -1,16 +1,18 @@
 """The frame of all commands: their help in sections, what goes wrong as one message, and exit codes."""
 
+import shlex
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
-from omixvae.errors import InputError
+from omixvae.errors import InputError, likely, nearest
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
 __all__ = ["Cli", "Command", "Option", "Section", "friendly_warnings", "in_first_process"]
@@ -42,6 +44,16 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.examples, self.further = tuple(examples), further
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; an unknown option may be one of another tool."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = [word for p in self.get_params(ctx) for word in (*p.opts, *p.secondary_opts) if word[:2] == "--"]
+            meant = likely(error.option_name, known)
+            hint = f"Did you mean {meant!r}?" if meant else f"`{ctx.command_path} --help` lists those that there are."
+            raise click.UsageError(f"No such option {error.option_name!r}. {hint}", ctx) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -52,7 +64,7 @@ class Command(click.Command):
                 sections.setdefault(heading, []).append(record)
         for heading, records in sections.items():
             with formatter.section(heading):
-                formatter.write_dl(records, col_max=26)
+                formatter.write_dl(records, col_max=32)
         if self.further:
             formatter.write_paragraph()
             formatter.write_text(self.further)
@@ -68,6 +80,18 @@ class Section(click.Group):
     """Several commands under one word, with the frame of all others."""
 
     command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one may be that of another tool, or was forgotten before a file."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            hint = nearest(name, self.commands)
+            if Path(name).exists():
+                hint = f"Begin with: {ctx.find_root().command_path} inspect {shlex.quote(name)}"
+            raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 class Cli(Section):

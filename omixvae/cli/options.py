@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from omixvae.cli.group import Option
 from omixvae.config import Config
-from omixvae.options import Constraint, Flag, PerModality, Word
+from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, Word
 
 __all__ = [
     "COLUMNS",
@@ -27,6 +27,7 @@ __all__ = [
     "in_place",
     "model_folder",
     "output_file",
+    "overwriting",
     "quietly",
     "read_config",
     "read_from_disk",
@@ -42,7 +43,7 @@ COMMON = (*COLUMNS, "n_latent", "n_clusters", "decoder", "max_epochs", "device",
 
 HEADINGS = {"data": "Data", "model": "Model", "training": "Training", "results": "Results"}
 
-FURTHER = "Further options of the run, such as --hidden-size, may be given too: omixvae options lists and explains all."
+FURTHER = "Further options, such as --hidden-size, may be given too: omixvae options explains all."
 
 
 def config_options(shown: Collection[str]) -> Decorator:
@@ -70,8 +71,8 @@ def config_options(shown: Collection[str]) -> Decorator:
                 section="Options of the run",
                 hidden=f.name not in shown,
                 default=None,
-                metavar=None if is_flag else _metavar(allowed),
-                help=_first_clause(f.metadata["help"]),
+                metavar=_metavar(allowed),
+                help=_short_help(f.metadata["help"], allowed),
                 shell_complete=partial(_complete, allowed),
             )(command)
         return command
@@ -79,12 +80,43 @@ def config_options(shown: Collection[str]) -> Decorator:
     return add
 
 
-def _first_clause(text: str) -> str:
-    return re.split(r"[;.] |\.$", text)[0] + "."
+FEW_WORDS = 4
+"""So many words stand where the value stands; more are listed in the help."""
 
 
-def _metavar(allowed: Constraint) -> str:
-    return "MOD=VALUE,…" if isinstance(allowed, PerModality) else "VALUE"
+def _short_help(text: str, allowed: Constraint) -> str:
+    """Take the first clause, and the words of an option that has many."""
+    clause = re.split(r"[;.] |\.$", text)[0]
+    one = allowed.value if isinstance(allowed, PerModality) else allowed
+    words = one.words if isinstance(one, Word) and len(one.words) > FEW_WORDS else ()
+    return f"{clause}: {', '.join(words)}." if words else f"{clause}."
+
+
+def _metavar(allowed: Constraint) -> str | None:
+    """Show what an option takes: its words, or what kind of value."""
+    match allowed:
+        case Flag():
+            return None
+        case PerModality(value):
+            return f"{_kind(value)}|MOD={_kind(value)},…"
+        case Word(words):
+            return f"[{'|'.join(words)}]" if len(words) <= FEW_WORDS else "WORD"
+        case Names(words):
+            return "|".join([*(word for word in words if word), "NAME,…"])
+        case Number(words=words):
+            return "|".join([*words, _kind(allowed)])
+        case Name():
+            return _kind(allowed)
+
+
+def _kind(allowed: Word | Number | Name) -> str:
+    match allowed:
+        case Word():
+            return "WORD"
+        case Name():
+            return "NAME"
+        case Number(kind):
+            return "N" if kind is int else "X"
 
 
 def _complete(allowed: Constraint, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -275,6 +307,9 @@ config_file = click.option(
 )
 in_place = click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
 read_from_disk = click.option("--from-disk", is_flag=True, help="For files larger than the memory.")
-computing_device = click.option("--device", default="auto", metavar="VALUE", help="Where to compute [default: auto]")
+computing_device = click.option(
+    "--device", default="auto", metavar="[auto|cpu|cuda|mps]", help="Where to compute [default: auto]"
+)
+overwriting = click.option("--overwrite", is_flag=True, help="Allow DIR of --model to be replaced if it holds a model.")
 quietly = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON, for other programs.")

@@ -28,8 +28,7 @@ resume_folder = click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Go on with a training that Ctrl-C or SIGTERM stopped; it left OUT.checkpoint (or, without -o, that of the "
-    "model) and takes its options from there.",
+    help="Go on with a training that was stopped, from its checkpoint.",
 )
 
 
@@ -147,7 +146,8 @@ def saying_how_to_go_on(sources: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except TrainingInterrupted as stop:
-        command = _command("train", sources, ("output", "folder", "from_disk", "in_place", "quiet", "as_json", *WAYS))
+        given = ("output", "folder", "overwrite", "from_disk", "in_place", "quiet", "as_json", *WAYS)
+        command = _command("train", sources, given)
         again = f"{command} --resume {shlex.quote(stop.folder)}"
         raise KeyboardInterrupt(stop.args[0], f"Stopped {stop.reached}. Go on with: {again}") from None
 
@@ -179,7 +179,7 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
     InputError
         The one that was raised, with how to go on.
     """
-    model.save(folder)
+    model.save(folder, overwrite=True)  # whether it may be was found out before the training
     command = _command("annotate", sources, ("output", "from_disk", "in_place", "quiet", "as_json", *WAYS))
     more = f"The training is done, its model is in {folder}. Go on with: {command} --model {shlex.quote(str(folder))}"
     try:

@@ -1,6 +1,5 @@
 """What the command line shows: each screen is first made as plain data (also for --json), then printed."""
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,17 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
-from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
+from omixvae.keys import Keys
 from omixvae.model import OmixVAE
 from omixvae.selection import Selection, word
+from omixvae.summary import cluster_sizes, results_lines, summarise_results, training_lines
+from omixvae.summary import summarise_training as summarise
 
 __all__ = [
     "draw_selection",
     "print_results",
     "print_selection",
     "print_training",
-    "summarise_results",
     "summarise_selection",
     "summarise_training",
     "table",
@@ -30,32 +30,6 @@ __all__ = [
 
 
 NATS = ("log_likelihood", "difference", "se")
-
-
-def summarise_results(model: OmixVAE, mdata: mudata.MuData, output: Path) -> dict[str, Any]:
-    """Say what was written.
-
-    Parameters
-    ----------
-    model
-        The fitted model.
-    mdata
-        With its results.
-    output
-        The file.
-
-    Returns
-    -------
-    dict
-        Plain types, for JSON and for `print_results`.
-    """
-    keys = Keys(model.config.results.key_added)
-    written = [f'{axis}["{name}"]' for axis in AXES for name in keys.among(getattr(mdata, axis), axis)]
-    for mod, adata in mdata.mod.items():
-        for axis in AXES_OF_MODALITY:
-            names = keys.among(getattr(adata, axis), axis, of_modality=True)
-            written += [f'["{mod}"].{axis}["{name}"]' for name in names]
-    return {"observations": int(mdata.n_obs), "keys": [*written, f'uns["{keys.added}"]'], "output": str(output)}
 
 
 def summarise_training(
@@ -79,21 +53,15 @@ def summarise_training(
     dict
         Plain types, for JSON and for `print_training`.
     """
-    held_out = [row.held_out_bound for row in model.history[model.plan.prior_epoch :]]
-    summary: dict[str, Any] = {
-        "modalities": {m.name: m.likelihood for m in model.plan.modalities},
-        "epochs": len(model.history),
-        "seconds": round(model.history[-1].seconds, 1),
-        "held_out_bound": max((bound for bound in held_out if math.isfinite(bound)), default=None),
-    }
-    clusters = mdata.obs.get(Keys(model.config.results.key_added).cluster)
-    if output is not None and clusters is not None:
-        summary["clusters"] = {str(name): int(n) for name, n in clusters.value_counts(sort=False).items()}
-        if truth is not None:
-            summary["adjusted_rand_index"] = round(float(adjusted_rand_score(mdata.obs[truth], clusters)), 3)
+    key = model.config.results.key_added
+    sizes = None if output is None else cluster_sizes(mdata, key)
+    summary = summarise(model.plan, model.history, int(mdata.n_obs), sizes)
+    if sizes is not None and truth is not None:
+        clusters = mdata.obs[Keys(key).cluster]
+        summary["adjusted_rand_index"] = round(float(adjusted_rand_score(mdata.obs[truth], clusters)), 3)
     if output is None:
-        return summary | {"observations": int(mdata.n_obs), "keys": [], "output": None}
-    return summary | summarise_results(model, mdata, output)
+        return summary | {"keys": [], "output": None}
+    return summary | summarise_results(mdata, key) | {"output": str(output)}
 
 
 def print_training(summary: dict[str, Any]) -> None:
@@ -104,15 +72,7 @@ def print_training(summary: dict[str, Any]) -> None:
     summary
         The summary.
     """
-    likelihoods = ", ".join(f"{name} ({word})" for name, word in summary["modalities"].items())
-    click.echo(
-        f"Trained on {summary['observations']:,} observations of {likelihoods} "
-        f"in {summary['seconds']} s, {summary['epochs']} epochs."
-    )
-    if "clusters" in summary:
-        sizes = ", ".join(f"{n:,}" for n in summary["clusters"].values())
-        n_clusters = len(summary["clusters"])
-        click.echo(f"{n_clusters} cluster{'s' if n_clusters > 1 else ''} of {sizes} observations.")
+    click.echo("\n".join(training_lines(summary)))
     if "adjusted_rand_index" in summary:
         score = summary["adjusted_rand_index"]
         click.echo(f"Adjusted Rand index of the clusters against the simulated truth: {score:.3f}")
@@ -120,19 +80,17 @@ def print_training(summary: dict[str, Any]) -> None:
 
 
 def print_results(summary: dict[str, Any]) -> None:
-    """Print what `summarise_results` gave.
+    """Print what was written.
 
     Parameters
     ----------
     summary
-        The summary.
+        What `omixvae.summary.summarise_results` gave, and the output.
     """
     if summary["output"] is None:
         click.echo("Saved the model; `omixvae annotate` writes its results into a file.")
         return
-    click.echo(f"Wrote {summary['output']} with")
-    for name in summary["keys"]:
-        click.echo(f"  {name}")
+    click.echo("\n".join(results_lines(summary["keys"], f"Wrote {summary['output']} with")))
 
 
 def summarise_selection(selection: Selection) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`omixvae train`."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from omixvae.cli.options import (
     in_place,
     model_folder,
     output_file,
+    overwriting,
     quietly,
     read_config,
     read_from_disk,
@@ -31,6 +33,7 @@ from omixvae.cli.resume import (
     saying_how_to_go_on,
 )
 from omixvae.errors import InputError
+from omixvae.files import check_no_model
 from omixvae.processes import join_processes
 
 __all__ = ["train"]
@@ -51,6 +54,7 @@ TRUTH = "cluster"
 @source_file(nargs=-1, required=True)
 @output_file("OUT.h5mu", "File to write, with the results.", required=False)
 @model_folder("Folder to save the model in.", required=False)
+@overwriting
 @resume_folder
 @config_file
 @in_place
@@ -66,6 +70,7 @@ def train(
     resume: Path | None,
     file: Path | None,
     *,
+    overwrite: bool,
     in_place: bool,
     from_disk: bool,
     quiet: bool,
@@ -86,6 +91,8 @@ def train(
         from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
         _check_several(sources, output, folder, from_disk=from_disk)
         check_files(sources, output, folder, in_place=in_place)
+        if folder is not None and not overwrite:
+            check_no_model(folder, f"add --overwrite; `omixvae annotate --model {shlex.quote(str(folder))}` applies it")
         checkpoint = checkpoint_folder(output, folder, resume)
         mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
@@ -100,7 +107,7 @@ def train(
             return
         if output is None:
             assert folder is not None, "checked above"
-            model.save(folder)
+            model.save(folder, overwrite=True)  # found out before the training, as all that is wrong
         else:
             # The model first: hours of training are not to be lost with what comes after them.
             with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():

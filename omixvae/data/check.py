@@ -22,6 +22,8 @@ __all__ = [
     "features_phrase",
 ]
 
+NO_OPTION = "There is none to choose from; leave the option out."
+
 
 def check_container(mdata: mudata.MuData) -> list[InputError]:
     """Find what makes it pointless to look further: no MuData, the wrong axis, no modality.
@@ -85,8 +87,8 @@ def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     """
     asked = {
         "modalities": config.modalities or (),
-        "layers": tuple(config.layers),
-        "coverage_layers": tuple(config.coverage_layers),
+        "layers": config.layers if isinstance(config.layers, Mapping) else (),
+        "coverage_layers": config.coverage_layers if isinstance(config.coverage_layers, Mapping) else (),
     }
     return [
         InputError(f"There is no modality {name!r}.", f"option {option}", nearest(name, mdata.mod))
@@ -176,7 +178,8 @@ def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | Non
         InputError(
             f"Modality {name!r} has no layer {layer!r}.",
             f"option {option}, mdata[{name!r}].layers",
-            nearest(layer, adata.layers),
+            # anndata 0.13 keeps X as the layer None.
+            nearest(layer, [other for other in adata.layers if other is not None], NO_OPTION),
         )
         for option, layer in asked.items()
         if layer is not None and layer not in adata.layers
@@ -318,7 +321,7 @@ def _column(mdata: mudata.MuData, option: str, name: str) -> Iterator[InputError
         yield InputError(
             f"There is no column {name!r}, neither in mdata.obs nor in that of a modality.",
             f"option {option}",
-            nearest(name, column_names(mdata)),
+            nearest(name, column_names(mdata), NO_OPTION),
         )
         return
     n_missing = int(column.isna().sum())

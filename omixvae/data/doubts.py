@@ -16,6 +16,7 @@ from omixvae.data.levels import doubtful_columns
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
+from omixvae.options import per_modality
 
 __all__ = ["doubtful_values", "find_doubts", "matrix_of", "warn_of"]
 
@@ -106,7 +107,7 @@ def matrix_of(name: str, config: DataConfig) -> str:
     >>> matrix_of("rna", DataConfig(layers={"rna": "counts"}))
     "mdata['rna'].layers['counts']"
     """
-    layer = config.layers.get(name)
+    layer = per_modality(config.layers, [name]).get(name)
     return f"mdata[{name!r}].X" if layer is None else f"mdata[{name!r}].layers[{layer!r}]"
 
 
@@ -160,7 +161,7 @@ def doubtful_values(
 
 def _strays(table: Table, config: DataConfig) -> Iterator[InputError]:
     matrix = matrix_of(table.name, config)
-    layer = config.layers.get(table.name)
+    layer = per_modality(config.layers, [table.name]).get(table.name)
     frame = f"mdata[{table.name!r}].to_df({'' if layer is None else repr(layer)})"
     for stray in table.survey.strays:
         number = f"{stray.value:.10g}"

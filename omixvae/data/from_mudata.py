@@ -26,6 +26,7 @@ from omixvae.data.matrices import Matrix, as_matrix, split_missing
 from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable, lies_on_disk
 from omixvae.data.tables import ModalityTable, Table
 from omixvae.errors import InputError, nearest, raise_together
+from omixvae.options import per_modality
 
 __all__ = ["from_mudata"]
 
@@ -111,8 +112,8 @@ def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> Data
     keys = [c.name for c in schema.covariates if find_column(mdata, c.name) is not None]
     return DataConfig(
         modalities=modalities,
-        layers={m: layer for m, layer in config.layers.items() if m in modalities},
-        coverage_layers={m: layer for m, layer in config.coverage_layers.items() if m in modalities},
+        layers=per_modality(config.layers, modalities),
+        coverage_layers=per_modality(config.coverage_layers, modalities),
         batch_key=schema.batch_key if schema.batch_key in keys else None,
         covariate_keys=tuple(k for k in keys if k != schema.batch_key),
     )
@@ -209,7 +210,7 @@ def _table(
         nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
         row = np.full(mdata.n_obs, -1)
         return ModalityTable(name, tuple(features), nothing, row, None, np.full(mdata.n_obs, np.nan, np.float32))
-    layer, coverage_layer = config.layers.get(name), config.coverage_layers.get(name)
+    layer, coverage_layer = (per_modality(of, [name]).get(name) for of in (config.layers, config.coverage_layers))
     raise_together(check_modality(mdata, name, layer, coverage_layer))
     adata = mdata.mod[name]
     row, library = adata.obs_names.get_indexer(mdata.obs_names), np.full(mdata.n_obs, np.nan, np.float32)

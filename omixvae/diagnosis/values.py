@@ -13,6 +13,7 @@ from omixvae.data.doubts import matrix_of
 from omixvae.data.stored import lies_on_disk
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
+from omixvae.options import per_modality
 
 __all__ = ["kind_of_values", "look_at_layers", "look_at_values"]
 
@@ -101,8 +102,8 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
     for table in data.tables:
         if table.name not in mdata.mod or table.is_label or table.survey.whole or table.coverage is not None:
             continue
-        adata, name, read = mdata.mod[table.name], table.name, config.layers.get(table.name)
-        where = matrix_of(name, config)
+        adata, name = mdata.mod[table.name], table.name
+        read, where = per_modality(config.layers, [name]).get(name), matrix_of(name, config)
         counts = [layer for layer in adata.layers if layer != read and _are_counts(adata.layers[layer])]
         if counts:
             layer = counts[0]

@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.colors import is_color_like, to_hex
 
 from omixvae.data.columns import column_names, find_column
+from omixvae.data.symbols import feature_positions, other_names
 from omixvae.errors import InputError, nearest
 from omixvae.pl.found import Found
 from omixvae.pl.sets import set_name
@@ -217,21 +218,16 @@ def _find_feature(found: Found, color: str) -> tuple[str, str]:
     mods = found.mdata.mod
     prefix, _, rest = color.partition(":")
     if prefix in mods and rest:
-        if rest not in mods[prefix].var_names:
-            raise InputError(
-                f"Modality {prefix!r} has no feature {rest!r}.",
-                "the argument color",
-                nearest(rest, mods[prefix].var_names),
-            )
-        return prefix, rest
+        return prefix, _feature_name(found, prefix, rest)
     homes = [name for name, adata in mods.items() if color in adata.var_names]
+    homes = homes or [name for name, adata in mods.items() if color in other_names(adata.var)]
     if len(homes) > 1:
         choices: Sequence[str] = [f"{name}:{color}" for name in homes]
         raise InputError(
             f"{color!r} is a feature of several modalities.", "the argument color", nearest(choices[0], choices)
         )
     if not homes:
-        features = (feature for adata in mods.values() for feature in adata.var_names)
+        features = (feature for adata in mods.values() for feature in (*adata.var_names, *other_names(adata.var)))
         special = ["presence", *(["cluster", "cluster_entropy"] if found.cluster_column else [])]
         known = dict.fromkeys([*column_names(found.mdata), *special, *features])
         raise InputError(
@@ -239,4 +235,9 @@ def _find_feature(found: Found, color: str) -> tuple[str, str]:
             "the argument color",
             nearest(color, known),
         )
-    return homes[0], color
+    return homes[0], _feature_name(found, homes[0], color)
+
+
+def _feature_name(found: Found, mod: str, feature: str) -> str:
+    adata = found.mdata.mod[mod]
+    return str(adata.var_names[feature_positions(mod, adata.var_names, [feature], adata.var, "the argument color")[0]])

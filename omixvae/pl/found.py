@@ -12,6 +12,7 @@ from omixvae.data.matrices import as_matrix, split_missing
 from omixvae.data.stored import lies_on_disk
 from omixvae.errors import InputError, nearest
 from omixvae.keys import Keys
+from omixvae.options import per_modality
 
 __all__ = ["Found"]
 
@@ -213,8 +214,8 @@ class Found:
         """
         if self.key not in self._records:
             return None
-        layers: dict[str, str] = json.loads(str(self.record["config"].get(option, "{}")))
-        return layers.get(mod)
+        asked = str(self.record["config"].get(option, "{}"))
+        return per_modality(json.loads(asked) if asked.startswith("{") else asked, [mod]).get(mod)
 
     def presence(self) -> pd.DataFrame:
         """Say which observation has which modality.

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
-from omixvae.errors import InputError, nearest
+from omixvae.data.symbols import feature_positions
 from omixvae.evaluation import NOMINAL, covered
+from omixvae.options import as_names
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.pl.found import Found
@@ -41,7 +42,7 @@ def imputation(
     mdata: mudata.MuData,
     mod: str,
     *,
-    features: Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
     model: "OmixVAE | None" = None,
     key: str = "omixvae",
     ax: "Axes | Sequence[Axes] | np.ndarray | None" = None,
@@ -93,8 +94,10 @@ def imputation(
     ['protein01', 'protein02']
     """
     skill = Found(mdata, key).skill(mod)
+    if features is not None:
+        asked = feature_positions(mod, skill.index, as_names(features), mdata.mod[mod].var, "the argument features")
     judged = skill[skill["r2"].notna()].sort_values("r2", ascending=False, kind="stable")
-    shown = judged if features is None else judged[judged.index.isin(_known(skill, mod, features))]
+    shown = judged if features is None else judged[judged.index.isin(skill.index[asked])]
     as_bars = len(shown) <= MOST_BARS
     height = 1.3 + 0.22 * len(shown) if as_bars else 4.2
     axes = panels(ax, 1 if model is None else 2, (5.6 if model is None else 9.6, max(height, 3.2)))
@@ -104,15 +107,6 @@ def imputation(
         _draw_calibration(axes[1], covered(model, mdata, mod))
     finish(show=show)
     return axes[0] if model is None else axes
-
-
-def _known(skill: pd.DataFrame, mod: str, features: Sequence[str]) -> list[str]:
-    for feature in features:
-        if feature not in skill.index:
-            raise InputError(
-                f"Modality {mod!r} has no feature {feature!r}.", "the argument features", nearest(feature, skill.index)
-            )
-    return list(features)
 
 
 def _title(mod: str, skill: pd.DataFrame) -> str:

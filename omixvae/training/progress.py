@@ -1,7 +1,9 @@
-"""Progress of one training, or of many: a bar with the time left on a terminal, plain lines in a log."""
+"""Progress of one training, or of many: a bar on a terminal or in a notebook, plain lines in a log."""
 
 import sys
 import time
+from collections.abc import Sequence
+from html import escape
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -10,13 +12,47 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from omixvae.training.schedule import Epoch
 
-__all__ = ["SelectionProgress", "TrainingProgress"]
+__all__ = ["SelectionProgress", "TrainingProgress", "show_lines"]
 
 LINES_IN_A_LOG = 10
 
+SECONDS_BETWEEN = 0.1
+"""A notebook is told no sooner again: each message of a short epoch would go to the browser."""
+
+
+def show_lines(lines: Sequence[str]) -> None:
+    """Print what there is to say after a training: to standard error, as its progress; in a notebook below the cell.
+
+    Parameters
+    ----------
+    lines
+        One a line.
+    """
+    in_notebook = Console(file=sys.stderr).is_jupyter
+    print(*lines, sep="\n", file=sys.stdout if in_notebook else sys.stderr)
+
+
+class _NotebookBar:
+    """One output below a cell, which is drawn anew: bars of rich need ipywidgets, and would else be a block a line."""
+
+    def __init__(self) -> None:
+        from IPython.display import display  # only here: it is there where a notebook is
+
+        self.last = time.perf_counter()
+        self.handle = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def draw(self, title: str, part: float, text: str, *, at_once: bool = False) -> None:
+        """Draw the bar as it is now, if it was not drawn just before."""
+        if not at_once and time.perf_counter() - self.last < SECONDS_BETWEEN:
+            return
+        self.last = time.perf_counter()
+        bar = f'<progress value="{part:.4f}" max="1"></progress>'
+        html = f"<div>{escape(title)} {bar} <code>{escape(text)}</code></div>"
+        self.handle.update({"text/plain": f"{title} {text}", "text/html": html}, raw=True)
+
 
 class _Bar:
-    """A bar on standard error, which says nothing where nobody looks."""
+    """A bar on standard error, or below the cell of a notebook, which says nothing where nobody looks."""
 
     title: ClassVar[str]
     state: ClassVar[str]
@@ -35,6 +71,8 @@ class _Bar:
             disable=not (show and self.console.is_terminal),
         )
         self.task = self.bar.add_task("", total=total)
+        self.in_notebook = _NotebookBar() if show and self.console.is_jupyter else None
+        self.shown = 0.0, ""
 
     def __enter__(self) -> Self:
         """Start the bar."""
@@ -46,14 +84,23 @@ class _Bar:
     ) -> None:
         """Leave the bar as it stands."""
         self.bar.stop()
+        if self.in_notebook is not None:
+            self.in_notebook.draw(self.title, *self.shown, at_once=True)
 
     def say(self, line: str) -> None:
         """Print a line, above the bar if there is one."""
         self.console.print(line, highlight=False, soft_wrap=True)
 
+    def _update(self, completed: float, description: str, text: str) -> None:
+        """Move the bar; a notebook shows a text of its own beside it."""
+        self.bar.update(self.task, completed=completed, description=description)
+        self.shown = completed / self.total, text
+        if self.in_notebook is not None:
+            self.in_notebook.draw(self.title, *self.shown)
+
     def _log(self, line: str) -> None:
-        """Print a line where there is no terminal to draw a bar on."""
-        if not self.console.is_terminal:
+        """Print a line where there is neither a terminal nor a notebook to draw a bar on."""
+        if not self.console.is_terminal and self.in_notebook is None:
             self.say(line)
 
 
@@ -80,10 +127,11 @@ class TrainingProgress(_Bar):
         """Take note of an epoch."""
         bounds = f"bound {row.bound:,.1f}, held out {row.held_out_bound:,.1f}"
         self.n_done = row.epoch + 1
-        self.bar.update(self.task, completed=self.n_done, description=bounds)
+        left = row.seconds / self.n_done * (self.total - self.n_done)
+        line = f"epoch {self.n_done}/{self.total}  {bounds}  {row.seconds:.0f} s, at most {left:.0f} s left"
+        self._update(self.n_done, bounds, line)
         if self.n_done % max(1, self.total // LINES_IN_A_LOG) == 0:
-            left = row.seconds / self.n_done * (self.total - self.n_done)
-            self._log(f"epoch {self.n_done}/{self.total}  {bounds}  {row.seconds:.0f} s, at most {left:.0f} s left")
+            self._log(line)
 
 
 class SelectionProgress(_Bar):
@@ -108,14 +156,14 @@ class SelectionProgress(_Bar):
 
     def working(self, what: str, part: float) -> None:
         """Say what is being trained, and which part of it is done."""
-        self.bar.update(
-            self.task, completed=self.n_done + part, description=f"fit {self.n_done + 1}/{self.total}  {what}"
-        )
+        line = f"fit {self.n_done + 1}/{self.total}  {what}"
+        self._update(self.n_done + part, line, line)
 
     def done(self, outcome: str) -> None:
         """Take note of a training that is over."""
         self.n_done += 1
-        self.bar.update(self.task, completed=self.n_done)
         seconds = time.perf_counter() - self.began
         left = seconds / self.n_done * (self.total - self.n_done)
-        self._log(f"fit {self.n_done}/{self.total}  {outcome}  {seconds:.0f} s, about {left:.0f} s left")
+        line = f"fit {self.n_done}/{self.total}  {outcome}  {seconds:.0f} s, about {left:.0f} s left"
+        self._update(self.n_done, line, line)
+        self._log(line)

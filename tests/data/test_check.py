@@ -169,7 +169,8 @@ def test_problems_of_problems_are_listed_once():
 
 
 def test_nearest_says_what_there_is():
-    assert nearest("x", []) == "There is none to choose from; leave the option out."
+    assert nearest("x", []) == "There is none to choose from."
+    assert nearest("x", [], "Leave it out.") == "Leave it out."
     assert nearest("x", ["a", "b"]) == "Choose from 'a', 'b'."
     many = nearest("x", [f"word {i}" for i in range(13)])
     assert many.endswith("'word 11' … (13 in all).")

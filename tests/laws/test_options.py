@@ -1,8 +1,11 @@
 """Every option: a wrong value is refused by name, a right one survives its file, and the shell knows it."""
 
+import copy
 import json
+import pickle
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from omixvae import config
@@ -13,6 +16,7 @@ from omixvae.errors import InputError
 from omixvae.likelihoods import LIKELIHOODS
 from omixvae.objectives import OBJECTIVES
 from omixvae.priors import PRIORS
+from omixvae.synonyms import OTHER_WORDS
 
 FIELDS = {f.name: f for _, f in Config.fields()}
 DEFAULTS = Config().to_options()
@@ -81,8 +85,97 @@ def test_the_shell_knows_the_option(name):
     options = {option.name: option for option in main.commands["train"].params}
     assert name in options, f"omixvae train has no option for {name}."
     assert f"--{name.replace('_', '-')}" in options[name].opts
-    assert FIELDS[name].metadata["help"].startswith(options[name].help.rstrip("."))
+    assert FIELDS[name].metadata["help"].startswith(options[name].help.partition(":")[0].rstrip("."))
     assert options[name].default is None, "what is not given must not look as if it were"
+
+
+@every_option
+def test_the_help_shows_what_an_option_takes(name):
+    option = {option.name: option for option in main.commands["train"].params}[name]
+    allowed = FIELDS[name].metadata["allowed"]
+    one = allowed.value if isinstance(allowed, PerModality) else allowed
+    shown = f"{option.metavar} {option.help}"
+    words = one.words if isinstance(one, (Word, Names)) else allowed.words if isinstance(allowed, Number) else ()
+    assert "VALUE" not in shown
+    assert all(word in shown for word in words if word), shown
+
+
+PER_MODALITY = [name for name, f in FIELDS.items() if isinstance(f.metadata["allowed"], PerModality)]
+
+
+@pytest.mark.parametrize("name", PER_MODALITY)
+def test_one_value_stands_for_all_modalities(name):
+    allowed = FIELDS[name].metadata["allowed"]
+    value = another_value(allowed.value, None)
+    for given in (value, allowed.parse(in_shell(value))):
+        assert Config.from_options(**{name: given}).to_options()[name] == value
+    wrong = allowed.value.invalid()
+    with pytest.raises(InputError, match=f"^Option {name} cannot be {wrong!r}"):
+        Config.from_options(**{name: wrong})
+
+
+@pytest.mark.parametrize("name", [name for name, f in FIELDS.items() if isinstance(f.metadata["allowed"], Names)])
+@pytest.mark.parametrize("given", ["age", ["age"], np.array(["age"]), {"age": 0}.keys(), {"age"}])
+def test_one_name_and_any_collection_stand_for_a_list(name, given):
+    assert Config.from_options(**{name: given}).to_options()[name] == ["age"]
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = {"n_latent": np.int64(3), "beta": np.float32(0.5), "n_private": {"rna": np.int32(2)}}
+    config = Config.from_options(**given)
+    assert json.loads(config.to_json())["n_private"] == {"rna": 2}
+    assert (config.model.n_latent, config.model.beta) == (3, 0.5)
+
+
+@every_option
+def test_a_config_can_be_pickled_and_copied(name):
+    config = Config.from_options(**{name: another_value(FIELDS[name].metadata["allowed"], DEFAULTS[name])})
+    assert pickle.loads(pickle.dumps(config)) == copy.deepcopy(config) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("likelihoods", "nb", "negative_binomial"),
+        ("likelihoods", "ZINB", "zero_inflated_negative_binomial"),
+        ("likelihoods", {"rna": "normal"}, "gaussian"),
+        ("prior", "normal", "standard_normal"),
+        ("prior", "GMM", "gaussian_mixture"),
+        ("device", "gpu", "cuda"),
+        ("device", "cuda:0", "cuda"),
+        ("precision", "bf16", "mixed"),
+        ("aggregation", "product-of-experts", "poe"),
+    ],
+)
+def test_words_of_other_tools_are_understood(name, value, meant):
+    with pytest.raises(InputError) as refusal:
+        Config.from_options(**{name: value})
+    assert refusal.value.fix.startswith(f"Did you mean {meant!r}? Known: ")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *(("accelerator", "device"), ("use_gpu", "device"), ("n_epochs", "max_epochs"), ("epochs", "max_epochs")),
+        *(("lr", "learning_rate"), ("latent_dim", "n_latent"), ("n_factors", "n_latent"), ("batch", "batch_key")),
+        *(("labels", "labels_key"), ("random_state", "seed"), ("gene_likelihood", "likelihoods")),
+        *(("n_hidden", "hidden_size"), ("verbose", "progress"), ("layer", "layers"), ("views", "modalities")),
+    ],
+)
+def test_options_of_other_tools_are_understood(word, meant):
+    with pytest.raises(InputError) as refusal:
+        Config.from_options(**{word: 1})
+    assert refusal.value.fix.startswith(f"Did you mean {meant!r}? Known: ")
+
+
+def test_no_word_of_ours_is_taken_for_another_option():
+    """A synonym that is itself an option would never be reached, and one of two options must not hide the other."""
+    options = set(FIELDS)
+    others = {
+        other: [ours for ours in OTHER_WORDS if ours in options and other in OTHER_WORDS[ours]]
+        for other in (word for words in OTHER_WORDS.values() for word in words)
+    }
+    assert {other: ours for other, ours in others.items() if len(ours) > 1 or (ours and other in options)} == {}
 
 
 def in_shell(value):
