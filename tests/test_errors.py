@@ -289,34 +289,36 @@ def test_command_line_words_that_click_refuses():
     assert [path.name for path in Path().iterdir()] == ["in.h5mu"]
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "h5ad", "truncated", "hdf5", "absent", "folder", "example"])
-def test_input_that_is_no_h5mu(kind):
-    give = "Give a file written by mudata's write_h5mu."
-    put = "Put AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...}) and write that."
+@pytest.mark.parametrize("kind", ["text", "empty", "truncated", "hdf5", "absent", "folder", "example"])
+def test_input_that_cannot_be_read(kind):
+    give = (
+        "Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with "
+        "or without .gz, .parquet)."
+    )
     where = "Where: file in.h5mu. How to mend it:"
     file, source = Path("in.h5mu"), "in.h5mu"
     write_input()
     whole = file.read_bytes()
     if kind == "text":
         file.write_text("sample,CD3D\n1,5\n")
-        message = f"'in.h5mu' is no h5mu file. {where} {give} If it was copied, copy it again."
+        message = f"'in.h5mu' is no file of a kind that is read here. {where} {give}"
     elif kind == "empty":
         file.write_bytes(b"")
-        message = f"'in.h5mu' is empty. {where} {give} If it was copied, copy it again."
-    elif kind == "h5ad":
-        build_mdata(12)["rna"].write_h5ad("in.h5mu")
-        message = f"'in.h5mu' holds no modalities; it looks like an h5ad file. {where} {put}"
+        message = f"'in.h5mu' is empty. {where} Write or copy it again."
     elif kind == "hdf5":
         import h5py
 
         with h5py.File(file, "w") as other:
             other["matrix"] = [1.0]
-        message = f"'in.h5mu' holds no modalities; it looks like another kind of HDF5 file. {where} {put}"
+        message = (
+            "'in.h5mu' is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x. "
+            f"{where} {give}"
+        )
     elif kind == "truncated":
         file.write_bytes(whole[: len(whole) // 2])
         message = (
             f"'in.h5mu' was cut off: a part of the file is lacking. {where} The file is damaged or incomplete: "
-            f"copy or write it again. {give}"
+            "copy or write it again."
         )
     elif kind == "absent":
         source = "cohort.h5mu"
@@ -325,7 +327,7 @@ def test_input_that_is_no_h5mu(kind):
         )
     elif kind == "folder":
         source = "."
-        message = "'.' is a folder, not a file. Where: the input. How to mend it: Give an h5mu file."
+        message = f"The folder '.' holds nothing that is read here. Where: folder .. How to mend it: {give}"
     else:
         source = "example:site"
         message = "There is no 'example:site'. Where: the input. How to mend it: The only example is 'example:cite'."

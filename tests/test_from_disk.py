@@ -187,8 +187,9 @@ def test_a_zarr_folder_that_holds_no_modalities():
     zarr.open_group("in.zarr", mode="w")
     assert_refused(
         ("inspect", "in.zarr"),
-        "'in.zarr' holds no modalities. Where: file in.zarr. How to mend it: Put AnnData objects together with "
-        "mudata.MuData({'rna': ..., 'protein': ...}) and write that.",
+        "The folder 'in.zarr' holds nothing that is read here. Where: folder in.zarr. How to mend it: Give an h5mu or "
+        "h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with or without .gz, "
+        ".parquet).",
     )
 
 

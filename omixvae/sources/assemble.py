@@ -1,6 +1,5 @@
 """Modalities, and a table of the samples → one MuData."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,10 +86,7 @@ def _build(found: Sequence[Found], samples: pd.DataFrame | None, ways: Ways, not
             f"There is a single modality, {next(iter(modalities))!r}: nothing can be learned of how several go "
             "together."
         )
-    with without_pulling(), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "var_names are not unique", UserWarning
-        )  # a gene and its protein may share one
+    with without_pulling():
         mdata = mudata.MuData(modalities)
     _add_columns(mdata, found, modalities)
     return mdata

@@ -89,7 +89,9 @@ class Ways:
                     InputError(
                         f"Fields cannot be separated by {self.sep!r}.",
                         "option sep",
-                        "Give one character, or one of the words " + ", ".join(w for w in SEPARATORS if w.isalpha()),
+                        "Give one character, or one of the words "
+                        + ", ".join(w for w in SEPARATORS if w.isalpha())
+                        + ".",
                     )
                 )
         raise_together(errors)

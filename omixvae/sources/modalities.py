@@ -114,7 +114,8 @@ def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) ->
     "the data frame 'rna'"
     """
     if isinstance(held, mudata.MuData):
-        return Found("the MuData", held.mod, held)
+        modalities = held.mod if alone else {mod: _without_tables(adata, ()) for mod, adata in held.mod.items()}
+        return Found("the MuData", modalities, held)
     if isinstance(held, pd.DataFrame):
         if name is None:
             raise _nameless("data frame")

@@ -82,7 +82,10 @@ def read(
     ways = Ways(modality or {}, obs, samples, sep, tuple(values))
     if not given:
         raise InputError("Nothing is given to read.", "the data", "Give a path, an AnnData, a data frame, or several.")
-    mdata, notes = assemble(_find(given, ways), ways)
+    with warnings.catch_warnings():
+        # Where it matters it is mended, and said; a gene and its protein may have one name.
+        warnings.filterwarnings("ignore", ".*names are not unique", UserWarning)
+        mdata, notes = assemble(_find(given, ways), ways)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return mdata

@@ -23,6 +23,9 @@ PARQUET = (".parquet", ".pq")
 
 SEPARATORS = "\t,;"
 
+NOTHING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>")
+"""What programs write for a value that there is not."""
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -143,14 +146,15 @@ def read_frame(path: Path, ways: Ways, *, as_text: bool = False) -> pd.DataFrame
             header=None,  # pandas would rename columns that have the same name
             skiprows=n_skipped,
             names=range(len(names)),
-            converters={0: str.strip},  # "NA" and "001" are names
-            dtype=dict.fromkeys(range(1, len(names)), str) if as_text else None,
-            na_values=ways.words,
+            dtype=str if as_text else {0: str},  # "001" is a name, and so is "NA"
+            keep_default_na=False,
+            na_values=dict.fromkeys(range(1, len(names)), (*NOTHING, *ways.words)),
             low_memory=False,
             encoding="utf-8-sig",
         )
         if frame.iloc[:, -1].isna().any():
             _find_short_line(path, separator, len(names))
+    frame[0] = frame[0].str.strip()
     # Spreadsheets leave empty columns and rows beside and below a table.
     columns = [j for j in range(1, len(names)) if names[j] or frame[j].notna().any()]
     frame = frame[(frame[0] != "") | frame[columns].notna().any(axis=1)]
@@ -208,7 +212,7 @@ def _header(path: Path, sep: str | None) -> tuple[str, int, list[str]]:
     with _open(path) as file:
         line = next((line for line in file if line.strip()), None)
         if line is None:
-            raise InputError(f"{path.name!r} is empty.", f"file {path}", "Write it again.")
+            raise InputError(f"{path.name!r} is empty.", f"file {path}", "Write or copy it again.")
         separator = sep or max(SEPARATORS, key=line.count)
         file.seek(0)
         lines = csv.reader(file, delimiter=separator)

@@ -14,10 +14,10 @@ from tests.builders import build_mdata
 
 def test_an_anndata_is_no_mudata():
     with pytest.raises(omixvae.InputError) as caught:
-        omixvae.fit(build_mdata(12)["rna"])
+        from_mudata(build_mdata(12)["rna"])
     assert str(caught.value) == (
-        "A AnnData was given, not a MuData. Where: the data. How to mend it: Read a file with mudata.read_h5mu, or put "
-        "AnnData objects together with mudata.MuData({'rna': ..., 'protein': ...})."
+        "A AnnData was given, not a MuData. Where: the data. How to mend it: Read it with omixvae.read, which takes files, "
+        "AnnData and data frames."
     )
 
 
