@@ -3,8 +3,8 @@
 import mudata
 import pandas as pd
 
+from omixvae.found import Found
 from omixvae.model import OmixVAE, fit
-from omixvae.pl.found import Found
 
 __all__ = ["Accessor"]
 

@@ -11,9 +11,9 @@ from matplotlib.patches import Patch
 
 from omixvae.errors import InputError, nearest
 from omixvae.evaluation import NOMINAL, covered
+from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
-from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
