@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from omixvae import data, datasets, pl
     from omixvae.config import Config
     from omixvae.errors import InputError
+    from omixvae.found import imputed
     from omixvae.model import OmixVAE, fit, load
     from omixvae.selection import select
     from omixvae.simulation import simulate
@@ -19,6 +20,7 @@ __all__ = [
     "data",
     "datasets",
     "fit",
+    "imputed",
     "load",
     "pl",
     "select",
@@ -32,6 +34,7 @@ _HOMES = {
     "InputError": "omixvae.errors",
     "OmixVAE": "omixvae.model",
     "fit": "omixvae.model",
+    "imputed": "omixvae.found",
     "load": "omixvae.model",
     "select": "omixvae.selection",
     "simulate": "omixvae.simulation",

@@ -37,11 +37,6 @@ __all__ = ["annotate", "as_mudata", "modalities_to_impute", "overlay", "stream_p
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
 
-MOST_COLUMNS = 2000
-"""Widest DataFrame that is written into obsm: h5mu stores each column as a data set of its own, which takes seconds
-from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
-modality's var_names."""
-
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
 
@@ -74,12 +69,13 @@ def annotate(
         mdata.obs[keys.cluster] = pd.Categorical.from_codes(probabilities.argmax(axis=1), names)
         mdata.obsm[keys.cluster_probabilities] = probabilities
         mdata.obs[keys.cluster_entropy] = entropy(probabilities).astype(np.float32)
+    features = {}
     for s, table in enumerate(data.tables):
-        if table.name in imputed:
-            _write_imputed(mdata, network, data, s, keys, plan.seed)
+        if table.name in imputed and _fits(table, data.n_obs):
+            features[table.name] = _write_imputed(mdata, network, data, s, keys, plan.seed)
         if table.name in mdata.mod:
             _write_features(mdata.mod[table.name], network, table, s, keys)
-    mdata.uns[keys.added] = _record(network, data, config, plan, history)
+    mdata.uns[keys.added] = _record(network, data, config, plan, history) | {"features": features}
 
 
 def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, ...]:
@@ -164,25 +160,40 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table
         adata.var[keys.imputable] = decoder.imputable.cpu().numpy()[aligned]
 
 
-def _write_imputed(
-    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, keys: Keys, seed: int
-) -> None:
-    table = data.tables[s]
-    n_bytes = 8 * data.n_obs * table.n_features
+def _fits(table: Table, n_obs: int) -> bool:
+    """Check whether imputed values have room in a MuData, and tell where else they can go if not."""
+    n_bytes = 8 * n_obs * table.n_features
     if n_bytes > LARGEST_IMPUTATION:
         warnings.warn(
             f"Imputed values of {table.name!r} would take {n_bytes / 1e9:.1f} GB and were not written; "
             f"model.impute(mdata, {table.name!r}, out='{table.name}.zarr') streams them to disk.",
-            stacklevel=2,
+            stacklevel=3,
         )
-        return
+    return n_bytes <= LARGEST_IMPUTATION
+
+
+def _write_imputed(
+    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, keys: Keys, seed: int
+) -> np.ndarray:
+    """Write arrays, which a file holds whatever their width and names, and return the names of their columns."""
+    table = data.tables[s]
+    order = _order(pd.Index(table.features), mdata, table.name)
     mean = np.empty((data.n_obs, table.n_features), np.float32)
     sd = np.empty_like(mean)
     for rows, predicted, deviation in predict(network, data, s, IMPUTATION_SAMPLES, seed):
-        mean[rows], sd[rows] = overlay(table, rows, predicted, deviation)
-    for name, values in ((keys.imputed(table.name), mean), (keys.imputed_sd(table.name), sd)):
-        narrow = table.n_features <= MOST_COLUMNS and not any("/" in f for f in table.features)
-        mdata.obsm[name] = pd.DataFrame(values, mdata.obs_names, list(table.features)) if narrow else values
+        values, deviations = overlay(table, rows, predicted, deviation)
+        mean[rows], sd[rows] = values[:, order], deviations[:, order]
+    mdata.obsm[keys.imputed(table.name)], mdata.obsm[keys.imputed_sd(table.name)] = mean, sd
+    return np.array(table.features, object)[order]
+
+
+def _order(features: pd.Index, mdata: mudata.MuData, modality: str) -> np.ndarray:
+    """Return positions of a model's features such that they come in the order of the MuData, others after them."""
+    if modality not in mdata.mod:  # labels, or a modality that is predicted for data without it
+        return np.arange(len(features))
+    positions = features.get_indexer(mdata.mod[modality].var_names)
+    first = positions[positions >= 0]
+    return np.append(first, np.setdiff1d(np.arange(len(features)), first))
 
 
 def _record(
