@@ -662,7 +662,9 @@ def fit(
     >>> "omixvae_cluster" in mdata.obs
     True
     """
-    model = OmixVAE(encoders=encoders, decoders=decoders, **options).fit(mdata)
+    model = OmixVAE(encoders=encoders, decoders=decoders, **options)
+    results.check_free(mdata, model.config.results.key_added)
+    model.fit(mdata)
     model.annotate(mdata)
     return model
 

@@ -17,7 +17,7 @@ from omixvae.config import Config
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
-from omixvae.files import check_target, whole_folder
+from omixvae.files import check_target, whole_folder, writing
 from omixvae.inference import (
     cluster_probabilities,
     entropy,
@@ -32,10 +32,12 @@ from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["annotate", "as_mudata", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+__all__ = ["annotate", "as_mudata", "check_free", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
 
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
+
+DEFAULT_KEY = Config().results.key_added
 
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
@@ -59,6 +61,7 @@ def annotate(
 
     """
     keys = Keys(config.results.key_added)
+    check_free(mdata, keys.added)
     imputed = modalities_to_impute(config, data)
     _forget(mdata, keys)
     mdata.obsm[keys.latent], mdata.obsm[keys.latent_sd] = shared_latent(network, data)
@@ -76,6 +79,48 @@ def annotate(
         if table.name in mdata.mod:
             _write_features(mdata.mod[table.name], network, table, s, keys)
     mdata.uns[keys.added] = _record(network, data, config, plan, history) | {"features": features}
+
+
+def check_free(mdata: mudata.MuData, key: str) -> None:
+    """Check that results replace nothing but results.
+
+    Parameters
+    ----------
+    mdata
+        Before results are written.
+    key
+        The option `key_added`. All under its default is taken for ours, also where the record of the run was lost.
+
+    Raises
+    ------
+    InputError
+        If something stands where results are to be written, without the record of an earlier run, or two of them would
+        have one name.
+    """
+    keys, record = Keys(key), mdata.uns.get(key)
+    for name in mdata.mod:
+        other = next((m for m in mdata.mod if keys.imputed(m) == keys.imputed_sd(name)), None)
+        if other is not None:
+            raise InputError(
+                f"Imputed values of modality {other!r} and deviations of {name!r} would have one name.",
+                f"mdata.obsm[{keys.imputed(other)!r}]",
+                f"Rename the modality {other!r}.",
+            )
+    if key == DEFAULT_KEY or (isinstance(record, Mapping) and {"plan", "config"} <= set(record)):
+        return
+    there = [f"mdata.uns[{key!r}]"] if record is not None else []
+    for axis in AXES:
+        there += [f"mdata.{axis}[{name!r}]" for name in keys.among(getattr(mdata, axis), axis)]
+    for modality, adata in mdata.mod.items():
+        for axis in AXES_OF_MODALITY:
+            names = keys.among(getattr(adata, axis), axis, of_modality=True)
+            there += [f"mdata[{modality!r}].{axis}[{name!r}]" for name in names]
+    if there:
+        raise InputError(
+            f"Results under the name {key!r} would replace what omixvae has not written.",
+            ", ".join(there),
+            "Choose another name by the option key_added, or delete it first.",
+        )
 
 
 def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, ...]:
@@ -273,16 +318,18 @@ def stream_prediction(
             "Give a new name that ends in .zarr.",
         )
     with whole_folder(out) as temporary:
-        group = zarr.open_group(temporary, mode="w")
         shape = (len(obs_names), len(columns))
-        arrays = [
-            group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
-            for name in ("mean", "sd")
-        ]
+        with writing(out, Exception):  # before the work: names that cannot be written stop it
+            group = zarr.open_group(temporary, mode="w")
+            group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+            arrays = [
+                group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
+                for name in ("mean", "sd")
+            ]
         for rows, *values in batches:
-            for array, value in zip(arrays, values, strict=True):
-                array[rows[0] : rows[-1] + 1] = value[:, columns]
-        group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+            with writing(out, Exception):
+                for array, value in zip(arrays, values, strict=True):
+                    array[rows[0] : rows[-1] + 1] = value[:, columns]
     return out
 
 

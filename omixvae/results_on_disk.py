@@ -41,7 +41,8 @@ def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
 def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (h5py and zarr have no common class)
     keys = Keys(key)
     order = mdata.obs_names.get_indexer(read_elem(root["obs"]).index)
-    write_elem(root, "obs", mdata.obs.iloc[order])
+    # As mudata does before it writes: text with gaps, and nothing else of the kind, is written as categories.
+    write_elem(root, "obs", mdata.strings_to_categoricals(mdata.obs.iloc[order].copy()))
     latents = {name: mdata.obsm[name] for name in keys.among(mdata.obsm, "obsm")}
     _replace(
         root,
@@ -52,7 +53,7 @@ def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (
     _replace(root, "uns", {key: mdata.uns[key]}, [])
     for modality, adata in mdata.mod.items():
         group = root["mod"][modality]
-        write_elem(group, "var", adata.var)
+        write_elem(group, "var", mdata.strings_to_categoricals(adata.var.copy()))
         for axis in ("obsm", "varm"):
             values = getattr(adata, axis)
             _replace(

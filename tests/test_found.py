@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import omixvae
-from omixvae.mudata_io import read_mudata, without_pulling, write_mudata
+from omixvae.mudata_io import read_mudata, without_pulling, write_mudata, writing_elements
 
 NO_NAMES_OF_DATASETS = [".", "", "_index", "cell", "CD4/CD8", "..", "/", "../protein", "a b", "β-actin", "index"]
 """Names of features that no data set of an h5mu file can have, and others that look like it."""
@@ -34,28 +34,25 @@ def build(features: list[str], seed: int = 0) -> mudata.MuData:
 
 
 def fit(mdata: mudata.MuData, **options: object) -> omixvae.OmixVAE:
-    return omixvae.fit(mdata, max_epochs=1, n_latent=2, hidden_size=8, progress=False, **options)
+    return omixvae.fit(mdata, max_epochs=1, n_latent=2, hidden_size=8, early_stopping=False, progress=False, **options)
 
 
-@pytest.mark.parametrize("ending", ["h5mu", "zarr"])
 @pytest.mark.parametrize("features", [NO_NAMES_OF_DATASETS, [f"p{i}" for i in range(WIDE)]], ids=["names", "wide"])
-def test_imputed_values_keep_the_names_of_any_features_in_a_file(features, ending, tmp_path):
+def test_imputed_values_keep_the_names_of_any_features_in_a_file(features, tmp_path):
     mdata = build(features)
     fit(mdata)
-    path = tmp_path / f"out.{ending}"
-    if ending == "zarr":
-        mdata.write_zarr(path)
-    else:
-        write_mudata(mdata, path)
-    read = read_mudata(path)
-    for sd in (False, True):
-        table = omixvae.imputed(read, "protein", sd=sd)
-        assert list(table.columns) == features
-        assert list(table.index) == list(mdata.obs_names)
-        np.testing.assert_array_equal(table, mdata.obsm[f"omixvae_imputed_protein{'_sd' * sd}"])
-    measured = mdata["protein"].to_df()
-    table = omixvae.imputed(read, "protein").loc[measured.index]
-    np.testing.assert_array_equal(table, measured)
+    write_mudata(mdata, tmp_path / "out.h5mu")
+    with writing_elements():
+        mdata.write_zarr(tmp_path / "out.zarr")
+    for path in tmp_path.iterdir():
+        read = read_mudata(path)
+        for sd in (False, True):
+            table = omixvae.imputed(read, "protein", sd=sd)
+            assert list(table.columns) == features
+            assert list(table.index) == list(mdata.obs_names)
+            np.testing.assert_array_equal(table, mdata.obsm[f"omixvae_imputed_protein{'_sd' * sd}"])
+        measured = mdata["protein"].to_df()
+        np.testing.assert_array_equal(omixvae.imputed(read, "protein").loc[measured.index], measured)
 
 
 def test_imputed_values_follow_the_order_of_the_features_in_the_data():

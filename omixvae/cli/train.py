@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from omixvae.cli.files import EXAMPLE, check_files, is_zarr, read_input, written_whole
+from omixvae.cli.files import EXAMPLE, check_files, check_results, is_zarr, read_input, written_whole
 from omixvae.cli.group import Command, friendly_warnings
 from omixvae.cli.options import (
     COMMON,
@@ -30,6 +30,7 @@ from omixvae.cli.resume import (
     saying_how_to_go_on,
 )
 from omixvae.errors import InputError
+from omixvae.files import writing
 from omixvae.processes import join_processes
 
 __all__ = ["train"]
@@ -84,6 +85,8 @@ def train(
         check_files(sources, output, folder, in_place=in_place)
         checkpoint = checkpoint_folder(output, folder, resume)
         mdata = read_input(*sources, from_disk=from_disk)
+        if output is not None:
+            check_results(mdata, output, config.results.key_added, from_disk=from_disk)
 
     from omixvae.cli import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
@@ -96,7 +99,8 @@ def train(
             return
         if output is None:
             assert folder is not None, "checked above"
-            model.save(folder)
+            with writing(folder):
+                model.save(folder)
         else:
             # The model first: hours of training are not to be lost with what comes after them.
             with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():
