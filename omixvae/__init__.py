@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from omixvae import data, datasets, pl
     from omixvae.config import Config
     from omixvae.errors import InputError
+    from omixvae.exports import export
     from omixvae.found import imputed
     from omixvae.model import OmixVAE, fit, load
     from omixvae.selection import select
@@ -19,6 +20,7 @@ __all__ = [
     "__version__",
     "data",
     "datasets",
+    "export",
     "fit",
     "imputed",
     "load",
@@ -33,6 +35,7 @@ _HOMES = {
     "Config": "omixvae.config",
     "InputError": "omixvae.errors",
     "OmixVAE": "omixvae.model",
+    "export": "omixvae.exports",
     "fit": "omixvae.model",
     "imputed": "omixvae.found",
     "load": "omixvae.model",
