@@ -61,7 +61,7 @@ def overview(mdata: mudata.MuData) -> None:
     for name, adata in mdata.mod.items():
         values = adata.to_df().loc[:, adata.to_df().var().sort_values().index[-14:]]
         measured.append(standardised(values.reindex(order)))
-        complete.append(standardised(mdata.obsm[f"omixvae_imputed_{name}"].loc[order, values.columns]))
+        complete.append(standardised(omixvae.imputed(mdata, name).loc[order, values.columns]))
     _, axes = plt.subplots(1, 3, figsize=(10, 3.4), width_ratios=[1, 1.35, 1], layout="constrained")
     for ax, parts, title in zip(
         axes[::2], (measured, complete), ("what was measured", "measured or predicted"), strict=True

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from omixvae import data, datasets, pl
     from omixvae.config import Config
     from omixvae.errors import InputError
+    from omixvae.exports import export
+    from omixvae.found import imputed
     from omixvae.model import OmixVAE, fit, load
     from omixvae.selection import select
     from omixvae.simulation import simulate
@@ -19,7 +21,9 @@ __all__ = [
     "__version__",
     "data",
     "datasets",
+    "export",
     "fit",
+    "imputed",
     "load",
     "pl",
     "read",
@@ -33,7 +37,9 @@ _HOMES = {
     "Config": "omixvae.config",
     "InputError": "omixvae.errors",
     "OmixVAE": "omixvae.model",
+    "export": "omixvae.exports",
     "fit": "omixvae.model",
+    "imputed": "omixvae.found",
     "load": "omixvae.model",
     "read": "omixvae.sources",
     "select": "omixvae.selection",

@@ -3,8 +3,8 @@
 import mudata
 import pandas as pd
 
+from omixvae.found import Found
 from omixvae.model import OmixVAE, fit
-from omixvae.pl.found import Found
 
 __all__ = ["Accessor"]
 
@@ -75,13 +75,13 @@ class Accessor:
         """What each set of modalities tells about the latents, and what a further one would add, in nats."""
         return self._found.information
 
-    def imputed(self, mod: str) -> pd.DataFrame:
-        """Give the values of a modality, predicted where they were not measured.
+    def imputed(self, mod: str, *, sd: bool = False) -> pd.DataFrame:
+        """Return the values of a modality, predicted where they were not measured.
 
         Parameters
         ----------
-        mod
-            The modality.
+        mod, sd
+            As of `omixvae.imputed`.
 
         Returns
         -------
@@ -93,7 +93,7 @@ class Accessor:
         InputError
             If there is no such modality, or it was not imputed.
         """
-        return self._found.imputed_table(mod)
+        return self._found.imputed_table(mod, sd=sd)
 
     def skill(self, mod: str) -> pd.DataFrame:
         """Say how well each feature of a modality is predicted from the others.

@@ -17,6 +17,7 @@ __all__ = [
     "check_target",
     "whole_file",
     "whole_folder",
+    "writing",
 ]
 
 MODEL_FILES = ("config.json", "plan.json", "schema.json", "history.json", "weights.safetensors")
@@ -168,6 +169,46 @@ def whole_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "sa
             temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def writing(output: Path, errors: type[Exception] = OSError) -> Iterator[None]:
+    """Say in words that an output could not be written.
+
+    Parameters
+    ----------
+    output
+        What is being written.
+    errors
+        Those that are taken for errors of the writer besides those of the system: all (`Exception`) in a block that
+        does nothing but write. In one that computes too, others are mistakes of ours.
+
+    Yields
+    ------
+    None
+        Once.
+
+    Raises
+    ------
+    InputError
+        In the place of the error.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        fix = "Make room on the disk, or choose another folder."
+        raise InputError(f"The results could not be written: {_reason(error)}.", f"output {output}", fix) from error
+    except errors as error:
+        fix = "Rename or take out of the input what the message names; if it names nothing of yours, tell us of it."
+        raise InputError(f"The results could not be written: {_reason(error)}.", f"output {output}", fix) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, and what anndata adds to it: the name of what it was writing."""
+    lines = [str(error) or type(error).__name__, *getattr(error, "__notes__", ())]
+    return "; ".join(line.splitlines()[0].rstrip(".") for line in lines)
 
 
 def _sync(path: Path) -> None:

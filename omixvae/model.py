@@ -772,11 +772,13 @@ def fit(
             "the call of fit",
             "Name the option that is meant: fit(mdata, n_latent=10).",
         )
-    model = OmixVAE(encoders=encoders, decoders=decoders, **options).fit(mdata)
-    whole = mdata if model.mdata is None else model.mdata
+    model = OmixVAE(encoders=encoders, decoders=decoders, **options)
+    whole, key = as_mudata(mdata), model.config.results.key_added
+    results.check_free(whole, key)
+    model.fit(whole)
     model.annotate(whole)
+    model.mdata = None if whole is mdata else whole
     if model.config.training.progress and join_processes().first:
-        key = model.config.results.key_added
         trained = summarise_training(model.plan, model.history, int(whole.n_obs), cluster_sizes(whole, key))
         written = results_lines(summarise_results(whole, key)["keys"], "Wrote into the MuData")
         show_lines([*training_lines(trained), *written])

@@ -17,7 +17,7 @@ from omixvae.config import Config
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
-from omixvae.files import check_target, whole_folder
+from omixvae.files import check_target, whole_folder, writing
 from omixvae.inference import (
     cluster_probabilities,
     entropy,
@@ -32,15 +32,12 @@ from omixvae.plan import Plan
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["annotate", "as_mudata", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
+__all__ = ["annotate", "as_mudata", "check_free", "modalities_to_impute", "overlay", "stream_prediction", "versions"]
 
 LARGEST_IMPUTATION = 2_000_000_000
 """Most bytes that the imputed values of one modality (mean and deviation) may take in a MuData."""
 
-MOST_COLUMNS = 2000
-"""Widest DataFrame that is written into obsm: h5mu stores each column as a data set of its own, which takes seconds
-from a thousand on and cannot be written at all from about 4,000 on. Wider results are arrays in the order of the
-modality's var_names."""
+DEFAULT_KEY = Config().results.key_added
 
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
@@ -64,6 +61,7 @@ def annotate(
 
     """
     keys = Keys(config.results.key_added)
+    check_free(mdata, keys.added)
     imputed = modalities_to_impute(config, data)
     _forget(mdata, keys)
     mdata.obsm[keys.latent], mdata.obsm[keys.latent_sd] = shared_latent(network, data)
@@ -74,12 +72,55 @@ def annotate(
         mdata.obs[keys.cluster] = pd.Categorical.from_codes(probabilities.argmax(axis=1), names)
         mdata.obsm[keys.cluster_probabilities] = probabilities
         mdata.obs[keys.cluster_entropy] = entropy(probabilities).astype(np.float32)
+    features = {}
     for s, table in enumerate(data.tables):
-        if table.name in imputed:
-            _write_imputed(mdata, network, data, s, keys, plan.seed)
+        if table.name in imputed and _fits(table, data.n_obs):
+            features[table.name] = _write_imputed(mdata, network, data, s, keys, plan.seed)
         if table.name in mdata.mod:
             _write_features(mdata.mod[table.name], network, table, s, keys)
-    mdata.uns[keys.added] = _record(network, data, config, plan, history)
+    mdata.uns[keys.added] = _record(network, data, config, plan, history) | {"features": features}
+
+
+def check_free(mdata: mudata.MuData, key: str) -> None:
+    """Check that results replace nothing but results.
+
+    Parameters
+    ----------
+    mdata
+        Before results are written.
+    key
+        The option `key_added`. All under its default is taken for ours, also where the record of the run was lost.
+
+    Raises
+    ------
+    InputError
+        If something stands where results are to be written, without the record of an earlier run, or two of them would
+        have one name.
+    """
+    keys, record = Keys(key), mdata.uns.get(key)
+    for name in mdata.mod:
+        other = next((m for m in mdata.mod if keys.imputed(m) == keys.imputed_sd(name)), None)
+        if other is not None:
+            raise InputError(
+                f"Imputed values of modality {other!r} and deviations of {name!r} would have one name.",
+                f"mdata.obsm[{keys.imputed(other)!r}]",
+                f"Rename the modality {other!r}.",
+            )
+    if key == DEFAULT_KEY or (isinstance(record, Mapping) and {"plan", "config"} <= set(record)):
+        return
+    there = [f"mdata.uns[{key!r}]"] if record is not None else []
+    for axis in AXES:
+        there += [f"mdata.{axis}[{name!r}]" for name in keys.among(getattr(mdata, axis), axis)]
+    for modality, adata in mdata.mod.items():
+        for axis in AXES_OF_MODALITY:
+            names = keys.among(getattr(adata, axis), axis, of_modality=True)
+            there += [f"mdata[{modality!r}].{axis}[{name!r}]" for name in names]
+    if there:
+        raise InputError(
+            f"Results under the name {key!r} would replace what omixvae has not written.",
+            ", ".join(there),
+            "Choose another name by the option key_added, or delete it first.",
+        )
 
 
 def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, ...]:
@@ -164,25 +205,40 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table
         adata.var[keys.imputable] = decoder.imputable.cpu().numpy()[aligned]
 
 
-def _write_imputed(
-    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, keys: Keys, seed: int
-) -> None:
-    table = data.tables[s]
-    n_bytes = 8 * data.n_obs * table.n_features
+def _fits(table: Table, n_obs: int) -> bool:
+    """Check whether imputed values have room in a MuData, and tell where else they can go if not."""
+    n_bytes = 8 * n_obs * table.n_features
     if n_bytes > LARGEST_IMPUTATION:
         warnings.warn(
             f"Imputed values of {table.name!r} would take {n_bytes / 1e9:.1f} GB and were not written; "
             f"model.impute(mdata, {table.name!r}, out='{table.name}.zarr') streams them to disk.",
-            stacklevel=2,
+            stacklevel=3,
         )
-        return
+    return n_bytes <= LARGEST_IMPUTATION
+
+
+def _write_imputed(
+    mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, keys: Keys, seed: int
+) -> np.ndarray:
+    """Write arrays, which a file holds whatever their width and names, and return the names of their columns."""
+    table = data.tables[s]
+    order = _order(pd.Index(table.features), mdata, table.name)
     mean = np.empty((data.n_obs, table.n_features), np.float32)
     sd = np.empty_like(mean)
     for rows, predicted, deviation in predict(network, data, s, IMPUTATION_SAMPLES, seed):
-        mean[rows], sd[rows] = overlay(table, rows, predicted, deviation)
-    for name, values in ((keys.imputed(table.name), mean), (keys.imputed_sd(table.name), sd)):
-        narrow = table.n_features <= MOST_COLUMNS and not any("/" in f for f in table.features)
-        mdata.obsm[name] = pd.DataFrame(values, mdata.obs_names, list(table.features)) if narrow else values
+        values, deviations = overlay(table, rows, predicted, deviation)
+        mean[rows], sd[rows] = values[:, order], deviations[:, order]
+    mdata.obsm[keys.imputed(table.name)], mdata.obsm[keys.imputed_sd(table.name)] = mean, sd
+    return np.array(table.features, object)[order]
+
+
+def _order(features: pd.Index, mdata: mudata.MuData, modality: str) -> np.ndarray:
+    """Return positions of a model's features such that they come in the order of the MuData, others after them."""
+    if modality not in mdata.mod:  # labels, or a modality that is predicted for data without it
+        return np.arange(len(features))
+    positions = features.get_indexer(mdata.mod[modality].var_names)
+    first = positions[positions >= 0]
+    return np.append(first, np.setdiff1d(np.arange(len(features)), first))
 
 
 def _record(
@@ -262,16 +318,18 @@ def stream_prediction(
             "Give a new name that ends in .zarr.",
         )
     with whole_folder(out) as temporary:
-        group = zarr.open_group(temporary, mode="w")
         shape = (len(obs_names), len(columns))
-        arrays = [
-            group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
-            for name in ("mean", "sd")
-        ]
+        with writing(out, Exception):  # before the work: names that cannot be written stop it
+            group = zarr.open_group(temporary, mode="w")
+            group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+            arrays = [
+                group.create_array(name, shape=shape, chunks=(min(1024, shape[0]), shape[1]), dtype="f4")
+                for name in ("mean", "sd")
+            ]
         for rows, *values in batches:
-            for array, value in zip(arrays, values, strict=True):
-                array[rows[0] : rows[-1] + 1] = value[:, columns]
-        group.attrs["obs_names"], group.attrs["var_names"] = list(map(str, obs_names)), list(map(str, var_names))
+            with writing(out, Exception):
+                for array, value in zip(arrays, values, strict=True):
+                    array[rows[0] : rows[-1] + 1] = value[:, columns]
     return out
 
 

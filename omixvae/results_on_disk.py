@@ -1,4 +1,4 @@
-"""Write results into a file on disk, whose matrices are neither read nor written."""
+"""Write results into a file on disk, and read them from it: its matrices are neither read nor written."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from anndata.io import read_elem, write_elem
 from omixvae.keys import Keys
 from omixvae.mudata_io import writing_elements
 
-__all__ = ["write_results"]
+__all__ = ["read_results", "write_results"]
 
 
 def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
@@ -38,10 +38,46 @@ def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
                 _write(mdata, root, key)
 
 
+def read_results(mdata: mudata.MuData, file: Path, key: str) -> None:
+    """Read the results in a file into a MuData that was opened without them.
+
+    Parameters
+    ----------
+    mdata
+        The file as `omixvae.data.open_mudata` has opened it; columns of obs and var are in it.
+    file
+        An h5mu file or a zarr folder.
+    key
+        The option `key_added`.
+    """
+    if file.is_dir():
+        _read(mdata, zarr.open_group(file, mode="r"), key)
+    else:
+        with h5py.File(file) as root:
+            _read(mdata, root, key)
+
+
+def _read(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (as in _write)
+    keys = Keys(key)
+    for name in root.get("uns", ()):
+        element = root["uns"][name]
+        # Also other records: where the key is wrong, they are what can be chosen.
+        if isinstance(element, h5py.Group | zarr.Group) and {"plan", "config"} <= set(element):
+            mdata.uns[name] = read_elem(element)
+    for name in keys.among(root.get("obsm", ()), "obsm"):
+        mdata.obsm[name] = read_elem(root["obsm"][name])
+    for modality, adata in mdata.mod.items():
+        for axis in ("obsm", "varm"):
+            stored = root["mod"][modality].get(axis, {})
+            for name in keys.among(stored, axis, of_modality=True):
+                getattr(adata, axis)[name] = read_elem(stored[name])
+
+
 def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (h5py and zarr have no common class)
     keys = Keys(key)
     order = mdata.obs_names.get_indexer(read_elem(root["obs"]).index)
-    write_elem(root, "obs", mdata.obs.iloc[order])
+    # As mudata does before it writes: text with gaps, and nothing else of the kind, is written as categories.
+    write_elem(root, "obs", mdata.strings_to_categoricals(mdata.obs.iloc[order].copy()))
     latents = {name: mdata.obsm[name] for name in keys.among(mdata.obsm, "obsm")}
     _replace(
         root,
@@ -52,7 +88,7 @@ def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (
     _replace(root, "uns", {key: mdata.uns[key]}, [])
     for modality, adata in mdata.mod.items():
         group = root["mod"][modality]
-        write_elem(group, "var", adata.var)
+        write_elem(group, "var", mdata.strings_to_categoricals(adata.var.copy()))
         for axis in ("obsm", "varm"):
             values = getattr(adata, axis)
             _replace(

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from mudata import MuData
 
-from omixvae.results import LARGEST_IMPUTATION, MOST_COLUMNS
+from omixvae.results import LARGEST_IMPUTATION
 
 __all__ = ["problems_of_results"]
 
@@ -21,6 +21,7 @@ RECORD = {
     "likelihoods",
     "n_private",
     "reasons",
+    "features",
     "history",
     "information",
     "versions",
@@ -188,18 +189,16 @@ def _imputed(written: MuData, source: MuData, record: Mapping[str, Mapping[str, 
         if there != [wanted, wanted]:
             yield f"Imputed values of {mod!r} are {'lacking' if wanted else 'there though not asked for'}."
         elif wanted:
-            yield from _imputed_values(written, names, measured, adata.var_names)
+            yield from _imputed_values(written, names, measured)
+            if list(record["features"].get(mod, ())) != list(adata.var_names):
+                yield f"uns[{key!r}]['features'][{mod!r}] has other names of features than the modality."
 
 
-def _imputed_values(written: MuData, names: list[str], measured: np.ndarray, features: pd.Index) -> Iterator[str]:
+def _imputed_values(written: MuData, names: list[str], measured: np.ndarray) -> Iterator[str]:
     for name in names:
-        value = written.obsm[name]
-        frame = len(features) <= MOST_COLUMNS and not any("/" in str(f) for f in features)
-        if isinstance(value, pd.DataFrame) != frame:
-            yield f"obsm[{name!r}] is {'no ' if frame else 'a '}DataFrame."
-        elif frame and (list(value.columns) != list(features) or list(value.index) != list(written.obs_names)):
-            yield f"obsm[{name!r}] has other names of features or observations than the modality."
-        yield from _array(value, measured.shape, f"obsm[{name!r}]")
+        if not isinstance(written.obsm[name], np.ndarray):
+            yield f"obsm[{name!r}] is no array."
+        yield from _array(written.obsm[name], measured.shape, f"obsm[{name!r}]")
     mean, sd = (np.asarray(written.obsm[name]) for name in names)
     observed = ~np.isnan(measured)
     if mean.shape != measured.shape or sd.shape != measured.shape:

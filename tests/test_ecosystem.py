@@ -83,7 +83,8 @@ def test_the_accessor_gives_what_fit_has_written(fitted):
 
     np.testing.assert_array_equal(fitted.omixvae.latent, fitted.obsm["X_omixvae"])
     assert list(fitted.omixvae.clusters) == list(fitted.obs["omixvae_cluster"])
-    pd.testing.assert_frame_equal(fitted.omixvae.imputed("protein"), fitted.obsm["omixvae_imputed_protein"])
+    pd.testing.assert_frame_equal(fitted.omixvae.imputed("protein"), omixvae.imputed(fitted, "protein"))
+    np.testing.assert_array_equal(fitted.omixvae.imputed("protein", sd=True), fitted.obsm["omixvae_imputed_protein_sd"])
     np.testing.assert_array_equal(fitted.omixvae.loadings("rna"), fitted["rna"].varm["omixvae_loadings"])
     np.testing.assert_array_equal(fitted.omixvae.history["bound"], fitted.uns["omixvae"]["history"]["bound"])
     assert fitted.omixvae.presence.sum().to_dict() == {name: fitted[name].n_obs for name in ("rna", "protein")}

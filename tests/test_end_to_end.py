@@ -60,7 +60,7 @@ def test_the_checker_sees_what_is_wrong(folder):
         return problems_of_results(written, source)
 
     def change_a_measured_value(written):
-        written.obsm["omixvae_imputed_protein"].loc[source["protein"].obs_names[0], "protein00"] += 1
+        written.obsm["omixvae_imputed_protein"][source.obs_names.get_loc(source["protein"].obs_names[0]), 0] += 1
 
     def blur(written):
         written.obsm["omixvae_cluster_probs"] *= np.float32(0.9)
@@ -186,7 +186,7 @@ def test_annotate_data_that_lack_a_modality(folder, tmp_path):
     written = mudata.read_h5mu(tmp_path / "new.h5mu")
     model = omixvae.load(folder / "model")
     mean, _ = model.latent(new, given=["rna"])
-    imputed, sd = written.obsm["omixvae_imputed_protein"], written.obsm["omixvae_imputed_protein_sd"]
+    imputed, sd = (omixvae.imputed(written, "protein", sd=sd) for sd in (False, True))
     np.testing.assert_allclose(written.obsm["X_omixvae"], mean, atol=1e-5)
     assert imputed.shape == (40, 20)
     assert list(imputed.columns) == list(new["protein"].var_names)

@@ -12,6 +12,7 @@ from omixvae.cli.convert import convert
 from omixvae.cli.data import data
 from omixvae.cli.evaluate import evaluate
 from omixvae.cli.explain import options
+from omixvae.cli.export import export
 from omixvae.cli.group import Cli
 from omixvae.cli.impute import impute
 from omixvae.cli.inspect import inspect
@@ -24,7 +25,7 @@ __all__ = ["main"]
 
 SECTIONS = {
     "Begin": (inspect, train),
-    "Look at the results": (report,),
+    "Look at the results": (report, export),
     "Use a trained model": (annotate, impute, evaluate),
     "Choose the options": (options, select),
     "Data": (convert, data, simulate),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
+from omixvae.cli.files import check_files, check_results, is_zarr, read_input, written_whole
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
     as_json,
@@ -72,6 +72,7 @@ def annotate(
     from omixvae.summary import summarise_results
 
     model = load(folder, device=read_config(None, {"device": device}).training.device)
+    check_results(mdata, output, model.config.results.key_added, from_disk=from_disk)
     with friendly_warnings():
         model.annotate(mdata)
     copied = Path(sources[0]) if from_disk else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omixvae.cli.group import friendly_warnings
 from omixvae.errors import InputError, check_all
-from omixvae.files import check_folder, check_target, whole_file, whole_folder
+from omixvae.files import check_folder, check_target, whole_file, whole_folder, writing
 
 if TYPE_CHECKING:
     import mudata
@@ -22,10 +22,10 @@ __all__ = [
     "check_input",
     "check_named",
     "check_output",
+    "check_results",
     "is_zarr",
     "read_input",
     "whole",
-    "writing",
     "written_whole",
 ]
 
@@ -213,6 +213,34 @@ def read_input(
         return read(*sources, **ways)
 
 
+def check_results(mdata: "mudata.MuData", output: Path, key: str, *, from_disk: bool) -> None:
+    """Find out before the work whether a MuData can be written, and results beside what it holds.
+
+    Parameters
+    ----------
+    mdata
+        The input.
+    output
+        File or zarr folder to be written.
+    key
+        The option `key_added`.
+    from_disk
+        Whether its matrices stay on disk.
+
+    Raises
+    ------
+    InputError
+        All that cannot be written, or would be lost.
+    """
+    from omixvae.results import check_free  # here, so that --help needs no torch
+    from omixvae.writable import check_writable
+
+    checks: list[Callable[[], None]] = [partial(check_writable, mdata, key, as_zarr=output.suffix == ".zarr")]
+    if not from_disk:  # there it is not known which results are those of an earlier run: they are not read
+        checks.append(partial(check_free, mdata, key))
+    check_all(checks)
+
+
 @contextmanager
 def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = None, key: str = "") -> Iterator[None]:
     """Write the output under a temporary name, let something else be done, then give it its own name.
@@ -273,32 +301,8 @@ def whole(output: Path) -> Iterator[Path]:
     InputError
         If it cannot be written.
     """
-    with writing(output), (whole_folder if output.suffix == ".zarr" else whole_file)(output) as temporary:
+    with writing(output, Exception), (whole_folder if output.suffix == ".zarr" else whole_file)(output) as temporary:
         yield temporary
-
-
-@contextmanager
-def writing(output: Path) -> Iterator[None]:
-    """Say in words that the disk would not take an output.
-
-    Parameters
-    ----------
-    output
-        What is being written.
-
-    Raises
-    ------
-    InputError
-        In the place of an error of the system.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"The results could not be written: {str(error).splitlines()[0]}.",
-            f"output {output}",
-            "Make room on the disk, or choose another folder.",
-        ) from error
 
 
 def check_named(path: Path, where: str, endings: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from omixvae.cli.files import check_files, is_zarr, read_input, writing, written_whole
+from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
     as_json,
@@ -20,6 +20,7 @@ from omixvae.cli.options import (
     ways_in,
 )
 from omixvae.errors import InputError
+from omixvae.files import writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ import click
 from omixvae.cli.options import WAYS, given_options
 from omixvae.config import Config
 from omixvae.errors import InputError, raise_together
-from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder
+from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder, writing
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
@@ -177,9 +177,10 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
     KeyboardInterrupt
         With the number of the signal, and what to say.
     InputError
-        The one that was raised, with how to go on.
+        The one that was raised, with how to go on; that is also added to any other error.
     """
-    model.save(folder, overwrite=True)  # whether it may be was found out before the training
+    with writing(folder):
+        model.save(folder, overwrite=True)  # whether it may be was found out before the training
     command = _command("annotate", sources, ("output", "from_disk", "in_place", "quiet", "as_json", *WAYS))
     more = f"The training is done, its model is in {folder}. Go on with: {command} --model {shlex.quote(str(folder))}"
     try:
@@ -188,6 +189,9 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
         raise InputError(error.problem, error.where, f"{error.fix} {more}") from error
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(stop.args[0] if stop.args else signal.SIGINT, f"Stopped. {more}") from None
+    except Exception as error:
+        error.add_note(more)
+        raise
     if only_now:
         shutil.rmtree(folder)
 

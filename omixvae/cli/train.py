@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from omixvae.cli.files import EXAMPLE, check_files, is_zarr, read_input, written_whole
+from omixvae.cli.files import EXAMPLE, check_files, check_results, is_zarr, read_input, written_whole
 from omixvae.cli.group import Command, friendly_warnings
 from omixvae.cli.options import (
     COMMON,
@@ -33,7 +33,7 @@ from omixvae.cli.resume import (
     saying_how_to_go_on,
 )
 from omixvae.errors import InputError
-from omixvae.files import check_no_model
+from omixvae.files import check_no_model, writing
 from omixvae.processes import join_processes
 
 __all__ = ["train"]
@@ -95,6 +95,8 @@ def train(
             check_no_model(folder, f"add --overwrite; `omixvae annotate --model {shlex.quote(str(folder))}` applies it")
         checkpoint = checkpoint_folder(output, folder, resume)
         mdata = read_input(*sources, from_disk=from_disk, ways=ways)
+        if output is not None:
+            check_results(mdata, output, config.results.key_added, from_disk=from_disk)
 
     from omixvae.cli import screens  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
@@ -107,7 +109,8 @@ def train(
             return
         if output is None:
             assert folder is not None, "checked above"
-            model.save(folder, overwrite=True)  # found out before the training, as all that is wrong
+            with writing(folder):
+                model.save(folder, overwrite=True)  # found out before the training, as all that is wrong
         else:
             # The model first: hours of training are not to be lost with what comes after them.
             with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():

@@ -11,9 +11,9 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data.columns import column_names, find_column
 from omixvae.errors import InputError, nearest
+from omixvae.found import Found
 from omixvae.pl.canvas import finish, panel, panels
 from omixvae.pl.colours import categories
-from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from matplotlib.colors import is_color_like, to_hex
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.symbols import feature_positions, other_names
 from omixvae.errors import InputError, nearest
-from omixvae.pl.found import Found
+from omixvae.found import Found
 from omixvae.pl.sets import set_name
 
 __all__ = [

@@ -8,7 +8,7 @@ import mudata
 import numpy as np
 
 from omixvae.errors import InputError, nearest
-from omixvae.pl.found import Found
+from omixvae.found import Found
 
 __all__ = ["embedding"]
 

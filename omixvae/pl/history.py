@@ -7,9 +7,9 @@ import mudata
 import numpy as np
 import pandas as pd
 
+from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
-from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,10 +11,10 @@ from matplotlib.patches import Patch
 
 from omixvae.data.symbols import feature_positions
 from omixvae.evaluation import NOMINAL, covered
+from omixvae.found import Found
 from omixvae.options import as_names
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
-from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

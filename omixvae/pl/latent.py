@@ -11,10 +11,10 @@ from matplotlib.colors import Normalize, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import CONTINUOUS, MISSING, Categories, Numbers, colour_by
 from omixvae.pl.embedding import embedding
-from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

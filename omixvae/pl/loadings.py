@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from omixvae.errors import InputError, nearest
+from omixvae.found import Found
 from omixvae.pl.canvas import finish, panel
 from omixvae.pl.colours import DIVERGING
-from omixvae.pl.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

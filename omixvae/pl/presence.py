@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import mudata
 import numpy as np
 
+from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
-from omixvae.pl.found import Found
 from omixvae.pl.sets import draw_sets
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pandas as pd
 from omixvae.data.columns import find_column
 from omixvae.errors import InputError
 from omixvae.evaluation import Agreement, agreement
+from omixvae.found import Found
 from omixvae.pl.clusters import MOST_LABELS
 from omixvae.pl.colours import Categories, colour_by
-from omixvae.pl.found import Found
 from omixvae.pl.sets import set_name
 
 __all__ = ["Course", "Facts"]

@@ -9,8 +9,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.data.matrices import as_matrix
+from omixvae.found import Found
 from omixvae.pl.colours import COUNTS
-from omixvae.pl.found import Found
 
 __all__ = ["Markers", "find_markers"]
 

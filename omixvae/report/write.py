@@ -10,8 +10,8 @@ import numpy as np
 
 from omixvae.errors import InputError
 from omixvae.files import check_target, whole_file
+from omixvae.found import Found
 from omixvae.pl.colours import colour_by
-from omixvae.pl.found import Found
 from omixvae.report.facts import Facts
 from omixvae.report.findings import distrusted, findings, key_numbers
 from omixvae.report.page import Page, render

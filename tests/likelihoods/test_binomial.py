@@ -188,7 +188,7 @@ def test_fractions_of_samples_without_methylation_are_predicted_from_rna(tmp_pat
     assert record["reasons"]["likelihood of cpg"].endswith("coverage_layers says what each count is out of")
     typical = mdata["cpg"].var["omixvae_coverage"]
     reads = pd.DataFrame(mdata["cpg"].layers["reads"], mdata["cpg"].obs_names, mdata["cpg"].var_names)
-    imputed, sd = mdata.obsm["omixvae_imputed_cpg"], mdata.obsm["omixvae_imputed_cpg_sd"]
+    imputed, sd = omixvae.imputed(mdata, "cpg"), omixvae.imputed(mdata, "cpg", sd=True)
     covered = (reads > 0).reindex(mdata.obs_names, fill_value=False)
     counts = pd.DataFrame(mdata["cpg"].X, reads.index, reads.columns).reindex(mdata.obs_names)
     np.testing.assert_array_equal(imputed[covered], counts[covered])
@@ -221,7 +221,7 @@ def test_the_file_with_results_can_be_written_and_read(tmp_path):
     read = mudata.read_h5mu(tmp_path / "out.h5mu")
     np.testing.assert_array_equal(read["cpg"].var["omixvae_coverage"], mdata["cpg"].var["omixvae_coverage"])
     reads = read["cpg"].to_df("reads").reindex(read.obs_names)
-    fractions = read.obsm["omixvae_imputed_cpg"] / reads.where(reads > 0, read["cpg"].var["omixvae_coverage"], axis=1)
+    fractions = omixvae.imputed(read, "cpg") / reads.where(reads > 0, read["cpg"].var["omixvae_coverage"], axis=1)
     assert ((fractions >= 0) & (fractions <= 1)).all(axis=None)
     assert '["cpg"].var["omixvae_coverage"]' in summarise_results(model, mdata, tmp_path)["keys"]
 

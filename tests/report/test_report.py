@@ -19,7 +19,7 @@ from omixvae.cli import main
 from omixvae.cli.options import read_config
 from omixvae.config import Config
 from omixvae.evaluation import Agreement
-from omixvae.pl.found import Found
+from omixvae.found import Found
 from omixvae.report import write_report
 from omixvae.report.command import command_line, stored_options
 from omixvae.report.facts import Course, Facts

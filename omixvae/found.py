@@ -14,7 +14,7 @@ from omixvae.errors import InputError, nearest
 from omixvae.keys import Keys
 from omixvae.options import per_modality
 
-__all__ = ["Found"]
+__all__ = ["Found", "imputed"]
 
 
 @dataclass(frozen=True)
@@ -263,13 +263,15 @@ class Found:
         values = adata[:, feature].to_df(layer if layer in adata.layers else None).iloc[:, 0]
         return values.reindex(self.mdata.obs_names).astype(float)
 
-    def imputed_table(self, mod: str) -> pd.DataFrame:
-        """Give the values of a modality, predicted where they were not measured.
+    def imputed_table(self, mod: str, *, sd: bool = False) -> pd.DataFrame:
+        """Return the values of a modality, predicted where they were not measured.
 
         Parameters
         ----------
         mod
-            The modality.
+            The modality; also the option `labels_key`, whose features are the labels.
+        sd
+            Return their standard deviations instead, which are 0 where a value was measured.
 
         Returns
         -------
@@ -281,9 +283,10 @@ class Found:
         InputError
             If there is no such modality, or it was not imputed.
         """
-        _ = self.record
-        self.check_modality(mod)
-        name = self.keys.imputed(mod)
+        features = self._features_of_imputed
+        if mod not in features:
+            self.check_modality(mod)
+        name = self.keys.imputed_sd(mod) if sd else self.keys.imputed(mod)
         if name not in self.mdata.obsm:
             raise InputError(
                 f"Modality {mod!r} was not imputed.",
@@ -291,12 +294,23 @@ class Found:
                 f"Ask the model: model.impute(mdata, {mod!r}). Or train with impute='all'.",
             )
         values = self.mdata.obsm[name]
-        if isinstance(values, pd.DataFrame):
+        if isinstance(values, pd.DataFrame):  # written by a version that did not keep the names in uns
             return values
-        return pd.DataFrame(values, self.mdata.obs_names, self.mdata.mod[mod].var_names)
+        names = features[mod] if mod in features else self.mdata.mod[mod].var_names
+        return pd.DataFrame(values, self.mdata.obs_names, pd.Index(names, dtype=object).astype(str))
+
+    @property
+    def imputed_modalities(self) -> list[str]:
+        """Names of the modalities whose imputed values are here."""
+        names = dict.fromkeys([*self.modalities, *self._features_of_imputed])
+        return [name for name in names if self.keys.imputed(name) in self.mdata.obsm]
+
+    @property
+    def _features_of_imputed(self) -> Mapping[str, object]:
+        return self.record.get("features", {})
 
     def imputed(self, mod: str, feature: str) -> "pd.Series[float] | None":
-        """Give the values of a feature, predicted where it was not measured.
+        """Return the values of a feature, predicted where it was not measured.
 
         Parameters
         ----------
@@ -308,11 +322,49 @@ class Found:
         Returns
         -------
         pandas.Series or None
-            One per observation of the MuData; None if the modality was not imputed.
+            One per observation of the MuData; None if it was not imputed.
         """
-        table = self.mdata.obsm.get(self.keys.imputed(mod))
-        if table is None:
+        if self.keys.imputed(mod) not in self.mdata.obsm:
             return None
-        position = self.mdata.mod[mod].var_names.get_loc(feature)
-        column = table[feature] if isinstance(table, pd.DataFrame) else table[:, position]
-        return pd.Series(np.asarray(column, float), self.mdata.obs_names)
+        table = self.imputed_table(mod)
+        return table[feature].astype(float) if feature in table else None
+
+
+def imputed(mdata: mudata.MuData, mod: str, *, sd: bool = False, key: str = "omixvae") -> pd.DataFrame:
+    """Return the values of a modality that `omixvae.fit` has written, predicted where they were not measured.
+
+    Parameters
+    ----------
+    mdata
+        After `omixvae.fit`, `model.annotate` or `omixvae train`.
+    mod
+        A modality that was imputed, or the column of labels that was trained on (`labels_key`).
+    sd
+        Return the predictive standard deviations instead; they are 0 where a value was measured.
+    key
+        The option `key_added` of the training.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All observations of the MuData by the features of the modality, in the units of the data.
+
+    Raises
+    ------
+    InputError
+        If there is no such modality, or it was not imputed.
+
+    See Also
+    --------
+    OmixVAE.impute : Predict a modality of any data, also what was measured.
+
+    Examples
+    --------
+    >>> import omixvae
+    >>> mdata = omixvae.simulate(n_obs=60)
+    >>> model = omixvae.fit(mdata, max_epochs=2, progress=False)
+    >>> protein = omixvae.imputed(mdata, "protein")
+    >>> protein.shape, bool(protein.notna().all(axis=None))
+    ((60, 20), True)
+    """
+    return Found(mdata, key).imputed_table(mod, sd=sd)
