@@ -11,6 +11,7 @@ import numpy as np
 from omixvae.errors import InputError
 from omixvae.files import check_target, whole_file
 from omixvae.found import Found
+from omixvae.options import as_names
 from omixvae.pl.colours import colour_by
 from omixvae.report.facts import Facts
 from omixvae.report.findings import distrusted, findings, key_numbers
@@ -29,7 +30,7 @@ def write_report(
     path: str | Path,
     *,
     model: "OmixVAE | None" = None,
-    color: Sequence[str] = (),
+    color: str | Sequence[str] = (),
     key: str = "omixvae",
     title: str = "",
 ) -> Page:
@@ -76,7 +77,7 @@ def write_report(
     """
     path = Path(path)
     check_target(path)
-    facts = Facts(Found(mdata, key), tuple(color))
+    facts = Facts(Found(mdata, key), as_names(color))
     _check(facts, model)
     page = Page(
         title=f"omixvae report: {title}" if title else "omixvae report",

@@ -233,7 +233,7 @@ def test_other_input_is_refused_in_words(fitted, tmp_path):
     with pytest.raises(InputError, match="'nothing'"):
         write_report(mdata, tmp_path / "report.html", key="nothing")
     with pytest.raises(InputError, match="'stagee'"):
-        write_report(mdata, tmp_path / "report.html", color=["stagee"])
+        write_report(mdata, tmp_path / "report.html", color="stagee")
     other = omixvae.OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60))
     with pytest.raises(InputError, match="not the one that made these results"):
         write_report(mdata, tmp_path / "report.html", model=other)
