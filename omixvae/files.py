@@ -199,10 +199,10 @@ def writing(output: Path, errors: type[Exception] = OSError) -> Iterator[None]:
         raise
     except OSError as error:
         fix = "Make room on the disk, or choose another folder."
-        raise InputError(f"The results could not be written: {_reason(error)}.", f"output {output}", fix) from error
+        raise InputError(f"{output.name!r} could not be written: {_reason(error)}.", f"output {output}", fix) from error
     except errors as error:
         fix = "Rename or take out of the input what the message names; if it names nothing of yours, tell us of it."
-        raise InputError(f"The results could not be written: {_reason(error)}.", f"output {output}", fix) from error
+        raise InputError(f"{output.name!r} could not be written: {_reason(error)}.", f"output {output}", fix) from error
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from omixvae.config import Config
 from omixvae.data import Schema
 from omixvae.errors import InputError
-from omixvae.files import MODEL_FILES, whole_folder
+from omixvae.files import MODEL_FILES, whole_folder, writing
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 from omixvae.plan import Plan
 from omixvae.results import versions
@@ -49,12 +49,15 @@ def save_model(path: Path, fitted: Fitted) -> None:
     """
     history = {"versions": versions(), "epochs": [dataclasses.asdict(row) for row in fitted.history]}
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in fitted.network.state_dict().items()}
-    with whole_folder(path) as folder:
+    with writing(path), whole_folder(path) as folder:
         (folder / "config.json").write_text(fitted.config.to_json())
         (folder / "plan.json").write_text(fitted.plan.to_json())
         (folder / "schema.json").write_text(fitted.schema.to_json())
         (folder / "history.json").write_text(json.dumps(history))
-        save_file(weights, folder / "weights.safetensors")
+        try:
+            save_file(weights, folder / "weights.safetensors")
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(str(error)) from error
 
 
 def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULES) -> Fitted:

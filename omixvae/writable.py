@@ -1,5 +1,6 @@
 """Find out before the work what of a MuData a file will not hold: anndata itself writes it, to a file for trial."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -18,10 +19,12 @@ from omixvae.data.stored import lies_on_disk
 from omixvae.errors import InputError, raise_together
 from omixvae.mudata_io import writing_elements
 
-__all__ = ["check_writable"]
+__all__ = ["check_room", "check_writable"]
 
 Refusal = Callable[[object], str | None]
 """Return why a file does not hold a value; None if it does."""
+
+SPARSE = (sp.csr_matrix, sp.csc_matrix, sp.csr_array, sp.csc_array)
 
 AXES = ("obsm", "varm", "obsp", "varp", "layers", "uns")
 
@@ -61,6 +64,42 @@ def check_writable(mdata: mudata.MuData, key: str = "omixvae", *, as_zarr: bool 
     raise_together(problems)
 
 
+def check_room(mdata: mudata.MuData, output: Path) -> None:
+    """Check that the disk has room for a file: HDF5 does not survive that it has not.
+
+    Parameters
+    ----------
+    mdata
+        What is to be written; counted are its matrices in memory.
+    output
+        The file.
+
+    Raises
+    ------
+    InputError
+        If there is less.
+    """
+    matrices = [*mdata.obsm.values()]
+    for adata in mdata.mod.values():
+        matrices += [adata.X, *(adata.layers[name] for name in adata.layers if name is not None)]
+        matrices += [*adata.obsm.values(), *adata.obsp.values()]
+    needed, free = sum(map(_bytes, matrices)), shutil.disk_usage(output.resolve().parent).free
+    if needed > free:
+        raise InputError(
+            f"{output.name!r} takes {needed / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left.",
+            f"output {output}",
+            "Make room on the disk, or choose another folder.",
+        )
+
+
+def _bytes(matrix: object) -> int:
+    if isinstance(matrix, SPARSE):
+        return int(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes)
+    if isinstance(matrix, pd.DataFrame):
+        return int(matrix.memory_usage().sum())
+    return matrix.nbytes if isinstance(matrix, np.ndarray) else 0
+
+
 def _elements(mdata: mudata.MuData) -> Iterator[tuple[str, object]]:
     """Yield all that mudata writes, with the place that it has in the MuData."""
     # Results are written under these names, too.
@@ -82,8 +121,9 @@ def _first_row(value: object) -> object:
     """Leave out of a matrix what cannot fail: numbers are all of one kind."""
     if lies_on_disk(value):
         return 0
-    is_matrix = isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc"
-    return value[:1] if is_matrix or (sp.issparse(value) and value.format in ("csr", "csc")) else value  # type: ignore[index]
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":
+        return value[:1]
+    return value[:1] if isinstance(value, SPARSE) else value
 
 
 def _refusal(value: object, *, as_zarr: bool) -> str | None:

@@ -126,9 +126,15 @@ def test_files_without_results_are_refused(folder, tmp_path):
         "Error: The MuData holds no results of omixvae under the key 'omix'. Where: mdata.uns['omix']. How to mend it: "
         "Give the argument key. Did you mean 'omixvae'? Known: 'omixvae'.\n",
     )
-    done = run("export", "example:cite", "-o", tmp_path / "tables")
-    assert done.exit_code == 2
-    assert list(tmp_path.iterdir()) == []
+    pd.DataFrame({"g1": [1, 2]}, ["c1", "c2"]).to_csv(tmp_path / "rna.csv")
+    for source in ("example:cite", str(tmp_path / "rna.csv")):
+        done = run("export", source, "-o", tmp_path / "tables")
+        assert (done.exit_code, done.stderr) == (
+            2,
+            f"Error: {source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData. Where: the "
+            "input. How to mend it: Give what `omixvae train` or `omixvae annotate` wrote.\n",
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["rna.csv"]
 
 
 def test_the_results_of_a_prior_without_clusters_have_no_such_table(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import mudata
@@ -164,3 +165,43 @@ def test_a_run_that_is_stopped_while_it_writes_says_how_to_go_on():
     )
     assert sorted(path.name for path in Path().iterdir()) == ["in.h5mu", "out.checkpoint"]
     finished(*said.split("omixvae ")[-1].split())
+
+
+def test_a_folder_that_is_gone_after_the_training_costs_no_model():
+    omixvae.simulate(n_obs=600).write_h5mu("in.h5mu")
+    Path("lost").mkdir()
+    options = ("--max-epochs", "5", "--decoder", "linear")
+    with start("train", "in.h5mu", "-o", "lost/out.h5mu", "--model", "model", *options) as run:
+        for line in run.stderr:
+            if line.startswith("epoch 1/5 "):
+                break
+        Path("lost").rmdir()
+        _, errors = run.communicate(timeout=100)
+    assert "Traceback" not in errors
+    assert run.returncode == 2
+    assert errors.splitlines()[-1].startswith(
+        "Error: 'out.h5mu' could not be written: [Errno 2] No such file or directory"
+    )
+    assert errors.splitlines()[-1].endswith(
+        "Where: output lost/out.h5mu. How to mend it: Make room on the disk, or choose another folder. The training is "
+        "done, its model is in model. Go on with: omixvae annotate in.h5mu -o lost/out.h5mu --model model"
+    )
+    assert Path("model", "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("command", ["impute", "annotate"])
+def test_a_zarr_folder_that_the_disk_does_not_take_is_one_sentence(command):
+    mdata = omixvae.simulate(n_obs=300)
+    mdata.write_h5mu("in.h5mu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zarr's own
+        mdata.write_zarr("in.zarr")
+    finished("train", "in.h5mu", "--model", "model", "--max-epochs", "1", "--no-early-stopping", "--quiet")
+    before = sorted(path.name for path in Path().iterdir())
+    options = ("--modality", "protein") if command == "impute" else ("--from-disk",)
+    with start(command, "in.zarr", "-o", "out.zarr", "--model", "model", *options, largest_file=4000) as run:
+        output, errors = run.communicate(timeout=100)
+    assert (run.returncode, output) == (2, "")
+    assert len(errors.splitlines()) == 1, errors
+    assert errors.startswith("Error: 'out.zarr' could not be written: ")
+    assert sorted(path.name for path in Path().iterdir()) == before

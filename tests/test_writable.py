@@ -1,5 +1,7 @@
 """What a file cannot hold is found before the work, at its place, with how to mend it; all else passes."""
 
+import shutil
+
 import anndata
 import h5py
 import mudata
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 import omixvae
 from omixvae.cli import main
 from omixvae.mudata_io import read_mudata, write_mudata
-from omixvae.writable import check_writable
+from omixvae.writable import check_room, check_writable
 from tests.builders import build_mdata
 
 NAME = "Give it another name, one without '/' and other than '.', '' and '_index', and write the input again."
@@ -201,3 +203,14 @@ def test_results_of_two_modalities_need_two_names():
         "Imputed values of modality 'protein_sd' and deviations of 'protein' would have one name. Where: "
         "mdata.obsm['omixvae_imputed_protein_sd']. How to mend it: Rename the modality 'protein_sd'."
     )
+
+
+def test_a_file_for_which_the_disk_has_no_room_is_refused(mdata, tmp_path):
+    check_room(mdata, tmp_path / "out.h5mu")
+    huge = np.broadcast_to(np.float32(0), (mdata["protein"].n_obs, 10**15))  # takes no memory
+    mdata["protein"].obsm["huge"] = huge
+    with pytest.raises(omixvae.InputError) as caught:
+        check_room(mdata, tmp_path / "out.h5mu")
+    free = shutil.disk_usage(tmp_path).free / 1e9
+    assert caught.value.problem.startswith("'out.h5mu' takes 60000000.0 GB, and the disk has ")
+    assert float(caught.value.problem.split()[-3]) == pytest.approx(free, rel=0.1)

@@ -8,7 +8,7 @@ import click
 from omixvae.cli.files import check_input, read_input
 from omixvae.cli.group import Command, in_first_process
 from omixvae.cli.options import as_json, output_file, quietly, source_file
-from omixvae.errors import check_all
+from omixvae.errors import InputError, check_all
 from omixvae.files import check_target
 
 __all__ = ["export"]
@@ -35,13 +35,19 @@ def export(source: str, output: Path, key_added: str, *, quiet: bool, as_json: b
     modality that was imputed, how well they are predicted, loadings, information and history. README.txt explains them.
     """
     check_all([lambda: check_input(source), lambda: check_target(output)])
-    mdata = read_input(source, from_disk=True)
 
     from omixvae.exports import export as write  # here, as below, so that --help needs no torch
     from omixvae.results_on_disk import read_results
+    from omixvae.sources import is_mudata_store
 
-    if Path(source).exists():
-        read_results(mdata, Path(source), key_added)
+    if not is_mudata_store(Path(source)):
+        raise InputError(
+            f"{source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData.",
+            "the input",
+            "Give what `omixvae train` or `omixvae annotate` wrote.",
+        )
+    mdata = read_input(source, from_disk=True)
+    read_results(mdata, Path(source), key_added)
     write(mdata, output, key=key_added)
     files = sorted(path.name for path in output.iterdir())
     if as_json:

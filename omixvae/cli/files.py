@@ -233,9 +233,12 @@ def check_results(mdata: "mudata.MuData", output: Path, key: str, *, from_disk: 
         All that cannot be written, or would be lost.
     """
     from omixvae.results import check_free  # here, so that --help needs no torch
-    from omixvae.writable import check_writable
+    from omixvae.writable import check_room, check_writable
 
-    checks: list[Callable[[], None]] = [partial(check_writable, mdata, key, as_zarr=output.suffix == ".zarr")]
+    checks: list[Callable[[], None]] = [
+        partial(check_writable, mdata, key, as_zarr=output.suffix == ".zarr"),
+        partial(check_room, mdata, output),
+    ]
     if not from_disk:  # there it is not known which results are those of an earlier run: they are not read
         checks.append(partial(check_free, mdata, key))
     check_all(checks)
@@ -269,7 +272,9 @@ def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = No
     with whole(output) as temporary:
         if copied is None:
             from omixvae.mudata_io import write_mudata  # here, so that --help needs no mudata
+            from omixvae.writable import check_room
 
+            check_room(mdata, output)
             write_mudata(mdata, temporary)
         else:
             from omixvae.results_on_disk import write_results  # here, so that --help needs no torch

@@ -14,7 +14,7 @@ import click
 from omixvae.cli.options import WAYS, given_options
 from omixvae.config import Config
 from omixvae.errors import InputError, raise_together
-from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder, writing
+from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
@@ -179,8 +179,7 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
     InputError
         The one that was raised, with how to go on; that is also added to any other error.
     """
-    with writing(folder):
-        model.save(folder, overwrite=True)  # whether it may be was found out before the training
+    model.save(folder, overwrite=True)  # whether it may be was found out before the training
     command = _command("annotate", sources, ("output", "from_disk", "in_place", "quiet", "as_json", *WAYS))
     more = f"The training is done, its model is in {folder}. Go on with: {command} --model {shlex.quote(str(folder))}"
     try:

@@ -33,7 +33,7 @@ from omixvae.cli.resume import (
     saying_how_to_go_on,
 )
 from omixvae.errors import InputError
-from omixvae.files import check_no_model, writing
+from omixvae.files import check_no_model
 from omixvae.processes import join_processes
 
 __all__ = ["train"]
@@ -109,8 +109,7 @@ def train(
             return
         if output is None:
             assert folder is not None, "checked above"
-            with writing(folder):
-                model.save(folder, overwrite=True)  # found out before the training, as all that is wrong
+            model.save(folder, overwrite=True)  # found out before the training, as all that is wrong
         else:
             # The model first: hours of training are not to be lost with what comes after them.
             with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():
