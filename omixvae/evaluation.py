@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from omixvae.data import MaskedModalities, from_mudata
+from omixvae.data import MaskedModalities
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError, nearest
@@ -90,6 +90,7 @@ def evaluate(
     held_out: bool = False,
     n_samples: int = SAMPLES,
     most: int = MOST_EVALUATED,
+    allow_missing_features: bool = False,
 ) -> Evaluation:
     """Judge a model by observations.
 
@@ -99,7 +100,7 @@ def evaluate(
         A fitted model. It does not remember what it was trained on: if these observations were among them, it looks
         better than it is.
     mdata
-        With the features that the model knows; any of its modalities may be missing.
+        Any of the model's modalities, and some of their features, may be missing (see `OmixVAE.read`).
     labels_key
         Column of obs to compare the clusters with. The model does not look at it, even if it was trained with it.
     held_out
@@ -109,6 +110,8 @@ def evaluate(
         Importance samples of the log-likelihood; the more, the closer (from below) to the truth.
     most
         Observations that are judged, a random choice if there are more.
+    allow_missing_features
+        Go on also where a modality has fewer than a fifth of the features that the model knows.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def evaluate(
     (['all', 'rna', 'protein'], 20)
     """
     labels = None if labels_key is None else _labels(mdata, labels_key)
-    data = from_mudata(mdata, model.config.data, model.schema).on(next(model.network.parameters()).device)
+    data = model.read(mdata, allow_missing_features=allow_missing_features)
     rng = np.random.default_rng(model.plan.seed)
     rows = _held_out(model, data) if held_out else np.flatnonzero(data.presence.any(axis=1))
     if not len(rows):
@@ -144,7 +147,7 @@ def evaluate(
     found = None
     if labels is not None:
         given = [name for name in model.schema.modalities if name != model.schema.labels_key]
-        found = agreement(model.clusters(mdata, given)[0].iloc[rows], labels.iloc[rows])
+        found = agreement(model.clusters(data, given)[0].iloc[rows], labels.iloc[rows])
     return Evaluation(
         some.n_obs,
         _evidence(model, some, n_samples),
@@ -262,8 +265,7 @@ def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:
     InputError
         If no observation has the modality and another one.
     """
-    data = from_mudata(mdata, model.config.data, model.schema).on(next(model.network.parameters()).device)
-    return _covered(model, data, model.schema.modalities.index(mod))
+    return _covered(model, model.read(mdata), model.schema.modalities.index(mod))
 
 
 def _covered(model: "OmixVAE", data: MaskedModalities, s: int) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import mudata
 import numpy as np
@@ -18,9 +19,10 @@ from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.symbols import feature_positions
 from omixvae.devices import is_there, resolve_device
-from omixvae.errors import InputError, NotFittedError, nearest
+from omixvae.errors import InputError, NotFittedError, nearest, raise_together
 from omixvae.files import check_no_model
-from omixvae.likelihoods import Likelihood
+from omixvae.likelihoods import LIKELIHOODS, Likelihood
+from omixvae.likelihoods.choice import refusal
 from omixvae.options import as_names
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
@@ -46,6 +48,9 @@ from omixvae.training.stopping import train_resumably
 from omixvae.vae import MultimodalVAE, new_network
 
 __all__ = ["OmixVAE", "fit", "load"]
+
+Observations: TypeAlias = Source | MaskedModalities
+"""What questions are asked about: a MuData, what `omixvae.read` takes, or what `OmixVAE.read` made of it."""
 
 LIKELIHOOD_SAMPLES = 512
 INTERVAL_SAMPLES = 200
@@ -217,28 +222,79 @@ class OmixVAE:
         self._fitted = Fitted(self.config, plan, data.schema, history, network)
         return self
 
-    def annotate(self, mdata: Source) -> None:
+    def read(self, mdata: Source, *, allow_missing_features: bool = False) -> MaskedModalities:
+        """Read new data as the model was trained to, once for several questions.
+
+        Parameters
+        ----------
+        mdata
+            A MuData, or what else `omixvae.read` takes. Modalities and features that the model does not know are left
+            out; those that it knows and that are not here are taken as not measured. Features are found by their names,
+            or by another usual spelling of these, and levels of batch and covariates too; warnings say what was lacking
+            or renamed.
+        allow_missing_features
+            Read a modality also where it has fewer than a fifth of the features that the model knows. Their values
+            then tell next to nothing of the latents.
+
+        Returns
+        -------
+        MaskedModalities
+            Every question takes it in the place of a MuData.
+
+        Raises
+        ------
+        InputError
+            If the values are of a kind that the model cannot take, or features are lacking; all problems together.
+
+        Examples
+        --------
+        >>> import omixvae
+        >>> model = omixvae.OmixVAE(max_epochs=2, progress=False).fit(omixvae.simulate(n_obs=60))
+        >>> data = model.read(omixvae.simulate(n_obs=20, seed=1))
+        >>> model.latent(data)[0].shape, model.clusters(data)[0].shape
+        ((20, 15), (20,))
+        """
+        totals = {
+            m.name: likelihood.get_buffer("center").exp().cpu().double().numpy()
+            for m, likelihood in zip(self.plan.modalities, self.network.likelihoods, strict=True)
+            if likelihood.by_total
+        }
+        data = from_mudata(
+            as_mudata(mdata), self.config.data, self.schema, totals, allow_missing_features=allow_missing_features
+        )
+        refusals = []
+        for table, m in zip(data.tables, self.plan.modalities, strict=True):
+            own = self.own.likelihoods.get(m.name)
+            word, likelihood = (m.likelihood, LIKELIHOODS[m.likelihood]) if own is None else (own.__name__, own)
+            refusals.append(refusal(table, word, likelihood, trained=True))
+        raise_together([error for error in refusals if error])
+        return data.on(self._device())
+
+    def annotate(self, mdata: Source, *, allow_missing_features: bool = False) -> None:
         """Write latents, clusters, imputed values and the record of the run into a MuData.
 
         Parameters
         ----------
         mdata
-            With the features that the model was trained on; any of its modalities may be missing. Changed in place,
+            Any of the model's modalities, and some of their features, may be missing (see `read`). Changed in place,
             under keys that begin with the option `key_added` (see the page "Results" of the documentation). Whatever
             else `omixvae.read` takes is read, and kept with the results as the attribute `mdata`.
+        allow_missing_features
+            Go on also where a modality has fewer than a fifth of the features that the model knows.
         """
         whole = self._keep(mdata)
-        results.annotate(whole, self.network, self._read(whole), self.config, self.plan, self.history)
+        data = self.read(whole, allow_missing_features=allow_missing_features)
+        results.annotate(whole, self.network, data, self.config, self.plan, self.history)
 
     def latent(
-        self, mdata: mudata.MuData, given: str | Sequence[str] | None = None, n_samples: int = 0
+        self, mdata: Observations, given: str | Sequence[str] | None = None, n_samples: int = 0
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
         """Give the shared latent of each observation.
 
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
         given
             Modalities to look at; all when not given.
         n_samples
@@ -255,14 +311,14 @@ class OmixVAE:
         return inference.shared_latent(self.network, data)
 
     def private_latent(
-        self, mdata: mudata.MuData, mod: str, given: str | Sequence[str] | None = None
+        self, mdata: Observations, mod: str, given: str | Sequence[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give the private latent of one modality.
 
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
         mod
             The modality.
         given
@@ -278,15 +334,13 @@ class OmixVAE:
             self.network, self._read(mdata, given), s, self.plan.modalities[s].n_private, self.plan.seed
         )
 
-    def clusters(
-        self, mdata: mudata.MuData, given: str | Sequence[str] | None = None
-    ) -> tuple[pd.Series, pd.DataFrame]:
+    def clusters(self, mdata: Observations, given: str | Sequence[str] | None = None) -> tuple[pd.Series, pd.DataFrame]:
         """Assign each observation to a component of the mixture prior.
 
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
         given
             Modalities to look at; all when not given.
 
@@ -312,7 +366,7 @@ class OmixVAE:
 
     def impute(
         self,
-        mdata: mudata.MuData,
+        mdata: Observations,
         mod: str,
         given: str | Sequence[str] | None = None,
         features: str | Sequence[str] | None = None,
@@ -324,7 +378,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
         mod
             The modality to predict; where it was measured it is looked at too, unless `given` leaves it out.
         given
@@ -361,7 +415,7 @@ class OmixVAE:
 
     def impute_interval(
         self,
-        mdata: mudata.MuData,
+        mdata: Observations,
         mod: str,
         coverage: float = 0.95,
         given: str | Sequence[str] | None = None,
@@ -373,7 +427,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
         mod
             The modality to predict; where it was measured it is looked at too, unless `given` leaves it out.
         coverage
@@ -422,7 +476,7 @@ class OmixVAE:
 
     def impute_draws(
         self,
-        mdata: mudata.MuData,
+        mdata: Observations,
         mod: str,
         given: str | Sequence[str] | None = None,
         features: str | Sequence[str] | None = None,
@@ -436,7 +490,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
         mod
             The modality to draw; where it was measured it is looked at too, unless `given` leaves it out.
         given
@@ -512,13 +566,13 @@ class OmixVAE:
         imputable = decoder.imputable.cpu().numpy()
         return pd.DataFrame({"r2": r2, "se": error, "imputable": imputable}, list(self.schema.features[mod]))
 
-    def information(self, mdata: mudata.MuData) -> pd.DataFrame:
+    def information(self, mdata: Observations) -> pd.DataFrame:
         """Tabulate what each set of modalities tells about the latent.
 
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
 
         Returns
         -------
@@ -527,13 +581,13 @@ class OmixVAE:
         """
         return inference.information(self.network, self._read(mdata), seed=self.plan.seed)
 
-    def variance_explained(self, mdata: mudata.MuData) -> pd.DataFrame:
+    def variance_explained(self, mdata: Observations) -> pd.DataFrame:
         """Tabulate the part of each modality's variance that shared and private latents explain.
 
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows.
+            Any observations (see `read`, which takes further options, and whose result is taken, too).
 
         Returns
         -------
@@ -554,7 +608,7 @@ class OmixVAE:
 
     def log_likelihood(
         self,
-        mdata: mudata.MuData,
+        mdata: Observations,
         of: str | Sequence[str] | None = None,
         given: str | Sequence[str] = (),
         n_samples: int = LIKELIHOOD_SAMPLES,
@@ -564,7 +618,8 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations with the features that the model knows. What an observation lacks drops out.
+            Any observations (see `read`, which takes further options, and whose result is taken, too). What an
+            observation lacks drops out.
         of
             Modalities to judge; all that are not in `given` when not given.
         given
@@ -685,11 +740,15 @@ class OmixVAE:
             self.mdata = None if mdata is source else mdata
         return mdata
 
-    def _read(self, mdata: Source, given: str | Sequence[str] | None = None) -> MaskedModalities:
-        """Read a MuData as the model was trained to."""
-        device, schema = self._device(), self.schema
+    def _read(self, mdata: Observations, given: str | Sequence[str] | None = None) -> MaskedModalities:
+        """Read a MuData as the model was trained to, if that was not done before."""
+        schema = self.schema
         names = None if given is None else [schema.modalities[self._position(mod)] for mod in as_names(given)]
-        data = from_mudata(as_mudata(mdata), self.config.data, schema).on(device)
+        data = mdata if isinstance(mdata, MaskedModalities) else self.read(mdata)
+        if data.schema != schema:
+            raise InputError(
+                "These data were read for another model.", "the argument mdata", "Read them with read() of this model."
+            )
         return data if names is None else data.given(names)
 
     def _position(self, mod: str) -> int:
@@ -701,11 +760,11 @@ class OmixVAE:
         """Say of each modality whether it is one of these."""
         return np.isin(np.arange(len(self.schema.modalities)), [self._position(mod) for mod in as_names(mods)])
 
-    def _columns(self, mdata: mudata.MuData, mod: str, features: str | Sequence[str] | None) -> np.ndarray:
+    def _columns(self, mdata: Observations, mod: str, features: str | Sequence[str] | None) -> np.ndarray:
         known = self.schema.features[mod]
         if features is None:
             return np.arange(len(known))
-        var = mdata.mod[mod].var if mod in mdata.mod else None
+        var = mdata.mod[mod].var if isinstance(mdata, mudata.MuData) and mod in mdata.mod else None
         return feature_positions(mod, known, as_names(features), var, "the argument features")
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from omixvae.config import Config
+from omixvae.data.features import find_features
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
@@ -194,15 +195,23 @@ def _write_private(
 def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table, s: int, keys: Keys) -> None:
     """Write what is known of each feature of a modality."""
     decoder, likelihood = network.decoders[s], network.likelihoods[s]
-    aligned = pd.Index(table.features).get_indexer(adata.var_names)
+    columns = find_features(adata, table.features).columns
+    known = np.flatnonzero(columns >= 0)
+
+    def aligned(values: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+        """Bring values of the model's features into the order of the data; something else where it knows no such."""
+        result = np.full((adata.n_vars, *values.shape[1:]), otherwise, values.dtype)
+        result[columns[known]] = values[known]
+        return result
+
     if decoder.loadings is not None:
-        adata.varm[keys.loadings] = decoder.loadings.detach().cpu().float().numpy()[aligned]
+        adata.varm[keys.loadings] = aligned(decoder.loadings.detach().cpu().float().numpy())
     if likelihood.takes_coverage:
-        adata.var[keys.coverage] = likelihood.get_buffer("typical_coverage").cpu().float().numpy()[aligned]
-    r2 = decoder.skill[0].cpu().float().numpy()[aligned]
+        adata.var[keys.coverage] = aligned(likelihood.get_buffer("typical_coverage").cpu().float().numpy())
+    r2 = aligned(decoder.skill[0].cpu().float().numpy())
     if np.isfinite(r2).any():
         adata.var[keys.imputation_r2] = r2
-        adata.var[keys.imputable] = decoder.imputable.cpu().numpy()[aligned]
+        adata.var[keys.imputable] = aligned(decoder.imputable.cpu().numpy(), otherwise=False)
 
 
 def _fits(table: Table, n_obs: int) -> bool:

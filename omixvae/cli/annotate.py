@@ -9,6 +9,7 @@ import click
 from omixvae.cli.files import check_files, check_results, is_zarr, read_input, written_whole
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
+    allow_missing_features,
     as_json,
     computing_device,
     in_place,
@@ -36,6 +37,7 @@ __all__ = ["annotate"]
 @model_folder("Folder of a saved model.")
 @output_file("OUT.h5mu", "File to write.")
 @in_place
+@allow_missing_features
 @read_from_disk
 @computing_device
 @quietly
@@ -48,6 +50,7 @@ def annotate(
     output: Path,
     *,
     in_place: bool,
+    allow_missing_features: bool,
     from_disk: bool,
     device: str,
     quiet: bool,
@@ -56,8 +59,8 @@ def annotate(
 ) -> None:
     """Apply a trained model to IN.h5mu, and write it with the results to OUT.h5mu.
 
-    IN.h5mu has the features that the model knows; any of its modalities may be missing. It may also be h5ad, 10x or
-    tables, with the options of `omixvae convert`.
+    Any of the model's modalities may be missing from IN.h5mu, and some of their features; what is lacking is said. It
+    may also be h5ad, 10x or tables, with the options of `omixvae convert`.
     """
     from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
     check_files(sources, output, None, in_place=in_place)
@@ -74,7 +77,7 @@ def annotate(
     model = load(folder, device=read_config(None, {"device": device}).training.device)
     check_results(mdata, output, model.config.results.key_added, from_disk=from_disk)
     with friendly_warnings():
-        model.annotate(mdata)
+        model.annotate(mdata, allow_missing_features=allow_missing_features)
     copied = Path(sources[0]) if from_disk else None
     with written_whole(mdata, output, copied, model.config.results.key_added):
         pass

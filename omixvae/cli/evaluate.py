@@ -9,6 +9,7 @@ import click
 from omixvae.cli.files import is_zarr, read_input
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
+    allow_missing_features,
     as_json,
     computing_device,
     model_folder,
@@ -35,6 +36,7 @@ __all__ = ["evaluate"]
 @click.option("--held-out", is_flag=True, help="IN is what was trained on, unchanged: take what was held out of it.")
 @click.option("--n-samples", type=click.IntRange(min=1), metavar="N", help="Of each log-likelihood [default: 128].")
 @click.option("--most", type=click.IntRange(min=1), metavar="N", help="Observations to judge by [default: 1000].")
+@allow_missing_features
 @read_from_disk
 @computing_device
 @as_json
@@ -48,6 +50,7 @@ def evaluate(
     most: int | None,
     *,
     held_out: bool,
+    allow_missing_features: bool,
     from_disk: bool,
     device: str,
     as_json: bool,
@@ -75,6 +78,7 @@ def evaluate(
             held_out=held_out,
             n_samples=n_samples or evaluation.SAMPLES,
             most=most or evaluation.MOST_EVALUATED,
+            allow_missing_features=allow_missing_features,
         )
     summary = judgement.summarise(found, held_out=held_out)
     if as_json:

@@ -9,6 +9,7 @@ import click
 from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
 from omixvae.cli.group import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
+    allow_missing_features,
     as_json,
     computing_device,
     model_folder,
@@ -43,6 +44,7 @@ __all__ = ["impute"]
     "OUT.h5mu|OUT.zarr",
     "File to write. A zarr folder is written as predictions come, whatever their number.",
 )
+@allow_missing_features
 @read_from_disk
 @computing_device
 @quietly
@@ -56,6 +58,7 @@ def impute(
     given: str | None,
     output: Path,
     *,
+    allow_missing_features: bool,
     from_disk: bool,
     device: str,
     quiet: bool,
@@ -78,9 +81,10 @@ def impute(
     model = load(folder, device=read_config(None, {"device": device}).training.device)
     names = None if given is None else [name.strip() for name in given.split(",")]
     with friendly_warnings():
+        data = model.read(mdata, allow_missing_features=allow_missing_features)
         if output.suffix == ".zarr":
             with writing(output):
-                model.impute(mdata, modality, names, out=output)
+                model.impute(data, modality, names, out=output)
         else:
             n_bytes = 8 * mdata.n_obs * len(model.schema.features.get(modality, ()))
             if n_bytes > LARGEST_IMPUTATION:
@@ -89,7 +93,7 @@ def impute(
                     f"output {output}",
                     "End its name in .zarr: then they are written as they come.",
                 )
-            mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(mdata, modality, names))
+            mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(data, modality, names))
             with written_whole(as_mudata(modality, mean, sd), output):
                 pass
     if as_json:

@@ -19,6 +19,7 @@ __all__ = [
     "FURTHER",
     "HEADINGS",
     "WAYS",
+    "allow_missing_features",
     "as_json",
     "computing_device",
     "config_file",
@@ -311,5 +312,8 @@ computing_device = click.option(
     "--device", default="auto", metavar="[auto|cpu|cuda|mps]", help="Where to compute [default: auto]"
 )
 overwriting = click.option("--overwrite", is_flag=True, help="Allow DIR of --model to be replaced if it holds a model.")
+allow_missing_features = click.option(
+    "--allow-missing-features", is_flag=True, help="Go on where IN has few of the features that the model knows."
+)
 quietly = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON, for other programs.")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import mudata
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from omixvae.config import DataConfig
 from omixvae.data.columns import column_names, find_column, place_of_column
@@ -20,6 +21,7 @@ __all__ = [
     "check_options",
     "check_values",
     "features_phrase",
+    "layer_names",
 ]
 
 NO_OPTION = "There is none to choose from; leave the option out."
@@ -99,7 +101,7 @@ def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
 
 
 def check_modality(
-    mdata: mudata.MuData, name: str, layer: str | None, coverage_layer: str | None = None
+    mdata: mudata.MuData, name: str, layer: str | None, coverage_layer: str | None = None, *, new: bool = False
 ) -> list[InputError]:
     """Find what is wrong with the names, the shape and the layers of one modality, before any value is read.
 
@@ -113,6 +115,8 @@ def check_modality(
         The layer that is asked for; None for X.
     coverage_layer
         The layer with the number that each count is out of, if one is asked for.
+    new
+        Whether these are new data for a trained model: then it is the training that asked for the layers.
 
     Returns
     -------
@@ -125,6 +129,8 @@ def check_modality(
     >>> [e.problem for e in check_modality(simulate(n_obs=50), "rna", "counts")]
     ["Modality 'rna' has no layer 'counts'."]
     """
+    if new:
+        return _check_names(mdata, name) + _check_trained_layers(mdata.mod[name], name, (layer, coverage_layer))
     asked = {"layers": layer, "coverage_layers": coverage_layer}
     return _check_names(mdata, name) + _check_layers(mdata, name, asked)
 
@@ -173,29 +179,74 @@ def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:
 
 def _check_layers(mdata: mudata.MuData, name: str, asked: Mapping[str, str | None]) -> list[InputError]:
     """Find the layers that are asked for, by option, and not there."""
-    adata = mdata.mod[name]
+    adata, known = mdata.mod[name], layer_names(mdata.mod[name])
     errors = [
         InputError(
             f"Modality {name!r} has no layer {layer!r}.",
             f"option {option}, mdata[{name!r}].layers",
-            # anndata 0.13 keeps X as the layer None.
-            nearest(layer, [other for other in adata.layers if other is not None], NO_OPTION),
+            nearest(layer, known, NO_OPTION),
         )
         for option, layer in asked.items()
-        if layer is not None and layer not in adata.layers
+        if layer is not None and layer not in known
     ]
     if asked["layers"] is None and adata.X is None and 0 not in adata.shape:  # what is empty is told by its names
-        layers = [layer for layer in adata.layers if layer is not None]
         errors.append(
             InputError(
                 f"Modality {name!r} has no X.",
                 f"mdata[{name!r}].X",
-                f"Say which layer holds its values: layers={{{name!r}: ...}}. {nearest('', layers)}"
-                if layers
+                f"Say which layer holds its values: layers={{{name!r}: ...}}. {nearest('', known)}"
+                if known
                 else "Leave it out with the option modalities, or write the file again with its values.",
             )
         )
     return errors
+
+
+def _check_trained_layers(adata: AnnData, name: str, asked: Sequence[str | None]) -> list[InputError]:
+    """Find the layers, or the X, that the model was trained on and that new data lack."""
+    known, where = layer_names(adata), f"mdata[{name!r}].layers"
+    others = f" (there are {', '.join(map(repr, known))})" if known else ""
+    errors = [
+        InputError(
+            f"The model was trained on the layer {layer!r} of {name!r}, which is not here.",
+            where + others,
+            f"Put such values there: mdata[{name!r}].layers[{layer!r}] = "
+            + (f"mdata[{name!r}].X.copy(), if it is these that X holds." if adata.X is not None else "..."),
+        )
+        for layer in asked
+        if layer is not None and layer not in known
+    ]
+    if asked[0] is None and adata.X is None:
+        source = f"mdata[{name!r}].layers[{known[0]!r}]" if len(known) == 1 else "..."
+        errors.append(
+            InputError(
+                f"The model was trained on the X of {name!r}, and here it is empty.",
+                f"mdata[{name!r}].X" + others.replace("there are", "there are the layers"),
+                f"Put such values there: mdata[{name!r}].X = {source}",
+            )
+        )
+    return errors
+
+
+def layer_names(adata: AnnData) -> list[str]:
+    """List the layers of a modality.
+
+    Parameters
+    ----------
+    adata
+        The modality.
+
+    Returns
+    -------
+    list of str
+        Without X, which anndata keeps among them under the name None since version 0.13.
+
+    Examples
+    --------
+    >>> layer_names(AnnData(np.ones((2, 1)), layers={"counts": np.ones((2, 1))}))
+    ['counts']
+    """
+    return [layer for layer in adata.layers if layer is not None]
 
 
 def check_values(name: str, survey: Survey, features: Sequence[str], *, may_be_empty: bool = False) -> list[InputError]:

@@ -38,13 +38,15 @@ def check_coverage(
     >>> print(check_coverage("cpg", np.array([[1.0, 5.0]]), np.array([[4.0, 3.0]]), ["site1", "site2"])[0].problem)
     1 count of modality 'cpg' is above its coverage, the first is 5 of 3.
     """
+    # New data have no option to change: it is that of the training.
+    where = f"mdata[{name!r}]" if may_be_empty else f"option coverage_layers, mdata[{name!r}]"
     wrong = ~(np.isfinite(coverage) & (coverage >= 0) & (coverage == np.round(coverage)))
     if wrong.any():
         return [
             InputError(
                 f"The coverage of modality {name!r} holds values such as {coverage[wrong][0]:.4g}, and is to be whole "
                 "numbers, zero or more.",
-                f"option coverage_layers, mdata[{name!r}], {features_phrase(np.flatnonzero(wrong.any(0)), features)}",
+                f"{where}, {features_phrase(np.flatnonzero(wrong.any(0)), features)}",
                 "Point to the number of all reads over each site, with zero or NaN where there is none.",
             )
         ]
@@ -57,7 +59,7 @@ def check_coverage(
                 f"{n:,} count{'s' if n > 1 else ''} of modality {name!r} {'are' if n > 1 else 'is'} above "
                 f"{'their' if n > 1 else 'its'} coverage, the first is {counts[above][0]:.4g} of "
                 f"{coverage[above][0]:.4g}.",
-                f"option coverage_layers, mdata[{name!r}], {features_phrase(np.flatnonzero(above.any(0)), features)}",
+                f"{where}, {features_phrase(np.flatnonzero(above.any(0)), features)}",
                 "Give the methylated reads as values, and as coverage all reads, the methylated ones among them.",
             )
         )
@@ -67,7 +69,7 @@ def check_coverage(
             InputError(
                 f"{len(empty):,} feature{'s' if len(empty) > 1 else ''} of modality {name!r} "
                 f"{'are' if len(empty) > 1 else 'is'} covered in no observation.",
-                f"option coverage_layers, mdata[{name!r}], {features_phrase(empty, features)}",
+                f"{where}, {features_phrase(empty, features)}",
                 "Drop these features before training.",
             )
         )

@@ -1,7 +1,9 @@
 """MuData → `MaskedModalities`: presence from names, sparse stays sparse, NaN becomes a mask, a zero stays a zero."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import mudata
 import numpy as np
@@ -19,10 +21,12 @@ from omixvae.data.check import (
     check_values,
 )
 from omixvae.data.columns import find_column
+from omixvae.data.covariates import as_covariate, encode, known_levels, levels_of
 from omixvae.data.coverage import check_coverage
-from omixvae.data.levels import check_levels, taken_as_number
-from omixvae.data.masked import Covariate, MaskedModalities, Schema
-from omixvae.data.matrices import Matrix, as_matrix, split_missing
+from omixvae.data.features import check_features, find_features
+from omixvae.data.levels import check_levels
+from omixvae.data.masked import MaskedModalities, Schema
+from omixvae.data.matrices import Matrix, arrange, as_matrix
 from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable, lies_on_disk
 from omixvae.data.tables import ModalityTable, Table
 from omixvae.errors import InputError, nearest, raise_together
@@ -30,9 +34,17 @@ from omixvae.options import per_modality
 
 __all__ = ["from_mudata"]
 
+MANY_UNMEASURED = 0.1
+"""Part of the features of which new data hold nothing but NaN, from which on it is said."""
+
 
 def from_mudata(
-    mdata: mudata.MuData, config: DataConfig | None = None, schema: Schema | None = None
+    mdata: mudata.MuData,
+    config: DataConfig | None = None,
+    schema: Schema | None = None,
+    compositions: Mapping[str, np.ndarray] = MappingProxyType({}),
+    *,
+    allow_missing_features: bool = False,
 ) -> MaskedModalities:
     """Read a MuData as masked modalities.
 
@@ -45,8 +57,14 @@ def from_mudata(
     config
         Which modalities, layers and columns to read; all modalities, their X and no column when not given.
     schema
-        That of a trained model: features are brought into its order (further ones are left out), modalities that
-        `mdata` lacks are absent for every observation. Taken from `mdata` when not given.
+        That of a trained model: features are brought into its order (further ones are left out), those that `mdata`
+        lacks were not measured, and modalities that it lacks are absent for every observation. Taken from `mdata` when
+        not given.
+    compositions
+        Shape (g,) for modalities of new data whose totals are size factors: how the total of an average observation of
+        the training is divided among the features. Where features lack, the total of all is estimated from it.
+    allow_missing_features
+        Read new data also where they have so few of the model's features that these tell next to nothing.
 
     Returns
     -------
@@ -67,9 +85,10 @@ def from_mudata(
     """
     config = config or DataConfig()
     raise_together(check_container(mdata))
+    new = None if schema is None else _NewData(schema, compositions, allow_missing_features)
     asked = config if schema is None else _available(config, mdata, schema)
-    errors = check_options(mdata, asked) + check_columns(mdata, asked)
-    errors += check_levels(mdata, asked) if schema is None else []
+    errors = check_options(mdata, asked)
+    errors += [*check_columns(mdata, asked), *check_levels(mdata, asked)] if schema is None else []
     features = _features(mdata, asked) if schema is None else schema.features
     labels_key = config.labels_key if schema is None else schema.labels_key
     batch_column = None if errors or asked.batch_key is None else find_column(mdata, asked.batch_key)
@@ -77,25 +96,67 @@ def from_mudata(
     tables, covariates = [], [np.zeros((mdata.n_obs, 0), np.float32)]
     for name in [name for name in features if name != labels_key]:
         try:
-            tables.append(_table(mdata, name, features[name], config, batch, new=schema is not None))
+            tables.append(_table(mdata, name, features[name], config, batch, new))
         except InputError as error:
             errors.append(error)
     raise_together(errors)
     read = schema or _schema(mdata, asked, features)
+    notes = [] if new is None else [*new.notes, *_differences(mdata, config, read)]
     for covariate in read.covariates:
         try:
-            covariates.append(_encode(mdata, covariate))
+            numbers, said = encode(mdata, covariate)
+            covariates.append(numbers)
+            notes += said
         except InputError as error:
             errors.append(error)
     raise_together(errors)
     if read.labels_key is not None:
-        tables.append(_labels(mdata, read.labels_key, read.features[read.labels_key]))
+        table, said = _labels(mdata, read.labels_key, read.features[read.labels_key])
+        tables.append(table)
+        notes += said
     data = MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), np.concatenate(covariates, axis=1), read)
-    if schema is None:
+    if new is None:
         raise_together(check_links(data))
-    else:
-        _note_differences(mdata, config, schema)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
     return data
+
+
+@dataclass(frozen=True)
+class _NewData:
+    """How data are read for a trained model, and what is to be said of them."""
+
+    schema: Schema
+    compositions: Mapping[str, np.ndarray]
+    allow_missing_features: bool
+    notes: list[str] = field(default_factory=list)
+
+    def columns(self, adata: AnnData, name: str) -> np.ndarray:
+        """Find the column of each feature, -1 where it is lacking."""
+        features = self.schema.features[name]
+        found = find_features(adata, features)
+        allowed = self.allow_missing_features
+        raise_together(check_features(name, adata, features, found.columns, allow_missing_features=allowed))
+        self.notes.extend(found.sentences(name))
+        return found.columns
+
+    def part_of_total(self, name: str, columns: np.ndarray) -> float:
+        """Return what part of an average observation's total the features make up that are not lacking."""
+        composition = self.compositions.get(name)
+        if composition is None or not (columns >= 0).any():
+            return 1.0
+        return float(composition[columns >= 0].sum() / composition.sum())
+
+    def note_unmeasured(self, table: Table, columns: np.ndarray) -> None:
+        """Take note of features without a value, whether their names are lacking or their values."""
+        empty = np.flatnonzero(table.survey.n_measured == 0)
+        # Of a few observations, some features have only NaN by chance.
+        many = (columns < 0).any() or len(empty) >= MANY_UNMEASURED * len(columns)
+        if many and table.present.any():
+            self.notes.append(
+                f"{table.name!r} has no value for {len(empty):,} of the {table.n_features:,} features that the model "
+                f"was trained on, the first is {table.features[empty[0]]!r}; they are taken as not measured."
+            )
 
 
 def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> DataConfig:
@@ -119,22 +180,16 @@ def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> Data
     )
 
 
-def _note_differences(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> None:
-    """Say what a trained model cannot use, or has to do without: a misspelt name would otherwise go unnoticed."""
+def _differences(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> list[str]:
+    """Say which modalities a trained model cannot use: a misspelt name would otherwise go unnoticed."""
     lacking = [m for m in schema.modalities if m not in mdata.mod and m != schema.labels_key]
-    for name in [m for m in mdata.mod if m not in schema.modalities]:
-        if config.modalities is None and lacking:
-            warnings.warn(
-                f"Modality {name!r} is not used: the model was not trained on it. {nearest(name, lacking)}",
-                stacklevel=3,
-            )
-    for covariate in schema.covariates:
-        if find_column(mdata, covariate.name) is None:
-            warnings.warn(
-                f"There is no column {covariate.name!r}, which the model was trained with; an average is used for all "
-                "observations. Add the column to mdata.obs if it is known.",
-                stacklevel=3,
-            )
+    if config.modalities is not None or not lacking:
+        return []
+    return [
+        f"Modality {name!r} is not used: the model was not trained on it. {nearest(name, lacking)}"
+        for name in mdata.mod
+        if name not in schema.modalities
+    ]
 
 
 def _features(mdata: mudata.MuData, config: DataConfig) -> dict[str, tuple[str, ...]]:
@@ -144,56 +199,29 @@ def _features(mdata: mudata.MuData, config: DataConfig) -> dict[str, tuple[str, 
 def _schema(mdata: mudata.MuData, config: DataConfig, features: dict[str, tuple[str, ...]]) -> Schema:
     columns = {key: find_column(mdata, key) for key in (config.batch_key, *config.covariate_keys) if key is not None}
     covariates = tuple(
-        _covariate(column, "batch_key" if key == config.batch_key else "covariate_keys")
+        as_covariate(column, "batch_key" if key == config.batch_key else "covariate_keys")
         for key, column in columns.items()
         if column is not None
     )
     labels = None if config.labels_key is None else find_column(mdata, config.labels_key)
     if config.labels_key is not None and labels is not None:
-        features = features | {config.labels_key: _levels(labels)}
+        features = features | {config.labels_key: levels_of(labels)}
     return Schema(features, config.labels_key, covariates, config.batch_key)
 
 
-def _levels(column: "pd.Series[object]") -> tuple[str, ...]:
-    return tuple(sorted(column.dropna().astype(str).unique()))
-
-
-def _covariate(column: "pd.Series[object]", option: str) -> Covariate:
-    name = str(column.name)
-    if not taken_as_number(column, option):
-        return Covariate(name, _levels(column))
-    numbers = column.to_numpy(np.float64)
-    return Covariate(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)
-
-
-def _encode(mdata: mudata.MuData, covariate: Covariate) -> np.ndarray:
-    """Turn a column into numbers; a level that the model has not seen (or a missing column) is its average: zeros."""
-    column = find_column(mdata, covariate.name)
-    if column is None:
-        return np.zeros((mdata.n_obs, covariate.width), np.float32)
-    if covariate.categories:
-        return np.stack([(column.astype(str) == c).to_numpy(np.float32) for c in covariate.categories], axis=1)
-    try:
-        numbers = column.to_numpy(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Column {covariate.name!r} holds {column.iloc[0]!r}, but the model was trained with numbers there.",
-            f"mdata.obs[{covariate.name!r}]",
-            "Convert the column to numbers.",
-        ) from error
-    return ((numbers - covariate.center) / covariate.scale).astype(np.float32)[:, None]
-
-
-def _labels(mdata: mudata.MuData, name: str, categories: Sequence[str]) -> ModalityTable:
+def _labels(mdata: mudata.MuData, name: str, categories: Sequence[str]) -> tuple[ModalityTable, list[str]]:
     """Make a column of labels a modality with one indicator column per category."""
     column, codes = find_column(mdata, name), np.full(mdata.n_obs, -1)
+    notes: list[str] = []
     if column is not None:
-        codes = pd.Categorical(column.astype(str).where(column.notna()), categories=list(categories)).codes
+        labels, notes = known_levels(column, categories)
+        codes = pd.Categorical(labels, categories=list(categories)).codes
     known = np.flatnonzero(codes >= 0)
     row = np.full(mdata.n_obs, -1)
     row[known] = np.arange(len(known))
     values = np.eye(len(categories), dtype=np.float32)[codes[known]]
-    return ModalityTable(name, tuple(categories), values, row, None, np.ones(mdata.n_obs, np.float32), is_label=True)
+    totals = np.ones(mdata.n_obs, np.float32)
+    return ModalityTable(name, tuple(categories), values, row, None, totals, is_label=True), notes
 
 
 def _table(
@@ -202,23 +230,27 @@ def _table(
     features: Sequence[str],
     config: DataConfig,
     batch: np.ndarray | None,
-    *,
-    new: bool,
+    new: _NewData | None,
 ) -> Table:
-    """Read one modality; `new` data for a trained model may lack it, or some features' values, altogether."""
-    if new and (name not in mdata.mod or 0 in mdata.mod[name].shape):
+    """Read one modality; `new` data for a trained model may lack it, or some features, altogether."""
+    if new is not None and (name not in mdata.mod or 0 in mdata.mod[name].shape):
         nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
         row = np.full(mdata.n_obs, -1)
         return ModalityTable(name, tuple(features), nothing, row, None, np.full(mdata.n_obs, np.nan, np.float32))
     layer, coverage_layer = (per_modality(of, [name]).get(name) for of in (config.layers, config.coverage_layers))
-    raise_together(check_modality(mdata, name, layer, coverage_layer))
+    raise_together(check_modality(mdata, name, layer, coverage_layer, new=new is not None))
     adata = mdata.mod[name]
     row, library = adata.obs_names.get_indexer(mdata.obs_names), np.full(mdata.n_obs, np.nan, np.float32)
-    table = _rows(adata, name, tuple(features), (layer, coverage_layer), row, library, new=new)
-    raise_together(check_values(name, table.survey, features, may_be_empty=new))
+    columns = None if new is None else new.columns(adata, name)
+    table = _rows(adata, name, tuple(features), (layer, coverage_layer), row, library, columns)
+    raise_together(check_values(name, table.survey, features, may_be_empty=new is not None))
     # Which rows hold anything, and how much, is known from the one look that the table has had, and keeps.
     row[(row >= 0) & (table.survey.n_measured_in[row] == 0)] = -1
-    library[:] = _library(table.survey.totals, row, batch)
+    totals = table.survey.totals
+    if new is not None and columns is not None:
+        totals = totals / new.part_of_total(name, columns)
+        new.note_unmeasured(table, columns)
+    library[:] = _library(totals, row, batch)
     return table
 
 
@@ -229,54 +261,38 @@ def _rows(
     layers: tuple[str | None, str | None],
     row: np.ndarray,
     library: np.ndarray,
-    *,
-    new: bool,
+    columns: np.ndarray | None,
 ) -> Table:
     """Find the values of a modality, in memory or on disk, with the features in the order asked for."""
     layer, coverage_layer = layers
     x = adata.X if layer is None else adata.layers[layer]
-    names = adata.var_names.astype(str)
-    columns = None if tuple(names) == features else _positions(names, features, name)
+    may_be_empty = columns is not None
+    if columns is not None and np.array_equal(columns, np.arange(adata.n_vars)):
+        columns = None
     if lies_on_disk(x):
         if coverage_layer is not None:
             raise InputError(
                 f"Modality {name!r} lies on disk, and counts out of a coverage are read from memory only.",
-                f"option coverage_layers, mdata[{name!r}]",
+                f"mdata[{name!r}].layers[{coverage_layer!r}]",
                 "Read the file whole: mudata.read_h5mu(path) without backed, or the command line without --from-disk.",
             )
         matrix = x if isinstance(x, StoredMatrix) else StoredMatrix([x], name)
         return StoredTable(name, features, StoredRows(matrix, features, columns), row, library)
-    values, coverage = _in_order(as_matrix(x, name), columns), None
-    if coverage_layer is not None:
-        # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
-        values = _dense(values)
-        coverage = _dense(_in_order(as_matrix(adata.layers[coverage_layer], name), columns))
-        coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
-        raise_together(check_coverage(name, values, coverage, features, may_be_empty=new))
-        values = np.where(coverage > 0, values, np.float32(np.nan))
-    values, missing = split_missing(values)
+    if coverage_layer is None:
+        values, missing = arrange(as_matrix(x, name), columns)
+        return ModalityTable(name, features, values, row, missing, library)
+    # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
+    values, coverage = (_dense(as_matrix(m, name)) for m in (x, adata.layers[coverage_layer]))
+    if columns is not None:
+        values, coverage = (np.where(columns >= 0, m[:, columns], np.float32(np.nan)) for m in (values, coverage))
+    coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
+    raise_together(check_coverage(name, values, coverage, features, may_be_empty=may_be_empty))
+    values, missing = arrange(np.where(coverage > 0, values, np.float32(np.nan)), None)
     return ModalityTable(name, features, values, row, missing, library, coverage=coverage)
-
-
-def _in_order(matrix: Matrix, columns: np.ndarray | None) -> Matrix:
-    return matrix if columns is None else matrix[:, columns]
 
 
 def _dense(matrix: Matrix) -> np.ndarray:
     return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
-
-
-def _positions(names: pd.Index, features: Sequence[str], name: str) -> np.ndarray:
-    positions = names.get_indexer(pd.Index(features))
-    lacking = np.flatnonzero(positions < 0)
-    if len(lacking):
-        raise InputError(
-            f"Modality {name!r} lacks {len(lacking):,} of the {len(features):,} features that the model was trained "
-            f"on, the first is {features[lacking[0]]!r}.",
-            f"mdata[{name!r}].var_names",
-            "Add these features with NaN for values that were not measured, or train again without them.",
-        )
-    return positions
 
 
 def _library(totals: np.ndarray, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:

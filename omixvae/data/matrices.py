@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from omixvae.errors import InputError
 
-__all__ = ["Matrix", "as_matrix", "split_missing", "stack"]
+__all__ = ["Matrix", "arrange", "as_matrix", "split_missing", "stack"]
 
 Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 
@@ -88,6 +88,49 @@ def split_missing(values: Matrix) -> tuple[Matrix, Matrix | None]:
     for matrix in (filled, missing):
         matrix.eliminate_zeros()
     return filled, missing
+
+
+def arrange(values: Matrix, columns: np.ndarray | None) -> tuple[Matrix, Matrix | None]:
+    """Put columns into the order of a model, and separate values and missing entries.
+
+    Parameters
+    ----------
+    values
+        Shape (rows, any), NaN where an entry is missing.
+    columns
+        Shape (g,): which column each feature is, -1 for a feature that is not there and so missing everywhere; None
+        where they are all, in order.
+
+    Returns
+    -------
+    tuple
+        Values without NaN, and the mask, as of `split_missing`. The mask is dense where a feature is not there.
+
+    Examples
+    --------
+    >>> values, missing = arrange(sp.csr_matrix([[1.0, 2.0]]), np.array([1, -1, 0]))
+    >>> values.toarray().tolist(), missing.tolist()
+    ([[2.0, 0.0, 1.0]], [[False, True, False]])
+    """
+    if columns is None:
+        return split_missing(values)
+    here = columns >= 0
+    values, missing = split_missing(values[:, columns[here]])
+    if here.all():
+        return values, missing
+    shape = values.shape[0], len(columns)
+    # A view of one row where nothing else is missing: entries of a sparse mask would take more room than the values.
+    lacking = np.broadcast_to(~here, shape)
+    if missing is not None:
+        lacking = lacking.copy()
+        lacking[:, here] = missing if isinstance(missing, np.ndarray) else missing.toarray()
+    if isinstance(values, np.ndarray):
+        wide: Matrix = np.zeros(shape, values.dtype)
+        wide[:, here] = values
+    else:
+        indices = np.flatnonzero(here).astype(values.indices.dtype)[values.indices]
+        wide = sp.csr_matrix((values.data, indices, values.indptr), shape=shape)
+    return wide, lacking
 
 
 def stack(parts: list[Matrix]) -> Matrix:

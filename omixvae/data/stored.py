@@ -17,7 +17,7 @@ import torch
 import zarr
 
 from omixvae.data.batches import ModalityBatch
-from omixvae.data.matrices import Matrix, as_matrix, split_missing, stack
+from omixvae.data.matrices import Matrix, arrange, as_matrix, stack
 from omixvae.data.tables import ModalityTable, Survey, Table, block_rows, survey
 from omixvae.errors import InputError
 
@@ -143,7 +143,7 @@ class StoredRows:
     features
         Names of the g features.
     columns
-        Shape (g,): columns of the matrix; None where they are all, in order.
+        Shape (g,): columns of the matrix, -1 for a feature that it lacks; None where they are all, in order.
     """
 
     def __init__(self, matrix: StoredMatrix, features: tuple[str, ...], columns: np.ndarray | None) -> None:
@@ -155,6 +155,11 @@ class StoredRows:
     def survey(self) -> Survey:
         """What one look at all values tells."""
         return survey(self.blocks(), len(self.features))
+
+    @property
+    def lacks_features(self) -> bool:
+        """Whether a feature that is asked for is not in the file."""
+        return self.columns is not None and bool((self.columns < 0).any())
 
     @property
     def window(self) -> int:
@@ -189,8 +194,7 @@ class StoredRows:
             yield self.block(number).take(rows - number * BLOCK_ROWS)
 
     def _decode(self, first: int, last: int) -> ModalityTable:
-        read = self.matrix.read(first, last)
-        values, missing = split_missing(read if self.columns is None else read[:, self.columns])
+        values, missing = arrange(self.matrix.read(first, last), self.columns)
         n = last - first
         return ModalityTable(self.matrix.name, self.features, values, np.arange(n), missing, np.full(n, np.nan))
 
@@ -314,16 +318,19 @@ class StoredTable(Table):
         order = np.argsort(stored, kind="stable")
         numbers, starts = np.unique(stored[order] // BLOCK_ROWS, return_index=True)
         far_apart = len(numbers) > 2 * self.window // BLOCK_ROWS and len(stored) < ROWS_WORTH_A_BLOCK * len(numbers)
-        values, missing = [self._nothing(0, np.float32)], [self._nothing(0, np.bool_)]
+        values, missing = [self._nothing(0, np.float32)], [self._no_mask(0)]
         for number, of_block in zip(numbers, np.split(order, starts)[1:], strict=True):
             for read in self.rows.some(int(number), stored[of_block], alone=far_apart):
                 values.append(read.values)
                 if self.has_missing:
-                    nothing = self._nothing(read.values.shape[0], np.bool_)
-                    missing.append(nothing if read.missing is None else read.missing)
+                    missing.append(self._no_mask(read.values.shape[0]) if read.missing is None else read.missing)
         back = np.argsort(order, kind="stable")
         return stack(values)[back], stack(missing)[back] if self.has_missing else None
 
     def _nothing(self, n: int, dtype: type[np.generic]) -> Matrix:
         shape = (n, self.n_features)
         return sp.csr_matrix(shape, dtype=dtype) if self.rows.matrix.sparse else np.zeros(shape, dtype)
+
+    def _no_mask(self, n: int) -> Matrix:
+        """Make the mask of rows of which nothing is missing: dense where a feature is not there (see `arrange`)."""
+        return np.zeros((n, self.n_features), np.bool_) if self.rows.lacks_features else self._nothing(n, np.bool_)

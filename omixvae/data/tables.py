@@ -270,6 +270,7 @@ class ModalityTable(Table):
         Shape (n,): the row of `values` that belongs to each observation, -1 where the modality is absent.
     missing
         Shape of `values`, true where a single entry was not measured (NaN in the source); None when there is none.
+        Dense also beside sparse values where whole features were not measured.
     library
         Shape (n,): total of the measured entries of each observation, in the data's units; an observation without the
         modality has the median of the totals (of its batch, if one is given); NaN if no observation has it.
@@ -390,13 +391,13 @@ class ModalityTable(Table):
             The same features; totals (`library`) stay those of everything that was measured.
         """
         if isinstance(self.values, np.ndarray):
-            missing: Matrix = np.broadcast_to(hidden, self.values.shape)
-            values: Matrix = np.where(missing, np.float32(0), self.values)
+            values: Matrix = np.where(hidden, np.float32(0), self.values)
         else:
-            missing = sp.csr_matrix(np.broadcast_to(hidden, self.values.shape))
             values = self.values @ sp.diags((~hidden).astype(np.float32), format="csr")
-        both = missing if self.missing is None else self.missing + missing
-        return replace(self, values=values, missing=both, resident=None)
+        missing: Matrix = np.broadcast_to(hidden, values.shape)
+        if self.missing is not None:
+            missing = (self.missing if isinstance(self.missing, np.ndarray) else self.missing.toarray()) | missing
+        return replace(self, values=values, missing=missing, resident=None)
 
     def on(self, device: torch.device) -> "ModalityTable":
         """Let values stay on a device, if they are sparse and fit there.

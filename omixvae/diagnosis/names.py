@@ -1,7 +1,5 @@
 """Do the modalities have the same samples under the same names?"""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import combinations
 
 import mudata
@@ -9,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.config import DataConfig
+from omixvae.data.spelling import STRIP, UPPER, Change, without
 from omixvae.errors import InputError
 
 __all__ = ["look_at_names"]
@@ -20,35 +19,13 @@ ENOUGH = 0.5
 """Part of the names of the smaller modality that must match after a change, for the change to be proposed."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """A way in which names of the same samples often differ.
-
-    Parameters
-    ----------
-    code
-        What to do to a pandas index.
-    make
-        Does it.
-    """
-
-    code: str
-    make: Callable[[pd.Index], pd.Index]
-
-
-def _without(pattern: str) -> Change:
-    return Change(
-        f'.str.replace(r"{pattern}", "", regex=True)', lambda names: names.str.replace(pattern, "", regex=True)
-    )
-
-
 CHANGES = (
-    _without(r"-\d+$"),
-    _without(r"[-_.][A-Za-z]+$"),
-    _without(r"^[A-Za-z]+[-_.:#]"),
+    without(r"-\d+$"),
+    without(r"[-_.][A-Za-z]+$"),
+    without(r"^[A-Za-z]+[-_.:#]"),
     Change('.str.replace(".", "-")', lambda names: names.str.replace(".", "-", regex=False)),
-    Change(".str.upper()", lambda names: names.str.upper()),
-    Change(".str.strip()", lambda names: names.str.strip()),
+    UPPER,
+    STRIP,
     Change(".str[:12]", lambda names: names.str[:12]),  # the patient of a TCGA barcode
 )
 

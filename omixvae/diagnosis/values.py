@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from omixvae.config import DataConfig
 from omixvae.data import MaskedModalities
-from omixvae.data.check import features_phrase
+from omixvae.data.check import features_phrase, layer_names
 from omixvae.data.doubts import matrix_of
 from omixvae.data.stored import lies_on_disk
 from omixvae.data.tables import Table
@@ -104,7 +104,7 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
             continue
         adata, name = mdata.mod[table.name], table.name
         read, where = per_modality(config.layers, [name]).get(name), matrix_of(name, config)
-        counts = [layer for layer in adata.layers if layer != read and _are_counts(adata.layers[layer])]
+        counts = [layer for layer in layer_names(adata) if layer != read and _are_counts(adata.layers[layer])]
         if counts:
             layer = counts[0]
             problem = f"Modality {name!r} is read from values that are no counts, and its layer {layer!r} holds counts."

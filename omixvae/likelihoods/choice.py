@@ -1,5 +1,7 @@
 """Which likelihood suits the values of a modality, and why another cannot take them."""
 
+from typing import get_args
+
 import numpy as np
 
 from omixvae.config import LikelihoodWord
@@ -16,6 +18,11 @@ TYPICAL_LOG_LIMIT = 50.0
 LARGEST_UMI_COUNT = 100_000
 """Beyond this, and `ABUNDANT` as a rule, counts are reads of whole samples: what sampling adds to their noise is little
 beside biology."""
+
+AS_TRAINED = (
+    "Give values of the same kind as in the training, in the same place (X, or the layer that they were read from), or "
+    "train a new model on these."
+)
 
 
 def suitable(table: Table) -> tuple[LikelihoodWord, str]:
@@ -56,7 +63,7 @@ def suitable(table: Table) -> tuple[LikelihoodWord, str]:
     return "gaussian", f"values are {kind} from {low:.4g} to {high:.4g}"
 
 
-def refusal(table: Table, word: str, likelihood: type[Likelihood]) -> InputError | None:
+def refusal(table: Table, word: str, likelihood: type[Likelihood], *, trained: bool = False) -> InputError | None:
     """Say why a likelihood cannot take the values of a modality, if so.
 
     Parameters
@@ -67,6 +74,8 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood]) -> InputError
         What the likelihood is called.
     likelihood
         Its class.
+    trained
+        Whether it is that of a trained model, and no option can change it.
 
     Returns
     -------
@@ -74,7 +83,8 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood]) -> InputError
         Names the values, the first feature that holds one, and a likelihood that would do.
     """
     columns, smallest, first = [], np.inf, None
-    for block in table.blocks():
+    surely = word in get_args(LikelihoodWord) and _within_bounds(table, likelihood)
+    for block in () if surely else table.blocks():
         values = block.values
         stored = values if isinstance(values, np.ndarray) else values.data
         wrong = ~likelihood.check(stored)
@@ -85,10 +95,12 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood]) -> InputError
             bad = stored[wrong]
             smallest, first = min(smallest, bad.min()), bad.ravel()[0] if first is None else first
     if first is None:
-        return _not_one_each(table) if word == "categorical" else None
+        return _not_one_each(table, trained=trained) if word == "categorical" else None
     example = f"negative values (smallest {smallest:.4g})" if smallest < 0 else f"values such as {first:.4g}"
     better, _ = suitable(table)
-    if likelihood.needs.startswith("counts"):
+    if trained:
+        fix = AS_TRAINED
+    elif likelihood.needs.startswith("counts"):
         fix = (
             f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
             f"likelihoods={{{table.name!r}: {better!r}}}."
@@ -102,7 +114,21 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood]) -> InputError
     )
 
 
-def _not_one_each(table: Table) -> InputError | None:
+def _within_bounds(table: Table, likelihood: type[Likelihood]) -> bool:
+    """Say whether one look at the values was enough: each of our likelihoods takes an interval, or its whole numbers.
+
+    On disk a second look would take minutes.
+    """
+    found = table.survey
+    if not found.n_measured.any():
+        return True
+    probes = [found.smallest, found.largest]
+    if not found.whole:  # a number that is not whole, as near as needed to the smallest
+        probes.append(found.smallest + min(0.5, (found.largest - found.smallest) / 2))
+    return bool(likelihood.check(np.array(probes, np.float32)).all())
+
+
+def _not_one_each(table: Table, *, trained: bool) -> InputError | None:
     """Say which observations do not have exactly one category."""
     wrong = np.flatnonzero(table.survey.totals != 1)
     if not len(wrong):
@@ -111,6 +137,8 @@ def _not_one_each(table: Table) -> InputError | None:
         f"{len(wrong):,} observations of modality {table.name!r} do not have exactly one category, which the "
         "likelihood categorical needs.",
         f"mdata[{table.name!r}], first: row {wrong[0]:,}",
-        f"Give one column per category with a single 1 in each row, or choose likelihoods={{{table.name!r}: "
+        AS_TRAINED
+        if trained
+        else f"Give one column per category with a single 1 in each row, or choose likelihoods={{{table.name!r}: "
         "'bernoulli'}.",
     )

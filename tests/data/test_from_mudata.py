@@ -236,16 +236,66 @@ def test_new_data_are_brought_into_the_order_of_the_model():
     )
 
 
-def test_new_data_without_a_feature_are_refused():
+@pytest.mark.parametrize("modality", ["rna", "protein"])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_features_that_new_data_lack_were_not_measured(modality, sparse):
+    mdata = build_mdata(20, sparse=False)
+    schema = from_mudata(mdata).schema
+    kept = mdata[modality][:, [4, 1, 3]].copy()  # in an order of their own
+    padded = kept.to_df().reindex(columns=mdata[modality].var_names)
+    if sparse:
+        kept.X = sp.csr_matrix(kept.X)
+    new = mudata.MuData({modality: kept})
+    with pytest.warns(UserWarning, match="has no value") as caught:
+        data = from_mudata(new, DataConfig(), schema)
+    n = len(schema.features[modality])
+    assert [str(w.message) for w in caught] == [
+        f"{modality!r} has no value for {n - 3} of the {n} features that the model was trained on, the first is "
+        f"'{modality}0'; they are taken as not measured."
+    ]
+    np.testing.assert_array_equal(read_back(data, modality), padded.reindex(new.obs_names))
+    survey = data.table(modality).survey
+    np.testing.assert_array_equal(survey.n_measured, padded.notna().sum())
+    np.testing.assert_allclose(survey.totals, padded.sum(axis=1), rtol=1e-6)
+    some = np.array([7, 2])
+    np.testing.assert_array_equal(read_back(data.take(some), modality), padded.reindex(new.obs_names).iloc[some])
+
+
+def test_the_total_of_features_that_are_lacking_is_estimated():
+    mdata = build_mdata(20, missing=0.0)
+    schema = from_mudata(mdata).schema
+    new = mudata.MuData({"rna": mdata["rna"][:, :4].copy()})
+    composition = np.array([1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 0.0, 2.0])  # six of ten parts are measured
+    with pytest.warns(UserWarning, match="has no value"):
+        data = from_mudata(new, DataConfig(), schema, {"rna": composition})
+    totals = dense(new["rna"].X).sum(1)[new["rna"].obs_names.get_indexer(new.obs_names)]
+    np.testing.assert_allclose(data.table("rna").library, totals / 0.6, rtol=1e-6)
+
+
+def test_features_in_another_spelling_are_read_and_said():
     mdata = build_mdata(20)
     schema = from_mudata(mdata).schema
-    new = mudata.MuData({"rna": mdata["rna"][:, 2:].copy()})
-    with pytest.raises(omixvae.InputError) as caught:
+    new = mudata.MuData({"rna": mdata["rna"].copy()})
+    new["rna"].var_names = new["rna"].var_names.str.upper()
+    with pytest.warns(UserWarning, match="spelled otherwise") as caught:
+        data = from_mudata(new, DataConfig(), schema)
+    np.testing.assert_array_equal(read_back(data, "rna"), expected(mdata, "rna").reindex(new.obs_names))
+    assert [str(w.message) for w in caught] == [
+        "Features of 'rna' are spelled otherwise than in the training: 'RNA0' is taken for 'rna0', found whatever its "
+        "case, and 7 more features are found so. Rename them in var_names if that is wrong."
+    ]
+
+
+def test_new_data_with_too_few_features_are_refused():
+    mdata = build_mdata(20)
+    schema = from_mudata(mdata).schema
+    new = mudata.MuData({"rna": mdata["rna"][:, 7:].copy()})
+    with pytest.raises(omixvae.InputError, match=r"Modality 'rna' has 1 of the 8 features that the model was trained"):
         from_mudata(new, DataConfig(), schema)
-    assert str(caught.value) == (
-        "Modality 'rna' lacks 2 of the 8 features that the model was trained on, the first is 'rna0'. Where: "
-        "mdata['rna'].var_names. How to mend it: Add these features with NaN for values that were not measured, or "
-        "train again without them."
+    with pytest.warns(UserWarning, match="has no value for 7 of the 8 features"):
+        data = from_mudata(new, DataConfig(), schema, allow_missing_features=True)
+    np.testing.assert_array_equal(
+        read_back(data, "rna")[:, 7], dense(new["rna"].X).ravel()[new["rna"].obs_names.get_indexer(new.obs_names)]
     )
 
 
@@ -254,7 +304,40 @@ def test_new_data_may_have_features_without_any_value():
     schema = from_mudata(mdata).schema
     new = mudata.MuData({"protein": mdata["protein"].copy()})
     new["protein"].X[:, 2] = np.nan
-    assert np.isnan(read_back(from_mudata(new, DataConfig(), schema), "protein")[:, 2]).all()
+    with pytest.warns(UserWarning, match="has no value for 1 of the 5 features") as caught:
+        data = from_mudata(new, DataConfig(), schema)
+    assert len(caught) == 1
+    assert np.isnan(read_back(data, "protein")[:, 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("config", "change", "message"),
+    [
+        (
+            DataConfig(layers={"rna": "umis"}),
+            lambda adata: adata.layers.pop("umis"),
+            "The model was trained on the layer 'umis' of 'rna', which is not here. Where: mdata['rna'].layers (there "
+            "are 'other'). How to mend it: Put such values there: mdata['rna'].layers['umis'] = "
+            "mdata['rna'].X.copy(), if it is these that X holds.",
+        ),
+        (
+            DataConfig(),
+            lambda adata: delattr(adata, "X"),
+            "The model was trained on the X of 'rna', and here it is empty. Where: mdata['rna'].X (there are the "
+            "layers 'umis', 'other'). How to mend it: Put such values there: mdata['rna'].X = ...",
+        ),
+    ],
+    ids=["layer", "X"],
+)
+def test_where_the_model_finds_its_values_is_said(config, change, message):
+    mdata = build_mdata(20)
+    for layer in ("umis", "other"):
+        mdata["rna"].layers[layer] = mdata["rna"].X.copy()
+    schema = from_mudata(mdata, config).schema
+    change(mdata["rna"])
+    with pytest.raises(omixvae.InputError) as caught:
+        from_mudata(mdata, config, schema)
+    assert str(caught.value) == message
 
 
 def test_new_data_of_other_modalities_are_refused():

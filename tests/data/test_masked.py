@@ -25,7 +25,8 @@ def test_a_feature_without_values_has_mean_0_and_variance_1():
     mdata = build_mdata(20)
     schema = from_mudata(mdata).schema
     mdata["protein"].X[:, 1] = np.nan
-    moments = from_mudata(mdata, DataConfig(), schema).table("protein").moments
+    with pytest.warns(UserWarning, match="has no value for 1 of the 5 features"):
+        moments = from_mudata(mdata, DataConfig(), schema).table("protein").moments
     assert (moments.mean[1], moments.variance[1]) == (0.0, 1.0)
 
 

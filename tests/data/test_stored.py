@@ -268,10 +268,30 @@ def test_columns_cannot_be_read_by_rows(tmp_path):
 
 def test_a_coverage_is_read_from_memory_only(tmp_path):
     assert refused(written(build(sparse=True), tmp_path, "zarr"), coverage_layers={"rna": "twice"}) == (
-        "Modality 'rna' lies on disk, and counts out of a coverage are read from memory only. Where: option "
-        "coverage_layers, mdata['rna']. How to mend it: Read the file whole: mudata.read_h5mu(path) without backed, or "
+        "Modality 'rna' lies on disk, and counts out of a coverage are read from memory only. Where: "
+        "mdata['rna'].layers['twice']. How to mend it: Read the file whole: mudata.read_h5mu(path) without backed, or "
         "the command line without --from-disk."
     )
+
+
+@KINDS
+@pytest.mark.parametrize("sparse", [True, False])
+def test_features_that_a_file_lacks_were_not_measured(tmp_path, kind, sparse):
+    mdata = build(sparse=sparse)
+    schema = from_mudata(mdata).schema
+    some = mudata.MuData({n: a[:, a.var_names[::-1][: a.n_vars // 2]].copy() for n, a in mdata.mod.items()})
+    with pytest.warns(UserWarning, match="they are taken as not measured"):
+        here = from_mudata(some, DataConfig(), schema)
+    stored_there = written(some, tmp_path, kind)
+    with pytest.warns(UserWarning, match="they are taken as not measured"):
+        there = from_mudata(stored_there, DataConfig(), schema)
+    index = there.obs_names.argsort()[[3, 40, 17, 3]]
+    expected = here.rows(pd.Index(here.obs_names).get_indexer(there.obs_names[index]), CPU, torch.float32)
+    read = there.rows(index, CPU, torch.float32)
+    for one, other in zip(expected.modalities, read.modalities, strict=True):
+        assert torch.equal(one.filled, other.filled)
+        assert torch.equal(one.mask, other.mask)
+        torch.testing.assert_close(one.library, other.library, equal_nan=True)
 
 
 def test_settings_are_compared_in_memory_only(tmp_path):
