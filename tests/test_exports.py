@@ -131,8 +131,8 @@ def test_files_without_results_are_refused(folder, tmp_path):
         done = run("export", source, "-o", tmp_path / "tables")
         assert (done.exit_code, done.stderr) == (
             2,
-            f"Error: {source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData. Where: the "
-            "input. How to mend it: Give what `omixvae train` or `omixvae annotate` wrote.\n",
+            f"Error: {source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData. Where: "
+            "the input. How to mend it: Give what `omixvae train` or `omixvae annotate` wrote.\n",
         )
     assert [path.name for path in tmp_path.iterdir()] == ["rna.csv"]
 

@@ -67,11 +67,11 @@ def test_imputed_values_follow_the_order_of_the_features_in_the_data():
 
 def test_labels_are_imputed_as_probabilities_under_their_own_names():
     mdata = build(["p0", "p1"])
-    mdata.obs["cell_type"] = np.resize(["CD4/CD8", ".", np.nan], 40).astype(object)
+    mdata.obs["cell_type"] = np.resize(["CD4/CD8", "_index", np.nan], 40).astype(object)
     mdata.obs.loc[mdata.obs["cell_type"] == "nan", "cell_type"] = np.nan
     fit(mdata, labels_key="cell_type")
     table = omixvae.imputed(mdata, "cell_type")
-    assert sorted(table.columns) == [".", "CD4/CD8"]
+    assert sorted(table.columns) == ["CD4/CD8", "_index"]
     np.testing.assert_allclose(table.sum(axis=1), 1, rtol=1e-5)
 
 
