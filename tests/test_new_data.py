@@ -110,7 +110,7 @@ def test_what_the_model_says_of_features_stands_beside_the_right_ones():
     new = with_rna(trained, rna)
     with pytest.warns(UserWarning, match="of the model|taken") as caught:
         model.annotate(new)
-    assert "'gene-100' is taken for 'GENE-100'" in str(caught[0].message)
+    assert "'gene-3' is taken for 'GENE-3'" in str(caught[0].message)
     assert "has no value for 99 of the 400 features" in str(caught[1].message)
     written = new["rna"].varm["omixvae_loadings"]
     assert np.isnan(written[0]).all()
@@ -187,7 +187,7 @@ def test_annotate_says_what_it_recognized_and_what_it_did_not(folder, tmp_path):
     new = cells(40, seed=1)
     new["rna"].var["symbol"] = new["rna"].var_names
     new["rna"].var_names = [f"ENSG{j:011d}.3" for j in range(N_GENES)]
-    new.obs["batch"] = np.where(np.arange(40) < 30, 1.0, 7.0)
+    new.obs["batch"] = np.where(np.arange(40) < 30, "1.0", "7.0")
     new.write_h5mu(tmp_path / "new.h5mu")
     out = tmp_path / "out.h5mu"
     line = ["annotate", str(tmp_path / "new.h5mu"), "--model", str(folder), "-o", str(out), "--quiet"]
