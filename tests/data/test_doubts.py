@@ -194,7 +194,8 @@ def test_a_number_that_stands_for_missing(sparse):
             f"-999 occurs 3 times in 'rna', far from all other values (0 to {largest:.4g}).",
             "mdata['rna'].X, 2 of 40 features, first: 'rna3'",
             "If it stands for what was not measured, make it NaN: mdata['rna'].X = "
-            "mdata['rna'].to_df().replace(-999, float('nan')).to_numpy(); of tables, read them with --na -999.",
+            "mdata['rna'].to_df().replace(-999, float('nan')).to_numpy(), or read the tables again with omixvae "
+            "convert --na -999.",
         ),
     )
 
@@ -207,7 +208,10 @@ def test_a_number_in_a_layer_is_mended_there():
     ((_, where, fix),) = doubts(made, layers={"protein": "raw"})
     assert where == "mdata['protein'].layers['raw'], 1 of 5 features, first: 'protein1'"
     code = "mdata['protein'].layers['raw'] = mdata['protein'].to_df('raw').replace(9999, float('nan')).to_numpy()"
-    assert fix == f"If it stands for what was not measured, make it NaN: {code}; of tables, read them with --na 9999."
+    assert fix == (
+        f"If it stands for what was not measured, make it NaN: {code}, or read the tables again with omixvae convert "
+        "--na 9999."
+    )
     exec(code, {"mdata": made})
     assert np.isnan(made["protein"].layers["raw"]).sum() == 9
     assert_said(made, layers={"protein": "raw"})
