@@ -170,7 +170,8 @@ def _strays(table: Table, config: DataConfig) -> Iterator[InputError]:
             f"({stray.rest[0]:.4g} to {stray.rest[1]:.4g}).",
             f"{matrix}, {features_phrase(stray.columns, table.features)}",
             f"If it stands for what was not measured, make it NaN: {matrix} = "
-            f"{frame}.replace({number}, float('nan')).to_numpy(); of tables, read them with --na {number}.",
+            f"{frame}.replace({number}, float('nan')).to_numpy(), or read the tables again with "
+            f"omixvae convert --na {number}.",
         )
 
 
