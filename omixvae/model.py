@@ -705,7 +705,7 @@ class OmixVAE:
         known = self.schema.features[mod]
         if features is None:
             return np.arange(len(known))
-        var = mdata.mod[mod].var if mod in mdata.mod else None
+        var = mdata.mod[mod].var if isinstance(mdata, mudata.MuData) and mod in mdata.mod else None
         return feature_positions(mod, known, as_names(features), var, "the argument features")
 
 

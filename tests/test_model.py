@@ -8,6 +8,7 @@ import mudata
 import numpy as np
 import pytest
 import torch
+from omixvae.pl.found import Found
 
 import omixvae
 import omixvae.accessor
@@ -16,7 +17,6 @@ from omixvae.errors import NotFittedError
 from omixvae.evaluation import evaluate
 from omixvae.mudata_io import without_pulling
 from omixvae.pl.colours import colour_by
-from omixvae.pl.found import Found
 from tests.builders import build_mdata
 
 QUICK = {"max_epochs": 2, "progress": False}

@@ -128,7 +128,7 @@ def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) ->
     if isinstance(held, str | Path):
         return _in_path(Path(held), name, ways, alone=alone)
     raise InputError(
-        f"A {type(held).__name__} was given, which is nothing that is read here.",
+        f"What was given is of type {type(held).__name__}, which is not read here.",
         "the data" if name is None else f"the data, {name!r}",
         f"Give a MuData, an AnnData, a data frame, or a path. {KNOWN}",
     )

@@ -267,7 +267,7 @@ def test_what_cannot_be_read():
     )
     assert refused([adata, adata]).startswith("The input has 2 problems.")
     assert refused({"rna": frame.to_numpy()}) == (
-        "A ndarray was given, which is nothing that is read here. Where: the data, 'rna'. How to mend it: Give a "
+        "What was given is of type ndarray, which is not read here. Where: the data, 'rna'. How to mend it: Give a "
         "MuData, an AnnData, a data frame, or a path. Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx "
         "folder of 10x, or tables (.csv, .tsv, .txt, with or without .gz, .parquet)."
     )
@@ -320,6 +320,7 @@ def test_fit_reads_trains_and_keeps_the_results(source, tmp_path):
     model.annotate(parts)
     np.testing.assert_array_equal(model.mdata.obsm["X_omixvae"], mdata.obsm["X_omixvae"])
     np.testing.assert_array_equal(model.latent(parts)[0], mdata.obsm["X_omixvae"])
+    assert model.impute(parts, "protein", features="protein1")[0].shape == (40, 1)
     model.annotate(mdata)
     assert model.mdata is None
 
