@@ -184,6 +184,8 @@ def _unknown(path: Path, kind: str | None) -> InputError:
 def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str | None, ways: Ways) -> Found:
     """Take an AnnData apart: by the kinds of its features, and tables of obsm."""
     notes = []
+    if adata.isbacked and ways.numbers:
+        adata = adata.to_memory()
     parts = dict(split_by_type(adata))
     if len(parts) > 1 and name is not None:
         if name not in parts:

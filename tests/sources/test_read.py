@@ -6,6 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import omixvae
 from omixvae.mudata_io import write_mudata, writing_elements
@@ -294,6 +295,22 @@ def test_cells_that_have_one_name():
         "1 name of samples stands there more than once, the first is 'cell'. Where: modality 'rna', obs_names. How to "
         "mend it: Give each sample a name of its own, or keep one of those that have the same."
     )
+
+
+@pytest.mark.filterwarnings("ignore:There is a single modality")
+def test_an_anndata_on_disk_stays_there():
+    rna = counted()["rna"]
+    write_h5ad(rna, "rna.h5ad")
+    backed = anndata.read_h5ad("rna.h5ad", backed="r")
+    mdata = omixvae.read({"rna": backed})
+    assert not isinstance(mdata["rna"].X, np.ndarray | sp.csr_matrix)
+    whole = as_mudata({})
+    whole.mod["rna"] = anndata.read_h5ad("rna.h5ad", backed="r")
+    whole.update()
+    latents = [omixvae.fit(data, max_epochs=2, progress=False).latent(data)[0] for data in (mdata, whole)]
+    np.testing.assert_array_equal(*latents)
+    removed = omixvae.read({"rna": backed}, na=4)
+    assert np.isnan(dense(removed["rna"])).sum() == (dense(rna) == 4).sum()
 
 
 def test_two_things_under_one_name():
