@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 
 import click
-import h5py
 import matplotlib.pyplot as plt
 import mudata
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 import omixvae
 from omixvae.cli import main
@@ -63,7 +61,6 @@ def trained(tmp_path_factory):
     mdata.obs["cell_type"] = mdata.obs["cluster"].where(np.arange(mdata.n_obs) % 2 == 0)
     mdata.write(folder / "new.h5mu")
     write_tables(mdata, folder)
-    write_10x(mdata, folder / "filtered_feature_bc_matrix.h5")
     model = omixvae.fit(mdata, batch_key="batch", max_epochs=2, progress=False)
     model.save(folder / "cohort_model")
     return mdata, model, folder
@@ -77,30 +74,11 @@ def write_tables(mdata, folder):
     mdata.obs[["cluster"]].rename(columns={"cluster": "subtype"}).to_csv(folder / "clinic.csv")
 
 
-def write_10x(mdata, path):
-    """Write counts as Cell Ranger 3 does."""
-    cells = mdata["protein"].obs_names
-    parts = {"Gene Expression": mdata["rna"][cells], "Antibody Capture": mdata["protein"]}
-    counts = sp.hstack([adata.X for adata in parts.values()]).tocsr().astype(np.int32)
-    names = [name for adata in parts.values() for name in adata.var_names]
-    with h5py.File(path, "w") as file:
-        matrix = file.create_group("matrix")
-        for key in ("data", "indices", "indptr"):
-            matrix[key] = getattr(counts, key)
-        matrix["shape"], matrix["barcodes"] = counts.shape[::-1], cells.to_numpy().astype("S")
-        features = matrix.create_group("features")
-        features["id"] = features["name"] = np.array(names, "S")
-        features["feature_type"] = np.repeat(np.array(list(parts), "S"), [adata.n_vars for adata in parts.values()])
-        features["genome"] = np.full(len(names), b"GRCh38")
-
-
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # scanpy's and muon's own
+@pytest.mark.filterwarnings("default")  # scanpy's own
 @pytest.mark.parametrize("title", [title for title, text in RECIPES.items() if python_blocks(text)])
 def test_a_recipe_runs(title, trained, tmp_path, monkeypatch):
     mdata, model, folder = trained
-    if title.startswith("I have a 10x file"):
-        pytest.importorskip("muon")
     ignored = shutil.ignore_patterns("cohort_model") if "model.save(" in RECIPES[title] else None
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True, ignore=ignored)
     monkeypatch.chdir(tmp_path)

@@ -292,7 +292,8 @@ def test_command_line_words_that_click_refuses():
 @pytest.mark.parametrize("kind", ["text", "empty", "truncated", "hdf5", "absent", "folder", "example"])
 def test_input_that_cannot_be_read(kind):
     give = (
-        "Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with "
+        "Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, "
+        "with "
         "or without .gz, .parquet)."
     )
     where = "Where: file in.h5mu. How to mend it:"
@@ -327,7 +328,7 @@ def test_input_that_cannot_be_read(kind):
         )
     elif kind == "folder":
         source = "."
-        message = f"The folder '.' holds nothing that is read here. Where: folder .. How to mend it: {give}"
+        message = f"The folder '.' holds nothing that is read here. Where: folder . How to mend it: {give}"
     else:
         source = "example:site"
         message = "There is no 'example:site'. Where: the input. How to mend it: The only example is 'example:cite'."

@@ -141,7 +141,7 @@ def test_impute_writes_the_predicted_modality():
     ("arguments", "message"),
     [
         (
-            ("a.h5mu", "b.h5mu", "--model", "model"),
+            ("in.h5mu", "./in.h5mu", "--model", "model"),
             "Several files are read from disk only. Where: the inputs. How to mend it: Add --from-disk.",
         ),
         (
@@ -188,7 +188,8 @@ def test_a_zarr_folder_that_holds_no_modalities():
     assert_refused(
         ("inspect", "in.zarr"),
         "The folder 'in.zarr' holds nothing that is read here. Where: folder in.zarr. How to mend it: Give an h5mu or "
-        "h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with or without .gz, "
+        "h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with or without "
+        ".gz, "
         ".parquet).",
     )
 

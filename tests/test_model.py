@@ -8,6 +8,7 @@ import mudata
 import numpy as np
 import pytest
 import torch
+from omixvae.pl.found import Found
 
 import omixvae
 import omixvae.accessor

@@ -39,6 +39,10 @@ def convert(
     """
     check_files(sources, output, None, in_place=in_place, endings=(".h5mu",))
     mdata = read_input(*sources, ways=ways)
+
+    from omixvae.writable import check_writable  # here, so that --help needs no mudata
+
+    check_writable(mdata)
     with written_whole(mdata, output):
         pass
     shapes = {name: {"observations": adata.n_obs, "features": adata.n_vars} for name, adata in mdata.mod.items()}

@@ -128,7 +128,7 @@ def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) ->
     if isinstance(held, str | Path):
         return _in_path(Path(held), name, ways, alone=alone)
     raise InputError(
-        f"A {type(held).__name__} was given, which is nothing that is read here.",
+        f"What was given is of type {type(held).__name__}, which is not read here.",
         "the data" if name is None else f"the data, {name!r}",
         f"Give a MuData, an AnnData, a data frame, or a path. {KNOWN}",
     )
@@ -184,6 +184,8 @@ def _unknown(path: Path, kind: str | None) -> InputError:
 def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str | None, ways: Ways) -> Found:
     """Take an AnnData apart: by the kinds of its features, and tables of obsm."""
     notes = []
+    if adata.isbacked and ways.numbers:
+        adata = adata.to_memory()
     parts = dict(split_by_type(adata))
     if len(parts) > 1 and name is not None:
         if name not in parts:

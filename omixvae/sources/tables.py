@@ -330,7 +330,7 @@ def _refuse_text(frame: pd.DataFrame, columns: dict[int, pd.Series], ways: Ways,
         column = frame.iloc[:, j]
         wrong = np.flatnonzero(numbers.isna() & column.notna() & ~column.isin(nothing))
         if len(wrong):
-            others = f" and in {len(wrong) - 1:,} more rows" if len(wrong) > 1 else ""
+            others = f" and in {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
             raise InputError(
                 f"Column {frame.columns[j]!r} holds text where a number should be: {str(column.iloc[wrong[0]])!r} in "
                 f"row {frame.index[wrong[0]]!r}{others}.",

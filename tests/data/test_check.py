@@ -16,7 +16,8 @@ def test_an_anndata_is_no_mudata():
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(build_mdata(12)["rna"])
     assert str(caught.value) == (
-        "A AnnData was given, not a MuData. Where: the data. How to mend it: Read it with omixvae.read, which takes files, "
+        "A AnnData was given, not a MuData. Where: the data. How to mend it: Read it with omixvae.read, which takes "
+        "files, "
         "AnnData and data frames."
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 from pathlib import Path
 
 import mudata
@@ -12,7 +13,9 @@ from click.testing import CliRunner
 
 import omixvae
 from omixvae.cli import main
+from omixvae.cli.resume import saying_how_to_go_on
 from omixvae.mudata_io import read_mudata, writing_elements
+from omixvae.training.stopping import TrainingInterrupted
 from tests.sources.files import clinic, cohort, counted, write_10x_h5, write_10x_h5_of_version_2, write_h5mu, write_mtx
 from tests.sources.test_read import SINGLE, assert_same, own_folder
 
@@ -158,23 +161,19 @@ def test_the_other_commands_take_the_same():
     pd.testing.assert_frame_equal(one, two)
 
 
-@pytest.mark.slow
-def test_how_to_go_on_repeats_how_to_read(monkeypatch):
-    write_cells("adt")
-    sources = ("rna=cells.h5ad", "--modality", "protein=obsm:adt", "--na", "-999")
-
-    def fail(*_arguments, **_options):
-        raise omixvae.InputError("The disk is full.", "the disk", "Make room.")
-
-    monkeypatch.setattr("omixvae.model.OmixVAE.annotate", fail)
-    message = run("train", *sources, "-o", "out.h5mu", "--model", "model", *FEW, code=2).stderr
+def test_how_to_go_on_repeats_how_to_read():
+    given = ("rna=cells.h5ad", "--modality", "adt=obsm:adt", "--modality", "hto=obsm:hto", "--na", "-999,not made")
+    with (
+        main.commands["train"].make_context("train", [*given, "--model", "model"]),
+        pytest.raises(KeyboardInterrupt) as caught,
+        saying_how_to_go_on(("rna=cells.h5ad",)),
+    ):
+        raise TrainingInterrupted(signal.SIGTERM, "after epoch 4 of 20", "model.checkpoint")
     command = (
-        "omixvae annotate rna=cells.h5ad --output out.h5mu --quiet --modality protein=obsm:adt --na -999 --model model"
+        "omixvae train rna=cells.h5ad --model model --modality adt=obsm:adt --modality hto=obsm:hto --na '-999,not "
+        "made' --resume model.checkpoint"
     )
-    assert message.splitlines()[-1].endswith(f"Go on with: {command}")
-    monkeypatch.undo()
-    run(*shlex.split(command)[1:])
-    assert list(read_mudata(Path("out.h5mu")).mod) == ["rna", "protein"]
+    assert caught.value.args == (signal.SIGTERM, f"Stopped after epoch 4 of 20. Go on with: {command}")
 
 
 @pytest.mark.parametrize(

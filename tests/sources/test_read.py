@@ -6,6 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import omixvae
 from omixvae.mudata_io import write_mudata, writing_elements
@@ -267,7 +268,7 @@ def test_what_cannot_be_read():
     )
     assert refused([adata, adata]).startswith("The input has 2 problems.")
     assert refused({"rna": frame.to_numpy()}) == (
-        "A ndarray was given, which is nothing that is read here. Where: the data, 'rna'. How to mend it: Give a "
+        "What was given is of type ndarray, which is not read here. Where: the data, 'rna'. How to mend it: Give a "
         "MuData, an AnnData, a data frame, or a path. Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx "
         "folder of 10x, or tables (.csv, .tsv, .txt, with or without .gz, .parquet)."
     )
@@ -296,6 +297,22 @@ def test_cells_that_have_one_name():
     )
 
 
+@pytest.mark.filterwarnings("ignore:There is a single modality")
+def test_an_anndata_on_disk_stays_there():
+    rna = counted()["rna"]
+    write_h5ad(rna, "rna.h5ad")
+    backed = anndata.read_h5ad("rna.h5ad", backed="r")
+    mdata = omixvae.read({"rna": backed})
+    assert not isinstance(mdata["rna"].X, np.ndarray | sp.csr_matrix)
+    whole = as_mudata({})
+    whole.mod["rna"] = anndata.read_h5ad("rna.h5ad", backed="r")
+    whole.update()
+    latents = [omixvae.fit(data, max_epochs=2, progress=False).latent(data)[0] for data in (mdata, whole)]
+    np.testing.assert_array_equal(*latents)
+    removed = omixvae.read({"rna": backed}, na=4)
+    assert np.isnan(dense(removed["rna"])).sum() == (dense(rna) == 4).sum()
+
+
 def test_two_things_under_one_name():
     parts = counted()
     Path("other").mkdir()
@@ -320,6 +337,7 @@ def test_fit_reads_trains_and_keeps_the_results(source, tmp_path):
     model.annotate(parts)
     np.testing.assert_array_equal(model.mdata.obsm["X_omixvae"], mdata.obsm["X_omixvae"])
     np.testing.assert_array_equal(model.latent(parts)[0], mdata.obsm["X_omixvae"])
+    assert model.impute(parts, "protein", features="protein1")[0].shape == (40, 1)
     model.annotate(mdata)
     assert model.mdata is None
 

@@ -251,7 +251,7 @@ def test_tables_that_share_names_on_both_sides():
         ),
         pytest.param(
             "id,a,stage\ns1,1,III\ns2,2,\ns3,2,IV\n",
-            "Column 'stage' holds text where a number should be: 'III' in row 's1' and in 1 more rows. Where: file "
+            "Column 'stage' holds text where a number should be: 'III' in row 's1' and in 1 more. Where: file "
             "rna.csv. How to mend it: Write numbers with a decimal point. Leave a field empty that has no value, or "
             "name what stands there for missing (na='-', --na -). Columns that describe samples belong into a table of "
             "their own (obs, --obs); those that describe features are to be removed.",
@@ -279,7 +279,7 @@ def test_text_in_a_data_frame():
     frames = cohort()
     frames["rna"].insert(2, "stage", "III")
     assert refused(frames).startswith(
-        "Column 'stage' holds text where a number should be: 'III' in row 'P000' and in 29 more rows. Where: the data "
+        "Column 'stage' holds text where a number should be: 'III' in row 'P000' and in 29 more. Where: the data "
         "frame 'rna'. How to mend it: "
     )
 
