@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import omixvae
 from omixvae.cli import main
-from omixvae.data import open_mudata
+from omixvae.data import from_mudata, open_mudata
 from tests.builders import build_mdata
 
 FEW = ("--max-epochs", "2", "--quiet")
@@ -217,7 +217,7 @@ def change_second(change) -> str:
     change(modalities)
     mudata.MuData(modalities).write_h5mu("second.h5mu")
     with pytest.raises(omixvae.InputError) as caught:
-        open_mudata("first.h5mu", "second.h5mu")
+        from_mudata(open_mudata("first.h5mu", "second.h5mu"))
     return str(caught.value)
 
 
@@ -254,7 +254,7 @@ def test_files_that_do_not_go_together():
     )
     name = read("first.h5mu").obs_names[0]
     assert change_second(densify) == (
-        "Modality 'rna' is sparse in some files and dense in others. Where: mdata['rna']. How to mend it: Write all "
+        "Modality 'rna' is sparse in some files and dense in others. Where: mdata['rna'].X. How to mend it: Write all "
         "files alike."
     )
     assert change_second(repeat) == (

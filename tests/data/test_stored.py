@@ -261,8 +261,9 @@ def test_columns_cannot_be_read_by_rows(tmp_path):
     mdata = build_mdata(12)
     mdata["rna"].X = mdata["rna"].X.tocsc()
     assert refused(written(mdata, tmp_path, "h5mu")) == (
-        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna']. "
-        "How to mend it: Write the file again by rows (CSR): mdata['rna'].X = mdata['rna'].X.tocsr()."
+        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna'].X. "
+        "How to mend it: Write the file again by rows (CSR): mdata = mudata.read_h5mu(path); mdata['rna'].X = "
+        "mdata['rna'].X.tocsr(); mdata.write_h5mu(path)."
     )
 
 
