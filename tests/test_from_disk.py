@@ -52,6 +52,8 @@ def read(path: str) -> mudata.MuData:
 def write_halves(first: str, second: str) -> None:
     mdata = read("in.h5mu")
     for path, rows in ((first, slice(20)), (second, slice(20, None))):
+        if Path(path).is_file():
+            Path(path).unlink()  # one that was read from disk may still be open, and is not to be written over
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             part = mdata[rows].copy()

@@ -144,7 +144,7 @@ def _why_unreadable(path: Path, reason: str) -> tuple[str, str]:
 
 
 def unpacking(path: Path) -> str | None:
-    """Say how a compressed file is unpacked, found out from how it begins.
+    """Say how a compressed file is unpacked, found out from its name or from how it begins.
 
     Parameters
     ----------
@@ -159,6 +159,8 @@ def unpacking(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(max(map(len, COMPRESSED)))
     for magic, (command, ending) in COMPRESSED.items():
+        if path.suffix.lower() == ending:
+            return f"{command} {path}"
         if start.startswith(magic):
-            return f"{command} {path}" if path.suffix == ending else f"{command} < {path} > {path.stem}-unpacked.h5mu"
+            return f"{command} < {path} > {path.stem}-unpacked.h5mu"
     return None
