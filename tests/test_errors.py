@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import anndata
@@ -364,7 +365,7 @@ def test_compressed_input(name, pack, command):
         ),
         (
             "hologram",
-            f"holds something of a kind (hologram) that anndata {anndata.__version__} cannot read",
+            f"holds something of a kind (hologram) that anndata {version('anndata')} cannot read",
             "Install the newest anndata and mudata, or write the file again without it.",
         ),
     ],
@@ -389,7 +390,7 @@ def test_files_of_the_first_versions_of_mudata():
         return
     assert_refused(
         TRAIN,
-        f"'in.h5mu' was written by mudata 0.1.1 or older, which mudata {mudata.__version__} cannot read. Where: file "
+        f"'in.h5mu' was written by mudata 0.1.1 or older, which mudata {version('mudata')} cannot read. Where: file "
         "in.h5mu. How to mend it: Write it again with an older mudata (on Python 3.11: pip install 'mudata<0.4'): "
         "mudata.read_h5mu('in.h5mu').write_h5mu('in.h5mu').",
     )
