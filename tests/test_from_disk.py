@@ -46,7 +46,9 @@ def assert_refused(arguments: tuple[str, ...], message: str) -> None:
 def read(path: str) -> mudata.MuData:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return mudata.read_zarr(path) if path.endswith(".zarr") else mudata.read_h5mu(path)
+        mdata = mudata.read_zarr(path) if path.endswith(".zarr") else mudata.read_h5mu(path)
+    mdata._axis = int(mdata.axis)  # mudata 0.4 reads a number of NumPy, which its own write_zarr refuses
+    return mdata
 
 
 def write_halves(first: str, second: str) -> None:

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import anndata
+import h5py
 import mudata
 import numpy as np
 import pandas as pd
@@ -71,11 +72,11 @@ def assert_as_written(found: mudata.MuData, mdata: mudata.MuData) -> None:
 
 
 def test_the_file_holds_nullable_strings():
-    import h5py
-
     with h5py.File("in.h5mu") as file:
-        kinds = [file["obs"][name].attrs["encoding-type"] for name in ("_index", "note")]
-    assert kinds == ["nullable-string-array"] * 2
+        kinds = [
+            file[name].attrs["encoding-type"] for name in ("obs/_index", "obs/note/categories", "mod/rna/var/_index")
+        ]
+    assert kinds == ["nullable-string-array"] * 3
 
 
 @pytest.mark.slow
