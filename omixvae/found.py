@@ -237,7 +237,7 @@ class Found:
         x = adata.layers[layer] if layer in adata.layers else adata.X
         if x is None or lies_on_disk(x):
             return np.ones(adata.n_obs, bool)
-        if coverage in adata.layers:
+        if coverage is not None and coverage in adata.layers:  # anndata 0.13 has X there too, under None
             return np.asarray(adata.layers[coverage].sum(axis=1)).ravel() > 0
         missing = split_missing(as_matrix(x, mod))[1]
         if missing is None:

@@ -283,6 +283,7 @@ class OmixVAE:
             Go on also where a modality has fewer than a fifth of the features that the model knows.
         """
         whole = self._keep(mdata)
+        results.check_takes_results(whole)
         data = self.read(whole, allow_missing_features=allow_missing_features)
         results.annotate(whole, self.network, data, self.config, self.plan, self.history)
 
@@ -833,6 +834,7 @@ def fit(
         )
     model = OmixVAE(encoders=encoders, decoders=decoders, **options)
     whole, key = as_mudata(mdata), model.config.results.key_added
+    results.check_takes_results(whole)  # before hours of training, not after
     results.check_free(whole, key)
     model.fit(whole)
     model.annotate(whole)

@@ -14,6 +14,9 @@ from omixvae.mudata_io import writing_elements
 
 __all__ = ["read_results", "write_results"]
 
+MODALITY = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
+"""What a modality says of itself; mudata up to 0.1.1 had another word, and 0.4 reads no file with that."""
+
 
 def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
     """Write what `omixvae.results.annotate` has put into a MuData into a file that holds the rest of it.
@@ -100,7 +103,9 @@ def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (
 
 
 def _replace(root: Any, axis: str, values: dict[str, object], old: list[str]) -> None:  # noqa: ANN401 (as in _write)
-    group = root.require_group(axis)
+    if axis not in root:
+        write_elem(root, axis, {})  # says of itself what it is, unlike a bare group
+    group = root[axis]
     for name in old:
         del group[name]
     for name, value in values.items():

@@ -147,7 +147,8 @@ def _clusters(written: MuData, record: Mapping[str, Mapping[str, object]], key: 
     if len(there) != len(names):
         yield f"Only {there} of {names} are there."
         return
-    cluster, entropy = written.obs[names[0]], written.obs[names[1]].to_numpy()
+    # mudata 0.4 reads a column of nothing but whole numbers, such as the entropies of one cluster, as integers.
+    cluster, entropy = written.obs[names[0]], written.obs[names[1]].to_numpy(np.float32)
     probabilities = np.asarray(written.obsm[names[2]])
     yield from _array(probabilities, (written.n_obs, None), f"obsm[{names[2]!r}]")
     yield from _array(entropy, (written.n_obs,), f"obs[{names[1]!r}]")

@@ -58,3 +58,22 @@ def test_columns_that_are_used_are_listed_with_what_they_are_used_as(tmp_path):
         line.strip("│ ").split("│")[-1].strip() for line in done.output.splitlines() if "│ covariate │" in line
     ] == ["a number, 20 to 79"]
     assert f"3 levels: a ({n['a']}), b ({n['b']}), c ({n['c']})" in done.output
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "TCRγδ"), ("cp1252", "TCR??"), ("ascii", "TCR??")])
+def test_letters_that_a_terminal_lacks_are_replaced(tmp_path, monkeypatch, encoding, shown):
+    monkeypatch.chdir(tmp_path)
+    mdata = build_mdata(30)
+    mdata["rna"].X = mdata["rna"].X.toarray()
+    mdata["rna"].X[:, 0] = 5  # never varies, so that it is named
+    mdata["rna"].var_names = ["TCRγδ", *mdata["rna"].var_names[1:]]
+    mudata.MuData(dict(mdata.mod)).write_h5mu("in.h5mu")
+    runner = CliRunner(charset=encoding)
+    done = runner.invoke(main, ["inspect", "in.h5mu"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert shown in done.output
+    error = runner.invoke(main, ["inspect", "αβ.h5mu"], catch_exceptions=False)
+    assert error.exit_code == 2
+    assert error.stderr.startswith("Error: There is no file")
+    described = runner.invoke(main, ["inspect", "in.h5mu", "--json"], catch_exceptions=False).output
+    assert "TCRγδ" in str(json.loads(described)["cautions"])

@@ -1,14 +1,20 @@
 """Wrong input through the real command line: one clear sentence, exit code 2, and nothing left behind."""
 
+import bz2
+import gzip
+import importlib.util
 import json
+import lzma
 import signal
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import anndata
+import h5py
 import mudata
 import numpy as np
 import pytest
@@ -307,8 +313,6 @@ def test_input_that_cannot_be_read(kind):
         file.write_bytes(b"")
         message = f"'in.h5mu' is empty. {where} Write or copy it again."
     elif kind == "hdf5":
-        import h5py
-
         with h5py.File(file, "w") as other:
             other["matrix"] = [1.0]
         message = (
@@ -333,6 +337,64 @@ def test_input_that_cannot_be_read(kind):
         source = "example:site"
         message = "There is no 'example:site'. Where: the input. How to mend it: The only example is 'example:cite'."
     assert_refused(("train", source, "-o", "out.h5mu"), message)
+
+
+@pytest.mark.parametrize(
+    ("name", "pack", "command"),
+    [
+        ("in.h5mu.gz", gzip.compress, "gunzip < in.h5mu.gz > in.h5mu"),
+        ("in.h5mu", gzip.compress, "gunzip < in.h5mu > unpacked.h5mu"),
+        ("in.h5mu.bz2", bz2.compress, "bunzip2 < in.h5mu.bz2 > in.h5mu"),
+        ("cells.xz", lzma.compress, "unxz < cells.xz > unpacked.h5mu"),
+    ],
+)
+def test_compressed_input(name, pack, command):
+    write_input()
+    Path(name).write_bytes(pack(Path("in.h5mu").read_bytes()))
+    assert_refused(
+        ("inspect", name), f"{name!r} is compressed. Where: file {name}. How to mend it: Unpack it first: {command}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem", "fix"),
+    [
+        (
+            "awkward-array",
+            "holds ragged (awkward) arrays, and the package that reads them is not installed",
+            "Install it: pip install awkward. Or write the file again without them.",
+        ),
+        (
+            "hologram",
+            f"holds something of a kind (hologram) that anndata {version('anndata')} cannot read",
+            "Install the newest anndata and mudata, or write the file again without it.",
+        ),
+    ],
+)
+def test_whole_files_of_which_a_part_cannot_be_read_are_not_called_damaged(kind, problem, fix):
+    if kind == "awkward-array" and importlib.util.find_spec("awkward") is not None:
+        pytest.skip("the package is installed")
+    write_input()
+    with h5py.File("in.h5mu", "r+") as file:
+        part = file["mod"]["rna"].require_group("obsm").create_group("airr")
+        part.attrs.update({"encoding-type": kind, "encoding-version": "0.1.0", "form": "{}", "length": 3})
+    assert_refused(TRAIN, f"'in.h5mu' {problem}. Where: file in.h5mu. How to mend it: {fix}")
+
+
+def test_files_of_the_first_versions_of_mudata():
+    write_input()
+    with h5py.File("in.h5mu", "r+") as file:
+        for group in file["mod"].values():
+            group.attrs["encoding-type"] = "AnnData"
+    if not hasattr(mudata, "settings"):
+        assert CliRunner().invoke(main, ["inspect", "in.h5mu"]).exit_code == 0
+        return
+    assert_refused(
+        TRAIN,
+        f"'in.h5mu' was written by mudata 0.1.1 or older, which mudata {version('mudata')} cannot read. Where: file "
+        "in.h5mu. How to mend it: Write it again with an older mudata (on Python 3.11: pip install 'mudata<0.4'): "
+        "mudata.read_h5mu('in.h5mu').write_h5mu('in.h5mu').",
+    )
 
 
 def test_output_that_cannot_be_written():

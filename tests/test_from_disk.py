@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import omixvae
 from omixvae.cli import main
-from omixvae.data import open_mudata
+from omixvae.data import from_mudata, open_mudata
 from tests.builders import build_mdata
 
 FEW = ("--max-epochs", "2", "--quiet")
@@ -46,12 +46,16 @@ def assert_refused(arguments: tuple[str, ...], message: str) -> None:
 def read(path: str) -> mudata.MuData:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return mudata.read_zarr(path) if path.endswith(".zarr") else mudata.read_h5mu(path)
+        mdata = mudata.read_zarr(path) if path.endswith(".zarr") else mudata.read_h5mu(path)
+    mdata._axis = int(mdata.axis)  # mudata 0.4 reads a number of NumPy, which its own write_zarr refuses
+    return mdata
 
 
 def write_halves(first: str, second: str) -> None:
     mdata = read("in.h5mu")
     for path, rows in ((first, slice(20)), (second, slice(20, None))):
+        if Path(path).is_file():
+            Path(path).unlink()  # one that was read from disk may still be open, and is not to be written over
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             part = mdata[rows].copy()
@@ -218,7 +222,7 @@ def change_second(change) -> str:
     change(modalities)
     mudata.MuData(modalities).write_h5mu("second.h5mu")
     with pytest.raises(omixvae.InputError) as caught:
-        open_mudata("first.h5mu", "second.h5mu")
+        from_mudata(open_mudata("first.h5mu", "second.h5mu"))
     return str(caught.value)
 
 
@@ -255,7 +259,7 @@ def test_files_that_do_not_go_together():
     )
     name = read("first.h5mu").obs_names[0]
     assert change_second(densify) == (
-        "Modality 'rna' is sparse in some files and dense in others. Where: mdata['rna']. How to mend it: Write all "
+        "Modality 'rna' is sparse in some files and dense in others. Where: mdata['rna'].X. How to mend it: Write all "
         "files alike."
     )
     assert change_second(repeat) == (

@@ -1,7 +1,9 @@
 """The frame of all commands: their help in sections, what goes wrong as one message, and exit codes."""
 
+import io
 import shlex
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ __all__ = ["Cli", "Command", "Option", "Section", "friendly_warnings", "in_first
 
 STOPPED = 128
 """Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
+
+CANNOT_REPLACE = ("strict", "surrogateescape")
+"""What Python does by itself about a letter that a stream lacks, and that ends in a traceback."""
 
 
 class Option(click.Option):
@@ -117,6 +122,14 @@ class Cli(Section):
                 # All names in columns of one width, so that the sections stand under one another.
                 rows = [(name.ljust(longest), self.commands[name].get_short_help_str(90)) for name in names]
                 formatter.write_dl(rows)
+
+    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 (click's own signature)
+        """Run the command line, whatever letters its terminal has."""
+        for stream in (sys.stdout, sys.stderr):
+            # A pipe on Windows, or under LC_ALL=C, cannot take the Greek of a feature's name: show a "?" for it.
+            if isinstance(stream, io.TextIOWrapper) and stream.errors in CANNOT_REPLACE:
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
         """Run a command."""

@@ -129,10 +129,12 @@ def check_modality(
     >>> [e.problem for e in check_modality(simulate(n_obs=50), "rna", "counts")]
     ["Modality 'rna' has no layer 'counts'."]
     """
+    errors = _check_names(mdata, name)
+    if 0 in mdata.mod[name].shape:
+        return errors  # where there is nothing, no layer can hold it
     if new:
-        return _check_names(mdata, name) + _check_trained_layers(mdata.mod[name], name, (layer, coverage_layer))
-    asked = {"layers": layer, "coverage_layers": coverage_layer}
-    return _check_names(mdata, name) + _check_layers(mdata, name, asked)
+        return errors + _check_trained_layers(mdata.mod[name], name, (layer, coverage_layer))
+    return errors + _check_layers(mdata, name, {"layers": layer, "coverage_layers": coverage_layer})
 
 
 def _check_names(mdata: mudata.MuData, name: str) -> list[InputError]:

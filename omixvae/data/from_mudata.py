@@ -277,6 +277,7 @@ def _rows(
                 "Read the file whole: mudata.read_h5mu(path) without backed, or the command line without --from-disk.",
             )
         matrix = x if isinstance(x, StoredMatrix) else StoredMatrix([x], name)
+        matrix.check(f"mdata[{name!r}].X" if layer is None else f"mdata[{name!r}].layers[{layer!r}]")
         return StoredTable(name, features, StoredRows(matrix, features, columns), row, library)
     if coverage_layer is None:
         values, missing = arrange(as_matrix(x, name), columns)

@@ -30,7 +30,7 @@ def as_matrix(x: object, name: str) -> Matrix:
     Raises
     ------
     InputError
-        If a value is no number.
+        If a value is no number, or beyond all that float32 can hold.
 
     Examples
     --------
@@ -39,8 +39,18 @@ def as_matrix(x: object, name: str) -> Matrix:
     """
     if hasattr(x, "to_memory"):  # a lazy array
         x = x.to_memory()
+    matrix = _cast(x, name)
+    values = matrix if isinstance(matrix, np.ndarray) else matrix.data
+    if np.isinf(values).any():
+        _refuse_beyond_float32(np.asarray(x.data if sp.issparse(x) else x, np.float64), name)
+    return matrix
+
+
+def _cast(x: object, name: str) -> Matrix:
     try:
-        if sp.issparse(x):
+        with np.errstate(over="ignore"):  # of what is refused then, by its value
+            if not sp.issparse(x):
+                return np.asarray(x, dtype=np.float32)
             matrix = sp.csr_matrix(x, dtype=np.float32)
             if matrix.indices.dtype != matrix.indptr.dtype:
                 # As some files have them: SciPy would bring all of them to one width whenever rows are taken.
@@ -49,13 +59,24 @@ def as_matrix(x: object, name: str) -> Matrix:
                 matrix = matrix.copy()
                 matrix.sum_duplicates()
             return matrix
-        return np.asarray(x, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"Modality {name!r} holds values that are no numbers ({error}).",
             f"mdata[{name!r}]",
             "Convert them to numbers, with NaN for what was not measured.",
         ) from error
+
+
+def _refuse_beyond_float32(values: np.ndarray, name: str) -> None:
+    """Name a finite value that would become infinite, and then be taken for a log of zero."""
+    beyond = values[np.isfinite(values) & (np.abs(values) > np.finfo(np.float32).max)]
+    if len(beyond):
+        raise InputError(
+            f"Modality {name!r} holds {beyond[0]:g}, which is beyond all numbers that are computed with here "
+            f"(up to {np.finfo(np.float32).max:.1e}).",
+            f"mdata[{name!r}]",
+            "If it stands for what was not measured, write NaN in its place; else bring the values to another scale.",
+        )
 
 
 def split_missing(values: Matrix) -> tuple[Matrix, Matrix | None]:

@@ -171,21 +171,30 @@ def _modality(
     groups: Sequence[Any], name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
 ) -> anndata.AnnData:
     obs, var = pd.concat([obs for obs, _ in read.values()]), next(iter(read.values()))[1]
-    layers = [layer for layer in groups[0]["layers"] if all(layer in group["layers"] for group in groups)]
-    if len(groups) == 1:
-        x = _matrix(groups[0]["X"]) if "X" in groups[0] else None
-        return anndata.AnnData(x, obs, var, layers={layer: _matrix(groups[0]["layers"][layer]) for layer in layers})
-    x = StoredMatrix([_matrix(group["X"]) for group in groups], name) if all("X" in group for group in groups) else None
-    return AnnDataOfFiles(
-        x,
-        {layer: StoredMatrix([_matrix(group["layers"][layer]) for group in groups], name) for layer in layers},
-        obs,
-        var,
-    )
+    found = [_matrices(group) for group in groups]
+    parts = {layer: [matrices[layer] for matrices in found] for layer in found[0] if all(layer in m for m in found)}
+    if len(groups) > 1:
+        stored = {layer: StoredMatrix(matrices, name) for layer, matrices in parts.items()}
+        return AnnDataOfFiles(stored.pop(None, None), stored, obs, var)
+    x = parts.pop(None, [None])[0]
+    return anndata.AnnData(x, obs, var, layers={layer: matrix for layer, (matrix,) in parts.items()})
 
 
-def _matrix(element: Any) -> object:  # noqa: ANN401 (as in _root)
-    return sparse_dataset(element) if element.attrs.get("encoding-type") in SPARSE else element
+def _matrices(group: Any) -> dict[str | None, Any]:  # noqa: ANN401 (as in _root)
+    """Find the matrices of a modality, X under None.
+
+    Writers leave out what they have nothing for (R the group of layers, scirpy X, for which anndata then stores an
+    element without a shape), and what is no matrix (ragged arrays) nobody can ask for.
+    """
+    elements = {None: group["X"]} if "X" in group else {}
+    elements |= {name: group["layers"][name] for name in group["layers"]} if "layers" in group else {}
+    matrices = {}
+    for name, element in elements.items():
+        if element.attrs.get("encoding-type") in SPARSE:
+            matrices[name] = sparse_dataset(element)
+        elif isinstance(element, (h5py.Dataset, zarr.Array)) and element.ndim == 2:
+            matrices[name] = element
+    return matrices
 
 
 class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no types
@@ -216,6 +225,14 @@ class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no t
     def layers(self) -> dict[str, StoredMatrix]:
         """Further matrices."""
         return self._in_files[1]
+
+    def __getitem__(self, index: object) -> anndata.AnnData:
+        """Refuse to select: rows of several files are read by omixvae alone."""
+        raise InputError(
+            f"Observations or features of several files cannot be selected (here {index!r:.40}).",
+            "the MuData of open_mudata",
+            "Select from each file before: mudata.read_h5mu(path)[rows].write_h5mu(path of its own); then open those.",
+        )
 
     @layers.setter
     def layers(self, _: object) -> None:

@@ -65,36 +65,52 @@ class StoredMatrix:
     Parameters
     ----------
     parts
-        Each an `h5py.Dataset`, a `zarr.Array` or a sparse dataset of anndata, all dense or all sparse.
+        Each an `h5py.Dataset`, a `zarr.Array` or a sparse dataset of anndata, all dense or all sparse by rows
+        (see `check`).
     name
         The modality, for messages.
-
-    Raises
-    ------
-    InputError
-        If it is stored by columns, or in part dense and in part sparse.
     """
 
     def __init__(self, parts: Sequence[Any], name: str) -> None:
         self.parts, self.name = tuple(parts), name
-        if any(isinstance(part, anndata.abc.CSCDataset) for part in parts):
-            raise InputError(
-                f"Modality {name!r} is stored by columns (CSC), of which single rows cannot be read.",
-                f"mdata[{name!r}]",
-                f"Write the file again by rows (CSR): mdata[{name!r}].X = mdata[{name!r}].X.tocsr().",
-            )
-        sparse = [isinstance(part, anndata.abc.CSRDataset) for part in parts]
-        if any(sparse) and not all(sparse):
-            raise InputError(
-                f"Modality {name!r} is sparse in some files and dense in others.",
-                f"mdata[{name!r}]",
-                "Write all files alike.",
-            )
-        self.sparse = all(sparse)
+        self.sparse = all(isinstance(part, (anndata.abc.CSRDataset, anndata.abc.CSCDataset)) for part in parts)
         self.starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.shape = (int(self.starts[-1]), int(parts[0].shape[1]))
-        # 8 bytes a row: to ask the file for them each time would be one more access for each block.
-        self._indptr = [part.group["indptr"][:].astype(np.int64) for part in parts] if self.sparse else []
+
+    def check(self, where: str) -> None:
+        """Refuse a matrix whose rows cannot be read; not before it is asked for, as a file may hold others beside it.
+
+        Parameters
+        ----------
+        where
+            How the matrix is written in Python.
+
+        Raises
+        ------
+        InputError
+            If it is stored by columns, or in part dense and in part sparse.
+        """
+        by_columns = [part for part in self.parts if isinstance(part, anndata.abc.CSCDataset)]
+        if by_columns:
+            kind = "zarr" if isinstance(by_columns[0].group, zarr.Group) else "h5mu"
+            raise InputError(
+                f"Modality {self.name!r} is stored by columns (CSC), of which single rows cannot be read.",
+                where,
+                f"Write the file again by rows (CSR): mdata = mudata.read_{kind}(path); {where} = {where}.tocsr(); "
+                f"mdata.write_{kind}(path).",
+            )
+        if not self.sparse and any(isinstance(part, anndata.abc.CSRDataset) for part in self.parts):
+            raise InputError(
+                f"Modality {self.name!r} is sparse in some files and dense in others.", where, "Write all files alike."
+            )
+
+    @cached_property
+    def _indptr(self) -> list[np.ndarray]:
+        """Where the rows of each part begin, of a sparse one.
+
+        8 bytes a row: to ask the file for them each time would be one more access for each block.
+        """
+        return [part.group["indptr"][:].astype(np.int64) for part in self.parts] if self.sparse else []
 
     @property
     def row_bytes(self) -> float:

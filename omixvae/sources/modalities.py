@@ -12,7 +12,7 @@ import pandas as pd
 from omixvae.errors import InputError, nearest
 from omixvae.mudata_io import read_mudata
 from omixvae.sources.how import OBSM, Held, Ways
-from omixvae.sources.stores import kind_of_store, read_anndata, reading_store
+from omixvae.sources.stores import kind_of_store, read_anndata, reading_store, unpacking
 from omixvae.sources.tables import Table, is_table, table
 from omixvae.sources.tenx import is_matrix_folder, read_10x, split_by_type
 
@@ -166,8 +166,8 @@ def _unknown(path: Path, kind: str | None) -> InputError:
         return InputError(f"The folder {str(path)!r} holds nothing that is read here.", f"folder {path}", KNOWN)
     if path.stat().st_size == 0:
         return InputError(f"{path.name!r} is empty.", f"file {path}", "Write or copy it again.")
-    if ending == ".gz":
-        return InputError(f"{path.name!r} is compressed.", f"file {path}", f"Unpack it first: gunzip {path}")
+    if (command := unpacking(path)) is not None and ending not in ELSEWHERE:  # R compresses all that it saves
+        return InputError(f"{path.name!r} is compressed.", f"file {path}", f"Unpack it first: {command}")
     if ending in ELSEWHERE:
         quoted = {kind: f'"{path.with_suffix(f".{kind}").name}"' for kind in ("h5mu", "h5ad")}
         fix = ELSEWHERE[ending].format(file=f'"{path.name}"', **quoted)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import anndata
@@ -11,7 +12,15 @@ import zarr
 
 from omixvae.errors import InputError
 
-__all__ = ["is_mudata_store", "kind_of_store", "read_anndata", "reading_store"]
+__all__ = ["is_mudata_store", "kind_of_store", "read_anndata", "reading_store", "unpacking"]
+
+COMPRESSED = {
+    b"\x1f\x8b": ("gunzip", ".gz"),
+    b"BZh": ("bunzip2", ".bz2"),
+    b"\xfd7zXZ": ("unxz", ".xz"),
+    b"\x28\xb5\x2f\xfd": ("unzstd", ".zst"),
+}
+"""First bytes of a compressed file, the command that undoes it, and the ending without which it will not."""
 
 
 def kind_of_store(path: Path) -> str | None:
@@ -105,10 +114,53 @@ def reading_store(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # a damaged file can fail in any way, each of them the file's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path.name!r} was cut off: a part of the file is lacking."
-            if "truncated" in reason
-            else f"{path.name!r} cannot be read: {reason.rstrip('.')}.",
-            f"file {path}",
-            "The file is damaged or incomplete: copy or write it again.",
-        ) from error
+        problem, fix = _why_unreadable(path, reason)
+        raise InputError(f"{path.name!r} {problem}.", f"file {path}", fix) from error
+
+
+def _why_unreadable(path: Path, reason: str) -> tuple[str, str]:
+    """Tell a damaged file from one that is whole, and that the packages here cannot read: what is so, and the mend."""
+    if "encoding_type='AnnData'" in reason:
+        return (
+            f"was written by mudata 0.1.1 or older, which mudata {version('mudata')} cannot read",
+            "Write it again with an older mudata (on Python 3.11: pip install 'mudata<0.4'): "
+            f"mudata.read_h5mu({str(path)!r}).write_h5mu({str(path)!r}).",
+        )
+    if "registered for IOSpec" in reason:
+        kind = reason.partition("encoding_type='")[2].partition("'")[0]
+        return (
+            f"holds something of a kind ({kind}) that anndata {version('anndata')} cannot read",
+            "Install the newest anndata and mudata, or write the file again without it.",
+        )
+    if "awkward" in reason:
+        return (
+            "holds ragged (awkward) arrays, and the package that reads them is not installed",
+            "Install it: pip install awkward. Or write the file again without them.",
+        )
+    damaged = "The file is damaged or incomplete: copy or write it again."
+    if "truncated" in reason:
+        return "was cut off: a part of the file is lacking", damaged
+    return f"cannot be read: {reason.rstrip('.')}", damaged
+
+
+def unpacking(path: Path) -> str | None:
+    """Say how a compressed file is unpacked, found out from its name or from how it begins.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str or None
+        A command line; None if the file is not compressed.
+    """
+    with path.open("rb") as file:
+        start = file.read(max(map(len, COMPRESSED)))
+    for magic, (command, ending) in COMPRESSED.items():
+        if path.suffix.lower() == ending:
+            return f"{command} {path}"
+        if start.startswith(magic):
+            return f"{command} < {path} > {path.stem}-unpacked.h5mu"
+    return None

@@ -86,8 +86,10 @@ def assert_same_rows(data, on_disk, index) -> None:
         assert (some.observed is None) == (other.observed is None)
         assert some.observed is None or torch.equal(some.observed, other.observed)
         assert (some.stored is None) == (other.stored is None)
-        for a, b in zip(some.stored or (), other.stored or (), strict=True):
-            assert torch.equal(a, b)
+        if some.stored is not None:
+            assert sorted(zip(*map(torch.Tensor.tolist, some.stored), strict=True)) == sorted(
+                zip(*map(torch.Tensor.tolist, other.stored), strict=True)
+            )  # writers may change the order within a row
 
 
 @KINDS
@@ -261,8 +263,9 @@ def test_columns_cannot_be_read_by_rows(tmp_path):
     mdata = build_mdata(12)
     mdata["rna"].X = mdata["rna"].X.tocsc()
     assert refused(written(mdata, tmp_path, "h5mu")) == (
-        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna']. "
-        "How to mend it: Write the file again by rows (CSR): mdata['rna'].X = mdata['rna'].X.tocsr()."
+        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna'].X. "
+        "How to mend it: Write the file again by rows (CSR): mdata = mudata.read_h5mu(path); mdata['rna'].X = "
+        "mdata['rna'].X.tocsr(); mdata.write_h5mu(path)."
     )
 
 
