@@ -8,7 +8,6 @@ import mudata
 import numpy as np
 import pytest
 import torch
-from omixvae.pl.found import Found
 
 import omixvae
 import omixvae.accessor
