@@ -342,10 +342,10 @@ def test_input_that_cannot_be_read(kind):
 @pytest.mark.parametrize(
     ("name", "pack", "command"),
     [
-        ("in.h5mu.gz", gzip.compress, "gunzip < in.h5mu.gz > in.h5mu"),
-        ("in.h5mu", gzip.compress, "gunzip < in.h5mu > unpacked.h5mu"),
-        ("in.h5mu.bz2", bz2.compress, "bunzip2 < in.h5mu.bz2 > in.h5mu"),
-        ("cells.xz", lzma.compress, "unxz < cells.xz > unpacked.h5mu"),
+        ("in.h5mu.gz", gzip.compress, "gunzip in.h5mu.gz"),
+        ("in.h5mu", gzip.compress, "gunzip < in.h5mu > in-unpacked.h5mu"),
+        ("in.h5mu.bz2", bz2.compress, "bunzip2 in.h5mu.bz2"),
+        ("cells", lzma.compress, "unxz < cells > cells-unpacked.h5mu"),
     ],
 )
 def test_compressed_input(name, pack, command):
