@@ -23,6 +23,7 @@ from omixvae.errors import InputError, NotFittedError, nearest, raise_together
 from omixvae.files import check_no_model
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal
+from omixvae.mudata_io import check_takes_results
 from omixvae.options import as_names
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
@@ -283,7 +284,7 @@ class OmixVAE:
             Go on also where a modality has fewer than a fifth of the features that the model knows.
         """
         whole = self._keep(mdata)
-        results.check_takes_results(whole)
+        check_takes_results(whole)
         data = self.read(whole, allow_missing_features=allow_missing_features)
         results.annotate(whole, self.network, data, self.config, self.plan, self.history)
 
@@ -834,7 +835,7 @@ def fit(
         )
     model = OmixVAE(encoders=encoders, decoders=decoders, **options)
     whole, key = as_mudata(mdata), model.config.results.key_added
-    results.check_takes_results(whole)  # before hours of training, not after
+    check_takes_results(whole)  # before hours of training, not after
     results.check_free(whole, key)
     model.fit(whole)
     model.annotate(whole)

@@ -8,7 +8,9 @@ from pathlib import Path
 import anndata
 import mudata
 
-__all__ = ["read_mudata", "without_pulling", "write_mudata", "writing_elements"]
+from omixvae.errors import InputError, raise_together
+
+__all__ = ["check_takes_results", "read_mudata", "without_pulling", "write_mudata", "writing_elements"]
 
 
 @contextmanager
@@ -86,3 +88,41 @@ def writing_elements() -> Iterator[None]:
     with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
         warnings.simplefilter("ignore")
         yield
+
+
+def check_takes_results(mdata: mudata.MuData) -> None:
+    """Check that results can be written into a MuData: a selection of a file holds nothing of its own.
+
+    Parameters
+    ----------
+    mdata
+        What results are to be written into.
+
+    Raises
+    ------
+    InputError
+        If it, or a modality, is a selection of one that was opened with ``backed="r"``.
+
+    Examples
+    --------
+    >>> from omixvae.simulation import simulate
+    >>> check_takes_results(simulate(n_obs=50)[:20])
+    """
+    if mdata.isbacked and mdata.is_view:
+        raise InputError(
+            "This MuData is a selection of one whose values lie in a file: no results can be written into it.",
+            "the data",
+            "Write the selection to a file of its own, and go on with that: mdata = mdata.copy('selection.h5mu').",
+        )
+    raise_together(
+        [
+            InputError(
+                f"Modality {name!r} is a selection of one whose values lie in a file: no results can be written into "
+                "it.",
+                f"mdata[{name!r}]",
+                f"Read the selection into memory before the MuData is built: {{{name!r}: adata[rows].to_memory()}}.",
+            )
+            for name, adata in mdata.mod.items()
+            if adata.isbacked and adata.is_view
+        ]
+    )

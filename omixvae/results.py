@@ -17,7 +17,7 @@ from omixvae.config import Config
 from omixvae.data.features import find_features
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Table
-from omixvae.errors import InputError, raise_together
+from omixvae.errors import InputError
 from omixvae.files import check_target, whole_folder, writing
 from omixvae.inference import (
     cluster_probabilities,
@@ -37,7 +37,6 @@ __all__ = [
     "annotate",
     "as_mudata",
     "check_free",
-    "check_takes_results",
     "modalities_to_impute",
     "overlay",
     "stream_prediction",
@@ -51,44 +50,6 @@ DEFAULT_KEY = Config().results.key_added
 
 CLUSTER_SAMPLES = 64
 IMPUTATION_SAMPLES = 32
-
-
-def check_takes_results(mdata: mudata.MuData) -> None:
-    """Check that results can be written into a MuData: a selection of a file holds nothing of its own.
-
-    Parameters
-    ----------
-    mdata
-        What results are to be written into.
-
-    Raises
-    ------
-    InputError
-        If it, or a modality, is a selection of one that was opened with ``backed="r"``.
-
-    Examples
-    --------
-    >>> from omixvae.simulation import simulate
-    >>> check_takes_results(simulate(n_obs=50)[:20])
-    """
-    if mdata.isbacked and mdata.is_view:
-        raise InputError(
-            "This MuData is a selection of one whose values lie in a file: no results can be written into it.",
-            "the data",
-            "Write the selection to a file of its own, and go on with that: mdata = mdata.copy('selection.h5mu').",
-        )
-    raise_together(
-        [
-            InputError(
-                f"Modality {name!r} is a selection of one whose values lie in a file: no results can be written into "
-                "it.",
-                f"mdata[{name!r}]",
-                f"Read the selection into memory before the MuData is built: {{{name!r}: adata[rows].to_memory()}}.",
-            )
-            for name, adata in mdata.mod.items()
-            if adata.isbacked and adata.is_view
-        ]
-    )
 
 
 def annotate(

@@ -42,7 +42,7 @@ def as_matrix(x: object, name: str) -> Matrix:
     matrix = _cast(x, name)
     values = matrix if isinstance(matrix, np.ndarray) else matrix.data
     if np.isinf(values).any():
-        _refuse_beyond_float32(np.asarray(x.data if sp.issparse(x) else x, np.float64), name)
+        _refuse_beyond_float32(np.asarray(x.data if isinstance(x, sp.spmatrix | sp.sparray) else x, np.float64), name)
     return matrix
 
 

@@ -175,7 +175,8 @@ def _modality(
     parts = {layer: [matrices[layer] for matrices in found] for layer in found[0] if all(layer in m for m in found)}
     if len(groups) > 1:
         stored = {layer: StoredMatrix(matrices, name) for layer, matrices in parts.items()}
-        return AnnDataOfFiles(stored.pop(None, None), stored, obs, var)
+        layers = {layer: matrix for layer, matrix in stored.items() if layer is not None}
+        return AnnDataOfFiles(stored.get(None), layers, obs, var)
     x = parts.pop(None, [None])[0]
     return anndata.AnnData(x, obs, var, layers={layer: matrix for layer, (matrix,) in parts.items()})
 
@@ -188,7 +189,7 @@ def _matrices(group: Any) -> dict[str | None, Any]:  # noqa: ANN401 (as in _root
     """
     elements = {None: group["X"]} if "X" in group else {}
     elements |= {name: group["layers"][name] for name in group["layers"]} if "layers" in group else {}
-    matrices = {}
+    matrices: dict[str | None, Any] = {}
     for name, element in elements.items():
         if element.attrs.get("encoding-type") in SPARSE:
             matrices[name] = sparse_dataset(element)
@@ -216,6 +217,14 @@ class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no t
         self._in_files = x, dict(layers)
         super().__init__(obs=obs, var=var)
 
+    def __getitem__(self, index: object) -> anndata.AnnData:
+        """Refuse to select: rows of several files are read by omixvae alone."""
+        raise InputError(
+            f"Observations or features of several files cannot be selected (here {index!r:.40}).",
+            "the MuData of open_mudata",
+            "Select from each file before: mudata.read_h5mu(path)[rows].write_h5mu(path of its own); then open those.",
+        )
+
     @property
     def X(self) -> StoredMatrix | None:
         """The values."""
@@ -225,14 +234,6 @@ class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no t
     def layers(self) -> dict[str, StoredMatrix]:
         """Further matrices."""
         return self._in_files[1]
-
-    def __getitem__(self, index: object) -> anndata.AnnData:
-        """Refuse to select: rows of several files are read by omixvae alone."""
-        raise InputError(
-            f"Observations or features of several files cannot be selected (here {index!r:.40}).",
-            "the MuData of open_mudata",
-            "Select from each file before: mudata.read_h5mu(path)[rows].write_h5mu(path of its own); then open those.",
-        )
 
     @layers.setter
     def layers(self, _: object) -> None:
