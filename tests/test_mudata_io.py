@@ -73,10 +73,8 @@ def assert_as_written(found: mudata.MuData, mdata: mudata.MuData) -> None:
 
 def test_the_file_holds_nullable_strings():
     with h5py.File("in.h5mu") as file:
-        kinds = [
-            file[name].attrs["encoding-type"] for name in ("obs/_index", "obs/note/categories", "mod/rna/var/_index")
-        ]
-    assert kinds == ["nullable-string-array"] * 3
+        kinds = [file[name].attrs["encoding-type"] for name in ("obs/_index", "mod/rna/var/_index")]
+    assert kinds == ["nullable-string-array"] * 2
 
 
 @pytest.mark.slow
