@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from omixvae.synonyms import synonym
 
-__all__ = ["InputError", "NotFittedError", "check_all", "likely", "nearest", "raise_together"]
+__all__ = ["NO_OPTION", "InputError", "NotFittedError", "check_all", "likely", "nearest", "raise_together"]
+
+NO_OPTION = "There is none to choose from; leave the option out."
+"""What `nearest` says where an option names one of several things, and there is none."""
 
 
 class InputError(ValueError):

@@ -47,7 +47,7 @@ def inspect(
     ways: dict[str, Any],
     **options: Any,  # noqa: ANN401 (as in train)
 ) -> None:
-    """Look IN.h5mu over: what it holds, what is missing, what training would choose, and what is wrong.
+    """Look IN.h5mu over: what it holds, what is missing, what is chosen, what is wrong.
 
     Ends with exit code 2 if training would not start. IN may also be h5ad, 10x or tables, with the options of `omixvae
     convert`.

@@ -1,20 +1,17 @@
 """What is wrong with an input, in a biologist's words: the same findings for `fit` and for `omixvae inspect`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import mudata
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 
 from omixvae.config import DataConfig
-from omixvae.data.columns import column_names, find_column, place_of_column
 from omixvae.data.masked import MaskedModalities
 from omixvae.data.tables import Survey
-from omixvae.errors import InputError, nearest
+from omixvae.errors import NO_OPTION, InputError, nearest
 
 __all__ = [
-    "check_columns",
     "check_container",
     "check_links",
     "check_modality",
@@ -23,8 +20,6 @@ __all__ = [
     "features_phrase",
     "layer_names",
 ]
-
-NO_OPTION = "There is none to choose from; leave the option out."
 
 
 def check_container(mdata: mudata.MuData) -> list[InputError]:
@@ -323,77 +318,6 @@ def features_phrase(columns: np.ndarray, features: Sequence[str]) -> str:
     """
     unique = np.unique(columns)
     return f"{len(unique):,} of {len(features):,} features, first: {features[unique[0]]!r}"
-
-
-def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
-    """Find what is wrong with the columns of obs that the options name.
-
-    Parameters
-    ----------
-    mdata
-        The input.
-    config
-        Names of the batch, covariate and label columns.
-
-    Returns
-    -------
-    list of InputError
-        Every problem found; empty when all is well.
-
-    Examples
-    --------
-    >>> from omixvae.simulation import simulate
-    >>> [e.problem for e in check_columns(simulate(n_obs=50), DataConfig(batch_key="bath"))]
-    ["There is no column 'bath', neither in mdata.obs nor in that of a modality."]
-    """
-    keys = {
-        "batch_key": (config.batch_key,),
-        "covariate_keys": config.covariate_keys,
-        "labels_key": (config.labels_key,),
-    }
-    errors = [
-        error
-        for option, names in keys.items()
-        for name in filter(None, names)
-        for error in _column(mdata, option, name)
-    ]
-    if config.labels_key is not None and config.labels_key in mdata.mod:
-        errors.append(
-            InputError(
-                f"{config.labels_key!r} is the name of a modality and of the label column.",
-                "option labels_key",
-                "Rename the column of mdata.obs.",
-            )
-        )
-    return errors
-
-
-def _column(mdata: mudata.MuData, option: str, name: str) -> Iterator[InputError]:
-    column = find_column(mdata, name)
-    if column is None:
-        yield InputError(
-            f"There is no column {name!r}, neither in mdata.obs nor in that of a modality.",
-            f"option {option}",
-            nearest(name, column_names(mdata), NO_OPTION),
-        )
-        return
-    n_missing = int(column.isna().sum())
-    if option == "labels_key":
-        if n_missing == len(column):
-            yield InputError(f"Column {name!r} holds no label at all.", "option labels_key", "Leave the option out.")
-    elif n_missing:
-        yield InputError(
-            f"Column {name!r} is missing for {n_missing:,} of {len(column):,} observations.",
-            f"option {option}, mdata.obs[{name!r}], first: {column.index[column.isna()][0]!r}",
-            "Fill the column, or leave the option out.",
-        )
-    elif pd.api.types.is_float_dtype(column) and np.isinf(column.to_numpy(np.float64)).any():
-        first = column.index[np.isinf(column.to_numpy(np.float64))][0]
-        yield InputError(
-            f"Column {name!r} holds infinite values.",
-            f"option {option}, {place_of_column(mdata, name)}, first: {first!r}",
-            "Correct the column, or leave the option out.",
-        )
 
 
 def check_links(data: MaskedModalities) -> list[InputError]:

@@ -13,14 +13,13 @@ from anndata import AnnData
 
 from omixvae.config import DataConfig
 from omixvae.data.check import (
-    check_columns,
     check_container,
     check_links,
     check_modality,
     check_options,
     check_values,
 )
-from omixvae.data.columns import find_column
+from omixvae.data.columns import check_columns, find_column
 from omixvae.data.covariates import as_covariate, encode, known_levels, levels_of
 from omixvae.data.coverage import check_coverage
 from omixvae.data.features import check_features, find_features

@@ -7,7 +7,8 @@ import scipy.sparse as sp
 
 import omixvae
 from omixvae.data import DataConfig, ModalityTable, from_mudata
-from omixvae.data.check import check_columns, check_container, check_links, check_modality, check_values
+from omixvae.data.check import check_container, check_links, check_modality, check_values
+from omixvae.data.columns import check_columns
 from omixvae.errors import InputError, nearest, raise_together
 from tests.builders import build_mdata
 
