@@ -13,8 +13,8 @@ from omixvae.errors import InputError
 __all__ = ["FEWEST_FEATURES", "FoundFeatures", "check_features", "find_features"]
 
 FEWEST_FEATURES = 0.2
-"""Part of a modality's features that new data must have. With a fifth of them a modality alone gave latents with an R² of
-0.30 to 0.91 (mutations: below 0) to those of all features, with a tenth -0.10 to 0.79, on three public sets
+"""Part of a modality's features that new data must have. With a fifth of them a modality alone gave latents with an R²
+of 0.30 to 0.91 to those of all features (mutations below 0), with a tenth -0.10 to 0.79, on three public sets
 (`python -m benchmarks.missing_features`)."""
 
 UNVERSIONED = without(r"(?<=\d{11})\.\d+$")
