@@ -91,7 +91,7 @@ def encode(mdata: mudata.MuData, covariate: Covariate) -> tuple[np.ndarray, list
     >>> from omixvae.simulation import simulate
     >>> mdata = simulate(n_obs=50)
     >>> numbers, notes = encode(mdata, Covariate("batch", tuple(mdata.obs["batch"].cat.categories)))
-    >>> numbers.sum(), notes
+    >>> float(numbers.sum()), notes
     (50.0, [])
     """
     column = find_column(mdata, covariate.name)

@@ -12,10 +12,10 @@ from scipy import stats
 
 import omixvae
 from omixvae import InputError, OmixVAE
-from omixvae.cli.screens import summarise_results
 from omixvae.config import DataConfig
 from omixvae.data import from_mudata
 from omixvae.likelihoods.fractions import BernoulliTrials, Binomial, BinomialCounts
+from omixvae.summary import summarise_results
 
 READS = {"coverage_layers": {"cpg": "reads"}}
 
@@ -223,7 +223,7 @@ def test_the_file_with_results_can_be_written_and_read(tmp_path):
     reads = read["cpg"].to_df("reads").reindex(read.obs_names)
     fractions = omixvae.imputed(read, "cpg") / reads.where(reads > 0, read["cpg"].var["omixvae_coverage"], axis=1)
     assert ((fractions >= 0) & (fractions <= 1)).all(axis=None)
-    assert '["cpg"].var["omixvae_coverage"]' in summarise_results(model, mdata, tmp_path)["keys"]
+    assert '["cpg"].var["omixvae_coverage"]' in summarise_results(mdata, "omixvae")["keys"]
 
 
 def test_coverage_is_in_the_way_of_no_other_modality():
