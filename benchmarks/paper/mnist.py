@@ -517,7 +517,7 @@ def _coherence(model: OmixVAE, test: mudata.MuData, prepared: Prepared) -> dict[
     for given in _subsets(list(prepared.test.values)):
         for name, classify in prepared.classifiers.items():
             generated, _ = model.impute(test, name, given=given, n_samples=1)
-            share = metrics.coherence(generated.to_numpy(), prepared.test.segment, classify)
+            share = metrics.coherence(generated.to_numpy(copy=True), prepared.test.segment, classify)
             figures[f"coherence_{name}_given_{'+'.join(given)}"] = share
             (own if name in given else cross).append(share)
     return figures | {"coherence": float(np.mean(own)), "cross_coherence": float(np.mean(cross))}

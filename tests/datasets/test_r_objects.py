@@ -33,7 +33,9 @@ def dgc(dense: list[list[float]], names: list[object]) -> SimpleNamespace:
 
 
 def test_lists_and_tables_of_a_file(tmp_path):
-    table = pd.DataFrame({"gene1": [1.5, 2.5], "gene2": [0.0, -1.0]}, index=["a", "b"])
+    # As objects, because rdata cannot write the strings of pandas 3.
+    table = pd.DataFrame([[1.5, 0.0], [2.5, -1.0]], pd.Index(["a", "b"], dtype=object))
+    table.columns = pd.Index(["gene1", "gene2"], dtype=object)
     rdata.write_rda(tmp_path / "x.rda", {"study": {"tables": {"rna": table}, "labels": np.array(["x", "y"])}})
     study = read_r(tmp_path / "x.rda")
     found = matrix(part(study, "tables", "rna"))

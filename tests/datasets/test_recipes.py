@@ -82,7 +82,7 @@ def test_missing_numbers_of_r_are_missing(made_of, reference_of):
         if made[column].dtype == "category":
             pd.testing.assert_series_equal(made[column], reference[column])
             continue
-        assert made[column].dtype in ("Int64", "float64")
+        assert made[column].dtype in ("Int64", "int64", "float64")
         numbers = reference[column].astype(float)
         n_missing += (numbers == R_MISSING).sum()
         expected = numbers.where(numbers != R_MISSING)

@@ -216,7 +216,7 @@ def test_fractions_of_samples_without_methylation_are_predicted_from_rna(tmp_pat
 
 def test_the_file_with_results_can_be_written_and_read(tmp_path):
     mdata, _ = build_methylation(60)
-    model = omixvae.fit(mdata, **READS, max_epochs=2, progress=False)
+    omixvae.fit(mdata, **READS, max_epochs=2, progress=False)
     mdata.write(tmp_path / "out.h5mu")
     read = mudata.read_h5mu(tmp_path / "out.h5mu")
     np.testing.assert_array_equal(read["cpg"].var["omixvae_coverage"], mdata["cpg"].var["omixvae_coverage"])
