@@ -842,7 +842,8 @@ def fit(
     model.mdata = None if whole is mdata else whole
     if model.config.training.progress and join_processes().first:
         trained = summarise_training(model.plan, model.history, int(whole.n_obs), cluster_sizes(whole, key))
-        written = results_lines(summarise_results(whole, key)["keys"], "Wrote into the MuData")
+        where = "Wrote into the MuData" if whole is mdata else "Wrote into model.mdata"
+        written = results_lines(summarise_results(whole, key)["keys"], where)
         show_lines([*training_lines(trained), *written])
     return model
 
