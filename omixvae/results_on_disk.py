@@ -91,6 +91,7 @@ def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (
     _replace(root, "uns", {key: mdata.uns[key]}, [])
     for modality, adata in mdata.mod.items():
         group = root["mod"][modality]
+        group.attrs.update(MODALITY)
         write_elem(group, "var", mdata.strings_to_categoricals(adata.var.copy()))
         for axis in ("obsm", "varm"):
             values = getattr(adata, axis)
