@@ -107,6 +107,7 @@ def test_encoders_see_the_batch_only_if_asked(seen):
     assert (moved > 1e-3) == seen
 
 
+@pytest.mark.slow
 def test_dispersions_may_differ_between_batches():
     rng = np.random.default_rng(0)
     batch = np.repeat(["first", "second"], 300)

@@ -197,6 +197,7 @@ def tiny(monkeypatch):
     mnist._prepare.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["shared", "private"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_run_from_files_to_figures(variant, both_files, tiny):

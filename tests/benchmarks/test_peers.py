@@ -217,6 +217,7 @@ def test_batches_by_chance_mix_fully_and_batches_apart_do_not():
     assert batch_mixing(latent + 100 * batch[:, None], batch) == 0
 
 
+@pytest.mark.slow
 def test_presence_that_the_latent_tells_is_found():
     rng = np.random.default_rng(0)
     latent, present = rng.standard_normal((600, 4)), rng.random(600) < 0.5

@@ -1,6 +1,7 @@
 """One run of the paper's experiments, also as its published scripts have it."""
 
 import numpy as np
+import pytest
 
 from benchmarks.paper.runs import run
 from benchmarks.paper.systems import System
@@ -9,6 +10,7 @@ from omixvae.objectives import SUBSET_SIZES
 SYSTEM = System("five", "missing", "sum_pooling", 1, "mixture")
 
 
+@pytest.mark.slow
 def test_what_the_scripts_do_otherwise_changes_the_run_and_nothing_after_it():
     small = {"epochs": 6, "width": 0.1, "n_obs": 200}
     plain = run(SYSTEM, 0, **small)

@@ -270,6 +270,7 @@ def test_train_says_it_once(without_protein_in_a_run, tmp_path):
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"Note: {NOTE}\n")
 
 
+@pytest.mark.slow
 def test_select_says_it_once_for_all_settings(without_protein_in_a_run):
     with pytest.warns(UserWarning, match="nothing but zeros") as caught:
         omixvae.select(

@@ -74,6 +74,7 @@ def test_a_prediction_does_not_look_at_what_is_not_given(data):
     assert np.abs(predictions[0] - predictions[2]).max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [50_000_000, 500 * 2 * 7])
 @pytest.mark.parametrize("s", range(3))
 def test_draws_are_of_the_predictive_distribution(s, at_once, data, monkeypatch):

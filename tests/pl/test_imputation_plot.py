@@ -63,6 +63,7 @@ def test_where_nothing_is_known_the_reason_is_told(mdata):
         pl.imputation(mdata, "protien", ax=Figure().subplots())
 
 
+@pytest.mark.slow
 def test_calibration_is_the_part_of_measured_values_within_the_limits(fitted):
     mdata, model = fitted
     _, right = pl.imputation(mdata, "protein", model=model, ax=Figure().subplots(1, 2))
