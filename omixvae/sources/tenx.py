@@ -8,7 +8,6 @@ from pathlib import Path
 
 import anndata
 import pandas as pd
-import scanpy as sc
 import scipy.sparse as sp
 
 from omixvae.errors import InputError
@@ -75,6 +74,8 @@ def read_10x(path: Path) -> anndata.AnnData:
     InputError
         If it cannot be read.
     """
+    import scanpy as sc  # only here: it takes seconds to load
+
     with reading_store(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on repeated names, which are made unique afterwards
         return _read_folder(path) if path.is_dir() else sc.read_10x_h5(path, gex_only=False)

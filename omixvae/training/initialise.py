@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import scanpy as sc
 import torch
 from anndata import AnnData
 from scipy import sparse
@@ -188,6 +187,8 @@ def united(latent: np.ndarray, n_measured: np.ndarray, groups: np.ndarray) -> np
 
 def _communities(latent: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """Give the Leiden communities of the nearest-neighbour graph, from coarse to fine."""
+    import scanpy as sc  # only here: it takes seconds to load, and commands that do not train need it not
+
     graph = _neighbour_graph(latent)
     observations = AnnData(latent)
     for resolution in RESOLUTIONS:
