@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from omixvae.config import Config
     from omixvae.errors import InputError
     from omixvae.exports import export
-    from omixvae.found import imputed
     from omixvae.model import OmixVAE, fit, load
+    from omixvae.results.read import imputed
     from omixvae.selection import select
     from omixvae.simulation import simulate
     from omixvae.sources import read
@@ -39,7 +39,7 @@ _HOMES = {
     "OmixVAE": "omixvae.model",
     "export": "omixvae.exports",
     "fit": "omixvae.model",
-    "imputed": "omixvae.found",
+    "imputed": "omixvae.results.read",
     "load": "omixvae.model",
     "read": "omixvae.sources",
     "select": "omixvae.selection",

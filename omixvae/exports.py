@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.files import whole_folder, writing
-from omixvae.found import Found
+from omixvae.results.read import Results
 
 __all__ = ["export"]
 
@@ -65,7 +65,7 @@ def export(mdata: mudata.MuData, folder: str | Path, *, key: str = "omixvae") ->
     >>> list(clusters.columns[:3])
     ['cluster', 'entropy', 'probability 0']
     """
-    found, folder = Found(mdata, key), Path(folder)
+    found, folder = Results(mdata, key), Path(folder)
     sheets = list(_sheets(found))
     with (
         writing(folder),
@@ -77,8 +77,8 @@ def export(mdata: mudata.MuData, folder: str | Path, *, key: str = "omixvae") ->
     return folder
 
 
-def _explain(found: Found, sheets: list[Sheet]) -> str:
-    version = found.record["versions"]["omixvae"]
+def _explain(found: Results, sheets: list[Sheet]) -> str:
+    version = found.record.versions["omixvae"]
     width = max(len(sheet.file) for sheet in sheets)
     lines = [f"{sheet.file:{width}}  {sheet.text}" for sheet in sheets]
     return "\n".join(
@@ -94,7 +94,7 @@ def _explain(found: Found, sheets: list[Sheet]) -> str:
     )
 
 
-def _sheets(found: Found) -> Iterator[Sheet]:
+def _sheets(found: Results) -> Iterator[Sheet]:
     mdata, keys = found.mdata, found.keys
     _ = found.latent  # says it when there are no results
     latents = {
@@ -118,16 +118,16 @@ def _sheets(found: Found) -> Iterator[Sheet]:
         yield from _of_modality(found, mod)
 
 
-def _imputed(found: Found, mod: str) -> Iterator[Sheet]:
+def _imputed(found: Results, mod: str) -> Iterator[Sheet]:
     # A name may hold what no file's name can, such as a slash.
     file = f"{quote(mod, safe=' ')}_imputed"
     text = f"values of {mod}, measured or else predicted, in the units of the data"
-    yield Sheet(f"{file}.csv", text, "observation", lambda: found.imputed_table(mod))
+    yield Sheet(f"{file}.csv", text, "observation", lambda: found.imputed(mod))
     text = f"how unsure the values of {mod} are: predictive standard deviation, 0 where a value was measured"
-    yield Sheet(f"{file}_sd.csv", text, "observation", lambda: found.imputed_table(mod, sd=True))
+    yield Sheet(f"{file}_sd.csv", text, "observation", lambda: found.imputed(mod, sd=True))
 
 
-def _of_modality(found: Found, mod: str) -> Iterator[Sheet]:
+def _of_modality(found: Results, mod: str) -> Iterator[Sheet]:
     adata, keys, file = found.mdata.mod[mod], found.keys, quote(mod, safe=" ")
     if keys.imputable in adata.var:
         text = (
@@ -142,12 +142,12 @@ def _of_modality(found: Found, mod: str) -> Iterator[Sheet]:
         yield Sheet(f"{file}_private.csv", text, "observation", lambda: _private(found, mod))
 
 
-def _dimensions(found: Found, entry: str) -> pd.DataFrame:
+def _dimensions(found: Results, entry: str) -> pd.DataFrame:
     values = np.asarray(found.mdata.obsm[entry])
     return pd.DataFrame(values, found.mdata.obs_names, [f"shared {i}" for i in range(values.shape[1])])
 
 
-def _clusters(found: Found) -> pd.DataFrame:
+def _clusters(found: Results) -> pd.DataFrame:
     probabilities = found.cluster_probabilities
     names = [f"probability {i}" for i in range(probabilities.shape[1])]
     table = pd.DataFrame(probabilities, found.mdata.obs_names, names)
@@ -156,13 +156,13 @@ def _clusters(found: Found) -> pd.DataFrame:
     return table
 
 
-def _skill(found: Found, mod: str) -> pd.DataFrame:
+def _skill(found: Results, mod: str) -> pd.DataFrame:
     skill = found.skill(mod)
     # As R and Excel write it.
     return skill.assign(imputable=skill["imputable"].map({True: "TRUE", False: "FALSE"}))
 
 
-def _private(found: Found, mod: str) -> pd.DataFrame:
+def _private(found: Results, mod: str) -> pd.DataFrame:
     adata = found.mdata.mod[mod]
     values = np.asarray(adata.obsm[found.keys.private])
     return pd.DataFrame(values, adata.obs_names, [f"private {i}" for i in range(values.shape[1])])

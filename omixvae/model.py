@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from omixvae import inference, results
+from omixvae import inference
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
@@ -21,6 +21,7 @@ from omixvae.data.symbols import feature_positions
 from omixvae.devices import is_there, resolve_device
 from omixvae.errors import InputError, NotFittedError, nearest, raise_together
 from omixvae.files import check_no_model
+from omixvae.fitted import Fitted, read_model, save_model
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal
 from omixvae.mudata_io import check_takes_results
@@ -28,8 +29,9 @@ from omixvae.options import as_names
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
 from omixvae.processes import Processes, join_processes
+from omixvae.results.annotate import CLUSTER_SAMPLES, IMPUTATION_SAMPLES, annotate, check_free
+from omixvae.results.stream import stream_prediction
 from omixvae.sources import Source, as_mudata
-from omixvae.storage import Fitted, read_model, save_model
 from omixvae.summary import (
     as_html,
     as_text,
@@ -153,14 +155,14 @@ class OmixVAE:
         if self._fitted is not None and is_there(word):
             self._fitted.network.to(word)
 
-    def fit(self, mdata: Source, checkpoint: str | Path | None = None) -> "OmixVAE":
+    def fit(self, mdata: Observations, checkpoint: str | Path | None = None) -> "OmixVAE":
         """Train on a MuData, which is not changed.
 
         Parameters
         ----------
         mdata
             Observations may lack any modality; values may be NaN. Whatever else `omixvae.read` takes is read, and kept
-            as the attribute `mdata`.
+            as the attribute `mdata`. What `read` made of it saves reading it again.
         checkpoint
             A folder. When Ctrl-C or SIGTERM stops the training, it is left there, and the same call with the same data
             goes on from there and ends as if it had never been stopped. Removed when the training is done.
@@ -199,8 +201,7 @@ class OmixVAE:
         processes = join_processes()
         with processes.together():
             device = processes.device(resolve_device(self.config.training.device))
-            whole = self._keep(mdata)
-            data = from_mudata(whole, self.config.data).on(device)
+            data = (mdata if isinstance(mdata, MaskedModalities) else self._read_to_train(mdata)).on(device)
             plan = make_plan(self.config, data, self.own, processes.size)
             kept = None
             if checkpoint is not None:
@@ -208,8 +209,6 @@ class OmixVAE:
                 kept = Checkpoint(Path(checkpoint), setting)
             standing = None if kept is None else kept.read()
         _check_alike(plan, data, standing, processes)
-        # When no error can come any more that would stand beside it.
-        warn_of(find_doubts(whole, data, self.config.data))
         network = new_network(plan, device, self.own)
         rng = np.random.default_rng(plan.seed)
         processes.lead(network, lambda: initialise_network(network, data, rng))
@@ -224,12 +223,13 @@ class OmixVAE:
         return self
 
     def read(self, mdata: Source, *, allow_missing_features: bool = False) -> MaskedModalities:
-        """Read new data as the model was trained to, once for several questions.
+        """Read data once for several questions: new data as the model was trained to, or those to be trained on.
 
         Parameters
         ----------
         mdata
-            A MuData, or what else `omixvae.read` takes. Modalities and features that the model does not know are left
+            A MuData, or what else `omixvae.read` takes. Before the training, what the options ask for is read; warnings
+            say what probably is not what it seems. After it, modalities and features that the model does not know are left
             out; those that it knows and that are not here are taken as not measured. Features are found by their names,
             or by another usual spelling of these, and levels of batch and covariates too; warnings say what was lacking
             or renamed.
@@ -240,7 +240,7 @@ class OmixVAE:
         Returns
         -------
         MaskedModalities
-            Every question takes it in the place of a MuData.
+            `fit` and every question take it in the place of a MuData.
 
         Raises
         ------
@@ -255,6 +255,8 @@ class OmixVAE:
         >>> model.latent(data)[0].shape, model.clusters(data)[0].shape
         ((20, 15), (20,))
         """
+        if self._fitted is None:
+            return self._read_to_train(mdata)
         totals = {
             m.name: likelihood.get_buffer("center").exp().cpu().double().numpy()
             for m, likelihood in zip(self.plan.modalities, self.network.likelihoods, strict=True)
@@ -271,7 +273,9 @@ class OmixVAE:
         raise_together([error for error in refusals if error])
         return data.on(self._device())
 
-    def annotate(self, mdata: Source, *, allow_missing_features: bool = False) -> None:
+    def annotate(
+        self, mdata: Source, *, data: MaskedModalities | None = None, allow_missing_features: bool = False
+    ) -> None:
         """Write latents, clusters, imputed values and the record of the run into a MuData.
 
         Parameters
@@ -280,13 +284,23 @@ class OmixVAE:
             Any of the model's modalities, and some of their features, may be missing (see `read`). Changed in place,
             under keys that begin with the option `key_added` (see the page "Results" of the documentation). Whatever
             else `omixvae.read` takes is read, and kept with the results as the attribute `mdata`.
+        data
+            What `read` made of `mdata`, where that was done already.
         allow_missing_features
             Go on also where a modality has fewer than a fifth of the features that the model knows.
         """
         whole = self._keep(mdata)
         check_takes_results(whole)
-        data = self.read(whole, allow_missing_features=allow_missing_features)
-        results.annotate(whole, self.network, data, self.config, self.plan, self.history)
+        fitted = self._trained()
+        if data is None:
+            data = self.read(whole, allow_missing_features=allow_missing_features)
+        elif not np.array_equal(data.obs_names, whole.obs_names.to_numpy()):
+            raise InputError(
+                "These data were read from another MuData.",
+                "the argument data",
+                "Leave it out, or give what read(mdata) gave for the same observations in the same order.",
+            )
+        annotate(whole, fitted, self._read(data))
 
     def latent(
         self, mdata: Observations, given: str | Sequence[str] | None = None, n_samples: int = 0
@@ -331,10 +345,10 @@ class OmixVAE:
         tuple of numpy.ndarray
             Posterior mean and standard deviation, each (n, p); 0 and 1, the prior's, where the modality is absent.
         """
-        s = self._position(mod)
-        return inference.private_latent(
-            self.network, self._read(mdata, given), s, self.plan.modalities[s].n_private, self.plan.seed
-        )
+        s, moments = self._position(mod), inference.private_moments(self.network, self.plan.seed)
+        mean, sd = inference.gather(self.network, self._read(mdata, given), moments)
+        n_private = self.plan.modalities[s].n_private
+        return mean[:, s, :n_private], sd[:, s, :n_private]
 
     def clusters(self, mdata: Observations, given: str | Sequence[str] | None = None) -> tuple[pd.Series, pd.DataFrame]:
         """Assign each observation to a component of the mixture prior.
@@ -357,7 +371,7 @@ class OmixVAE:
             If the model's prior has no clusters.
         """
         data = self._read(mdata, given)
-        probabilities = inference.cluster_probabilities(self.network, data, results.CLUSTER_SAMPLES, self.plan.seed)
+        probabilities = inference.cluster_probabilities(self.network, data, CLUSTER_SAMPLES, self.plan.seed)
         if not probabilities.shape[1]:
             raise InputError(
                 f"The prior {self.plan.prior} has no clusters.", "option prior", "Train with prior='gaussian_mixture'."
@@ -372,7 +386,7 @@ class OmixVAE:
         mod: str,
         given: str | Sequence[str] | None = None,
         features: str | Sequence[str] | None = None,
-        n_samples: int = results.IMPUTATION_SAMPLES,
+        n_samples: int = IMPUTATION_SAMPLES,
         out: str | Path | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame] | Path:
         """Predict a modality for every observation, from whatever else it has.
@@ -408,7 +422,7 @@ class OmixVAE:
         names = np.array(self.schema.features[mod])[columns]
         batches = inference.predict(self.network, data, s, n_samples, self.plan.seed)
         if out is not None:
-            return results.stream_prediction(Path(out), batches, columns, data.obs_names, names)
+            return stream_prediction(Path(out), batches, columns, data.obs_names, names)
         mean = pd.DataFrame(np.empty((data.n_obs, len(names)), np.float32), data.obs_names, names)
         sd = mean.copy()
         for rows, predicted, deviation in batches:
@@ -691,8 +705,7 @@ class OmixVAE:
         if weights is None:
             raise InputError("Only a linear decoder has loadings.", "option decoder", "Train with decoder='linear'.")
         loadings = weights.detach().cpu().numpy()
-        n_shared = self.plan.n_latent
-        columns = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(loadings.shape[1])]
+        columns = inference.latent_names(loadings.shape[1], self.plan.n_latent)
         return pd.DataFrame(loadings, list(self.schema.features[mod]), columns)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -734,6 +747,13 @@ class OmixVAE:
 
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
+
+    def _read_to_train(self, mdata: Source) -> MaskedModalities:
+        """Read what the options ask for, and say what is doubtful in it."""
+        whole = self._keep(mdata)
+        data = from_mudata(whole, self.config.data)
+        warn_of(find_doubts(whole, data, self.config.data))
+        return data
 
     def _keep(self, source: Source) -> mudata.MuData:
         """Read what is no MuData, and keep it: nobody else has it."""
@@ -836,9 +856,10 @@ def fit(
     model = OmixVAE(encoders=encoders, decoders=decoders, **options)
     whole, key = as_mudata(mdata), model.config.results.key_added
     check_takes_results(whole)  # before hours of training, not after
-    results.check_free(whole, key)
-    model.fit(whole)
-    model.annotate(whole)
+    check_free(whole, key)
+    data = model.read(whole)
+    model.fit(data)
+    model.annotate(whole, data=data)
     model.mdata = None if whole is mdata else whole
     if model.config.training.progress and join_processes().first:
         trained = summarise_training(model.plan, model.history, int(whole.n_obs), cluster_sizes(whole, key))

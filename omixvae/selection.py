@@ -25,7 +25,7 @@ from omixvae.likelihoods.choice import suitable
 from omixvae.model import LIKELIHOOD_SAMPLES, OmixVAE
 from omixvae.own_modules import OwnModules
 from omixvae.plan import Plan, make_plan
-from omixvae.results import IMPUTATION_SAMPLES
+from omixvae.results.annotate import IMPUTATION_SAMPLES
 from omixvae.sources import Source, as_mudata
 from omixvae.training.engine import DivergedError, train
 from omixvae.training.initialise import initialise_network

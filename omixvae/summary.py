@@ -8,9 +8,9 @@ from typing import Any
 import mudata
 
 from omixvae.config import Config
-from omixvae.keys import AXES, AXES_OF_MODALITY, Keys
+from omixvae.fitted import Fitted
 from omixvae.plan import Plan
-from omixvae.storage import Fitted
+from omixvae.results.keys import AXES, AXES_OF_MODALITY, Keys
 from omixvae.training.schedule import History
 
 __all__ = [

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from mudata import MuData
 
-from omixvae.results import LARGEST_IMPUTATION
+from omixvae.results.annotate import LARGEST_IMPUTATION
 
 __all__ = ["problems_of_results"]
 

@@ -14,9 +14,9 @@ import omixvae.accessor
 from omixvae import InputError, OmixVAE
 from omixvae.errors import NotFittedError
 from omixvae.evaluation import evaluate
-from omixvae.found import Found
 from omixvae.mudata_io import without_pulling
 from omixvae.pl.colours import colour_by
+from omixvae.results.read import Results
 from tests.builders import build_mdata
 
 QUICK = {"max_epochs": 2, "progress": False}
@@ -41,7 +41,7 @@ def model(mdata):
 ASKED = {
     name
     for name, member in vars(OmixVAE).items()
-    if (callable(member) or isinstance(member, property)) and not name.startswith("_") and name != "fit"
+    if (callable(member) or isinstance(member, property)) and not name.startswith("_") and name not in ("fit", "read")
 }
 
 
@@ -216,7 +216,7 @@ class TestOneName:
             adata.X = adata.X * 0.5
         model = omixvae.fit(mdata, **QUICK, layers="counts")
         assert [m.likelihood for m in model.plan.modalities] == ["negative_binomial", "bernoulli"]
-        assert Found(mdata, "omixvae").layer("mutation") == "counts"
+        assert Results(mdata, "omixvae").layer("mutation") == "counts"
         del mdata["mutation"].layers["counts"]
         with pytest.raises(InputError, match=r"^Modality 'mutation' has no layer 'counts'\. Where: option layers"):
             omixvae.fit(mdata, **QUICK, layers="counts")
@@ -249,12 +249,12 @@ class TestOtherNames:
         assert refusal.value.fix.startswith(fix)
 
     def test_plots_find_them_too(self, model, mdata):
-        by_name, by_symbol = (colour_by(Found(mdata, "omixvae"), color) for color in ("rna:rna1", "rna:CD8A"))
+        by_name, by_symbol = (colour_by(Results(mdata, "omixvae"), color) for color in ("rna:rna1", "rna:CD8A"))
         np.testing.assert_array_equal(by_name.values, by_symbol.values)
-        alone = colour_by(Found(mdata, "omixvae"), "CD8A")
+        alone = colour_by(Results(mdata, "omixvae"), "CD8A")
         np.testing.assert_array_equal(by_name.values, alone.values)
         with pytest.raises(InputError, match="are called 'twice'"):
-            colour_by(Found(mdata, "omixvae"), "rna:twice")
+            colour_by(Results(mdata, "omixvae"), "rna:twice")
 
 
 class TestCalls:

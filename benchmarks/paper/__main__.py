@@ -23,7 +23,7 @@ from benchmarks.paper.runs import PUBLISHED, run
 from benchmarks.paper.systems import VARIANTS, System, systems
 from benchmarks.paper.tables import IN_ALL, claims_table, differences_table, paper_table
 from omixvae.files import whole_file
-from omixvae.results import versions
+from omixvae.fitted import versions
 
 FOLDER = Path(__file__).parent
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -37,7 +37,7 @@ def export(source: str, output: Path, key_added: str, *, quiet: bool, as_json: b
     check_all([lambda: check_input(source), lambda: check_target(output)])
 
     from omixvae.exports import export as write  # here, as below, so that --help needs no torch
-    from omixvae.results_on_disk import read_results
+    from omixvae.results.on_disk import read_results
     from omixvae.sources import is_mudata_store
 
     if not is_mudata_store(Path(source)):

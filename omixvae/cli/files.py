@@ -232,7 +232,7 @@ def check_results(mdata: "mudata.MuData", output: Path, key: str, *, from_disk: 
     InputError
         All that cannot be written, or would be lost.
     """
-    from omixvae.results import check_free  # here, so that --help needs no torch
+    from omixvae.results.annotate import check_free  # here, so that --help needs no torch
     from omixvae.writable import check_room, check_writable
 
     checks: list[Callable[[], None]] = [
@@ -277,7 +277,7 @@ def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = No
             check_room(mdata, output)
             write_mudata(mdata, temporary)
         else:
-            from omixvae.results_on_disk import write_results  # here, so that --help needs no torch
+            from omixvae.results.on_disk import write_results  # here, so that --help needs no torch
 
             if copied.is_dir():
                 shutil.copytree(copied, temporary, dirs_exist_ok=True)

@@ -76,7 +76,8 @@ def impute(
     mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae.model import load  # here, as all below, so that --help needs no torch
-    from omixvae.results import LARGEST_IMPUTATION, as_mudata
+    from omixvae.results.annotate import LARGEST_IMPUTATION
+    from omixvae.results.stream import as_mudata
 
     model = load(folder, device=read_config(None, {"device": device}).training.device)
     names = None if given is None else [name.strip() for name in given.split(",")]

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
-from omixvae.keys import Keys
 from omixvae.model import OmixVAE
+from omixvae.results.keys import Keys
 from omixvae.selection import Selection, word
 from omixvae.summary import cluster_sizes, results_lines, summarise_results, training_lines
 from omixvae.summary import summarise_training as summarise

@@ -98,12 +98,14 @@ def train(
         if output is not None:
             check_results(mdata, output, config.results.key_added, from_disk=from_disk)
 
-    from omixvae.cli import screens  # here, as all below, so that --help needs no torch
-    from omixvae.model import OmixVAE
+        from omixvae.cli import screens  # here, as all below, so that --help needs no torch
+        from omixvae.model import OmixVAE
 
-    model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
+        model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
+        with friendly_warnings():
+            data = model.read(mdata)
     with friendly_warnings(), saying_how_to_go_on(sources):
-        model.fit(mdata, checkpoint)
+        model.fit(data, checkpoint)
     with processes.together():
         if not processes.first:
             return
@@ -113,7 +115,7 @@ def train(
         else:
             # The model first: hours of training are not to be lost with what comes after them.
             with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():
-                model.annotate(mdata)
+                model.annotate(mdata, data=data)
                 copied = Path(sources[0]) if from_disk else None
                 with written_whole(mdata, output, copied, config.results.key_added):
                     pass

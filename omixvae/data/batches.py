@@ -1,6 +1,6 @@
 """Some observations as dense tensors on a device: the one message from the data to the model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -85,6 +85,18 @@ class ModalityBatch:
         """Give `x` where a number was measured, and something else where none was."""
         return x if self.complete else torch.where(self.mask, x, otherwise)
 
+    def take(self, rows: Int[Tensor, " k"]) -> "ModalityBatch":
+        """Give some of the observations, by their positions in the batch."""
+        return replace(
+            self,
+            values=self.values[rows],
+            present=self.present[rows],
+            observed=None if self.observed is None else self.observed[rows],
+            library=self.library[rows],
+            coverage=None if self.coverage is None else self.coverage[rows],
+            stored=None,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class MaskedBatch:
@@ -108,3 +120,7 @@ class MaskedBatch:
     def presence(self) -> Bool[Tensor, "n m"]:
         """True where the observation has the modality."""
         return torch.stack([modality.present for modality in self.modalities], dim=-1)
+
+    def take(self, rows: Int[Tensor, " k"]) -> "MaskedBatch":
+        """Give some of the observations, by their positions in the batch."""
+        return MaskedBatch(tuple(m.take(rows) for m in self.modalities), self.covariates[rows], self.index[rows])

@@ -1,26 +1,28 @@
 """Which component of the mixture prior does an observation belong to, and how surely?"""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from omixvae.data.masked import Source
 from omixvae.distributions import GaussianMixture
-from omixvae.inference.posterior import encode
+from omixvae.inference.posterior import Encoded, gather
 from omixvae.priors import GaussianMixturePrior
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["cluster_probabilities", "entropy"]
+__all__ = ["cluster_probabilities", "entropy", "responsibilities"]
 
 
-def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int, seed: int) -> np.ndarray:
-    """Give p(cluster | x_O) = E_{q(z | x_O)} r_c(z) by sampling (not r_c at the mean, which would feign certainty).
+def responsibilities(network: MultimodalVAE, n_samples: int, seed: int) -> Callable[[Encoded], tuple[np.ndarray]]:
+    """Make the function that returns p(cluster | x_O) = E_{q(z | x_O)} r_c(z).
+
+    It is averaged over samples: r_c at the mean would feign certainty.
 
     Parameters
     ----------
     network
-        A fitted network with a mixture prior.
-    source
-        Where rows come from.
+        A fitted network.
     n_samples
         Samples of z per observation.
     seed
@@ -28,21 +30,40 @@ def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int
 
     Returns
     -------
-    numpy.ndarray
-        Shape (n, k), float32, rows sum to one: k components in use, the largest first. (n, 0) where the prior has no
-        clusters.
+    callable
+        From `Encoded` to one array of shape (n, k), float32, whose rows sum to one: k components in use, the largest
+        first. Shape (n, 0) where the prior has no clusters.
     """
     p = network.prior()
     if not (isinstance(network.prior, GaussianMixturePrior) and isinstance(p, GaussianMixture)):
-        return np.zeros((source.n_obs, 0), np.float32)
+        return lambda encoded: (np.zeros((len(encoded.h), 0), np.float32),)
     active = torch.isfinite(p.log_weights)
     generator = torch.Generator(p.loc.device).manual_seed(seed)
-    rows = []
-    for encoded in encode(network, source):
-        responsibilities = p.responsibilities(encoded.posterior.rsample(generator, n_samples)).mean(0)[:, active]
-        rows.append(responsibilities.double().cpu().numpy())
-    probabilities = np.concatenate(rows)
-    return (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def average(encoded: Encoded) -> tuple[np.ndarray]:
+        r = p.responsibilities(encoded.posterior.rsample(generator, n_samples)).mean(0)[:, active]
+        probabilities = r.double().cpu().numpy()
+        return ((probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32),)
+
+    return average
+
+
+def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int, seed: int) -> np.ndarray:
+    """Return p(cluster | x_O) of all observations.
+
+    Parameters
+    ----------
+    network, n_samples, seed
+        As for `responsibilities`.
+    source
+        Where rows come from.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, k), float32; (n, 0) where the prior has no clusters.
+    """
+    return gather(network, source, responsibilities(network, n_samples, seed))[0]
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What would this modality be? Predictive mean and standard deviation of every entry, and draws."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -10,23 +10,21 @@ from omixvae.data.masked import Source
 from omixvae.inference.posterior import Encoded, encode
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["draw_predictions", "predict"]
+__all__ = ["completion", "draw_predictions", "predict", "prediction"]
 
 DRAWS_AT_ONCE = 50_000_000
 """Most drawn values that are held in memory."""
 
 
-def predict(
-    network: MultimodalVAE, source: Source, s: int, n_samples: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Predict one modality for all observations, some at a time.
+def prediction(
+    network: MultimodalVAE, s: int, n_samples: int, seed: int
+) -> Callable[[Encoded], tuple[np.ndarray, np.ndarray]]:
+    """Make the function that predicts one modality.
 
     Parameters
     ----------
     network
         A fitted network.
-    source
-        Where rows come from; it also says what is conditioned on.
     s
         Position of the modality.
     n_samples
@@ -34,10 +32,10 @@ def predict(
     seed
         The same seed gives the same draws.
 
-    Yields
-    ------
-    tuple of numpy.ndarray
-        Positions (rows,), predictive mean and standard deviation (rows, g), in the data's own units.
+    Returns
+    -------
+    callable
+        From `Encoded` to predictive mean and standard deviation (n, g), in the data's own units.
 
     Notes
     -----
@@ -48,7 +46,8 @@ def predict(
     has any), an entry without coverage the median coverage of its feature in the training data.
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
-    for encoded in encode(network, source):
+
+    def moments(encoded: Encoded) -> tuple[np.ndarray, np.ndarray]:
         first = mean = doubted = within = square = torch.zeros((), dtype=torch.float64)
         for z, w, doubt in _states(network, encoded, s, n_samples, generator):
             p = network.decode(s, z, w, encoded.batch)
@@ -64,11 +63,65 @@ def predict(
             square = square + (expected - first) ** 2 / n_samples
             within = within + p.variance.double().cpu() / n_samples
         between = (square - 2 * mean * doubted + mean**2).clamp(min=0)
-        yield (
-            encoded.batch.index.cpu().numpy(),
-            (first + mean).float().numpy(),
-            (within + between).sqrt().float().numpy(),
-        )
+        return (first + mean).float().numpy(), (within + between).sqrt().float().numpy()
+
+    return moments
+
+
+def completion(
+    network: MultimodalVAE, s: int, n_samples: int, seed: int
+) -> Callable[[Encoded], tuple[np.ndarray, np.ndarray]]:
+    """Make the function that returns the measured values of a modality, and predicts the others.
+
+    Parameters
+    ----------
+    network, s, n_samples, seed
+        As for `prediction`. Only observations that lack a value are decoded.
+
+    Returns
+    -------
+    callable
+        From `Encoded` to mean and standard deviation (n, g), in the data's own units; the deviation of a measured
+        value is 0.
+    """
+    moments = prediction(network, s, n_samples, seed)
+
+    def complete(encoded: Encoded) -> tuple[np.ndarray, np.ndarray]:
+        modality = encoded.batch.modalities[s]
+        mask = modality.mask.expand_as(modality.values)
+        mean = modality.filled.float().cpu().numpy().copy()
+        sd = np.zeros_like(mean)
+        lacking = (~mask.all(dim=1)).nonzero()[:, 0]
+        if len(lacking):
+            rows, missing = lacking.cpu().numpy(), ~mask[lacking].cpu().numpy()
+            predicted, deviation = moments(encoded.take(network, lacking))
+            mean[rows] = np.where(missing, predicted, mean[rows])
+            sd[rows] = np.where(missing, deviation, 0)
+        return mean, sd
+
+    return complete
+
+
+def predict(
+    network: MultimodalVAE, source: Source, s: int, n_samples: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Predict one modality for all observations, some at a time.
+
+    Parameters
+    ----------
+    network, s, n_samples, seed
+        As for `prediction`.
+    source
+        Where rows come from; it also says what is conditioned on.
+
+    Yields
+    ------
+    tuple of numpy.ndarray
+        Positions (rows,), predictive mean and standard deviation (rows, g), in the data's own units.
+    """
+    of = prediction(network, s, n_samples, seed)
+    for encoded in encode(network, source):
+        yield (encoded.batch.index.cpu().numpy(), *of(encoded))
 
 
 def draw_predictions(
@@ -99,7 +152,7 @@ def draw_predictions(
     Notes
     -----
     x ~ p(x_s | z, w_s), with z ~ q(z | x_O), w_s ~ q(w_s | z, x_O) (the prior where the modality is absent, and doubt
-    about what is decoded, as in `predict`).
+    about what is decoded, as in `prediction`).
     """
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     size = max(1, DRAWS_AT_ONCE // (n_samples * max(1, len(columns))))

@@ -12,16 +12,14 @@ from omixvae.data.masked import MaskedModalities
 from omixvae.inference.posterior import Encoded, encode
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["information"]
+__all__ = ["Information", "information"]
 
 ALL_SUBSETS_UP_TO = 4
 """Up to so many modalities every subset is listed; beyond, single ones, all but one, and all."""
 
 
-def information(
-    network: MultimodalVAE, data: MaskedModalities, *, n_samples: int = 4, most: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """Tabulate rate, cross rates and reconstruction for subsets S of the modalities.
+class Information:
+    """Average rate, cross rates and reconstruction over some observations, for subsets S of the modalities.
 
     Parameters
     ----------
@@ -36,34 +34,75 @@ def information(
     seed
         Of the choice and of the samples.
 
+    Attributes
+    ----------
+    rows
+        Positions of the observations that are averaged over.
+    """
+
+    def __init__(
+        self, network: MultimodalVAE, data: MaskedModalities, *, n_samples: int = 4, most: int = 1000, seed: int = 0
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self.rows = np.sort(rng.permutation(np.flatnonzero(data.presence.any(axis=1)))[:most])
+        self._network, self._names, self._n_samples = network, data.schema.modalities, n_samples
+        self._generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+        self._subsets = list(_subsets(len(self._names)))
+        self._sums = np.zeros((len(self._subsets), 1 + 2 * len(self._names)))
+        self._counts = np.zeros_like(self._sums)
+
+    def __call__(self, encoded: Encoded) -> None:
+        """Take the next observations; those that are not among `rows` are passed over."""
+        index = encoded.batch.index
+        chosen = torch.isin(index, torch.from_numpy(self.rows).to(index.device)).nonzero()[:, 0]
+        if not len(chosen):
+            return
+        some = encoded.take(self._network, chosen)
+        for i, subset in enumerate(self._subsets):
+            for column, present, values in _terms(self._network, some, subset, self._n_samples, self._generator):
+                self._sums[i, column] += float(values[present].double().sum())
+                self._counts[i, column] += int(present.sum())
+
+    def table(self) -> pd.DataFrame:
+        """Tabulate the averages.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per subset S, named ``rna+protein``; all values in nats, averaged over the `n` observations that
+            have all of S: `rate` is KL(q(z|x_S) ‖ p(z)) (Eq. I1); ``adds_t`` is KL(q(z|x_{S∪t}) ‖ q(z|x_S)) (Eq. I2),
+            what modality t adds; ``reconstruction_t`` is E log p(x_t | z, w_t) with z ~ q(z|x_S) (Eq. I3). NaN where
+            no observation has what it takes.
+        """
+        with np.errstate(invalid="ignore"):
+            table = self._sums / self._counts
+        names = self._names
+        columns = ["rate", *(f"adds_{t}" for t in names), *(f"reconstruction_{t}" for t in names)]
+        index = pd.Index(["+".join(names[s] for s in subset) for subset in self._subsets], name="given")
+        frame = pd.DataFrame(table, index=index, columns=columns)
+        frame.insert(0, "n", self._counts[:, 0].astype(int))
+        return frame
+
+
+def information(
+    network: MultimodalVAE, data: MaskedModalities, *, n_samples: int = 4, most: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Tabulate rate, cross rates and reconstruction for subsets S of the modalities.
+
+    Parameters
+    ----------
+    network, data, n_samples, most, seed
+        As for `Information`.
+
     Returns
     -------
     pandas.DataFrame
-        One row per subset S, named ``rna+protein``; all values in nats, averaged over the `n` observations that have
-        all of S: `rate` is KL(q(z|x_S) ‖ p(z)) (Eq. I1); ``adds_t`` is KL(q(z|x_{S∪t}) ‖ q(z|x_S)) (Eq. I2), what
-        modality t adds; ``reconstruction_t`` is E log p(x_t | z, w_t) with z ~ q(z|x_S) (Eq. I3). NaN where no
-        observation has what it takes.
+        As of `Information.table`.
     """
-    rng = np.random.default_rng(seed)
-    usable = np.flatnonzero(data.presence.any(axis=1))
-    rows = np.sort(rng.permutation(usable)[:most])
-    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
-    names = data.schema.modalities
-    subsets = list(_subsets(len(names)))
-    sums = np.zeros((len(subsets), 1 + 2 * len(names)))
-    counts = np.zeros_like(sums)
-    for encoded in encode(network, data, rows):
-        for i, subset in enumerate(subsets):
-            for column, present, values in _terms(network, encoded, subset, n_samples, generator):
-                sums[i, column] += float(values[present].double().sum())
-                counts[i, column] += int(present.sum())
-    with np.errstate(invalid="ignore"):
-        table = sums / counts
-    columns = ["rate", *(f"adds_{t}" for t in names), *(f"reconstruction_{t}" for t in names)]
-    index = pd.Index(["+".join(names[s] for s in subset) for subset in subsets], name="given")
-    frame = pd.DataFrame(table, index=index, columns=columns)
-    frame.insert(0, "n", counts[:, 0].astype(int))
-    return frame
+    average = Information(network, data, n_samples=n_samples, most=most, seed=seed)
+    for encoded in encode(network, data, average.rows):
+        average(encoded)
+    return average.table()
 
 
 def _subsets(m: int) -> Iterator[Sequence[int]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from omixvae.data.masked import MaskedModalities, ModalityBatch
-from omixvae.inference.posterior import Encoded, encode
+from omixvae.inference.posterior import Encoded, encode, latent_names
 from omixvae.likelihoods import Likelihood
 from omixvae.vae import MultimodalVAE
 
@@ -42,7 +42,6 @@ def variance_explained(network: MultimodalVAE, data: MaskedModalities, n_private
     """
     means = _means(network, data)
     d, p = network.prior().mean.shape[-1], network.n_private
-    names = [*(f"shared {i}" for i in range(d)), *(f"private {i}" for i in range(p))]
     latents = torch.arange(d + p)
     kept = torch.stack([latents >= 0, latents < d, latents >= d, *(latents == i for i in range(d + p))])
     table = {}
@@ -51,7 +50,7 @@ def variance_explained(network: MultimodalVAE, data: MaskedModalities, n_private
         column = _explained(network, data, s, means[s], kept)
         column[~(kept & exists).any(1).numpy()] = np.nan
         table[name] = column
-    return pd.DataFrame(table, index=pd.Index(["all", "shared", "private", *names], name="latents"))
+    return pd.DataFrame(table, index=pd.Index(["all", "shared", "private", *latent_names(d + p, d)], name="latents"))
 
 
 def _means(network: MultimodalVAE, data: MaskedModalities) -> list[tuple[Tensor, Tensor]]:

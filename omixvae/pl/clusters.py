@@ -11,9 +11,9 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data.columns import column_names, find_column
 from omixvae.errors import InputError, nearest
-from omixvae.found import Found
 from omixvae.pl.canvas import finish, panel, panels
 from omixvae.pl.colours import categories
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,14 +70,14 @@ def clusters(
     >>> [label.get_text() for label in clusters(mdata, "batch", ax=Figure().subplots()).get_yticklabels()]
     ['batch 0', 'batch 1']
     """
-    found = Found(mdata, key)
+    found = Results(mdata, key)
     _ = found.clusters  # says it when there are none
     drawn = _draw_sizes(found, ax) if groupby is None else _draw_labels(found, groupby, ax)
     finish(show=show)
     return drawn
 
 
-def _draw_sizes(found: Found, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> np.ndarray:
+def _draw_sizes(found: Results, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> np.ndarray:
     kinds = categories(found.mdata, str(found.cluster_column), found.clusters)
     entropy = found.mdata.obs[found.keys.cluster_entropy].to_numpy(float)
     left, right = axes = panels(ax, 2, (8.2, 1.2 + 0.3 * len(kinds.names)))
@@ -106,7 +106,7 @@ def _draw_sizes(found: Found, ax: "Axes | Sequence[Axes] | np.ndarray | None") -
     return axes
 
 
-def _draw_labels(found: Found, groupby: str, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> "Axes":
+def _draw_labels(found: Results, groupby: str, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> "Axes":
     labels = _labels(found.mdata, groupby)
     known = labels.notna().to_numpy() & found.clusters.notna().to_numpy()
     cluster = found.clusters[known].cat.remove_unused_categories()

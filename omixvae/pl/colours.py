@@ -12,8 +12,8 @@ from matplotlib.colors import is_color_like, to_hex
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.symbols import feature_positions, other_names
 from omixvae.errors import InputError, nearest
-from omixvae.found import Found
 from omixvae.pl.sets import set_name
+from omixvae.results.read import Results
 
 __all__ = [
     "CONTINUOUS",
@@ -112,7 +112,7 @@ def palette(number: int) -> tuple[str, ...]:
     return tuple(spread[i * step % number] for i in range(number))
 
 
-def colour_by(found: Found, color: str) -> Categories | Numbers:
+def colour_by(found: Results, color: str) -> Categories | Numbers:
     """Find what a word stands for.
 
     Parameters
@@ -195,15 +195,15 @@ def _of_column(mdata: mudata.MuData, name: str, column: "pd.Series[object]") -> 
     return categories(mdata, name, column)
 
 
-def _presence(found: Found) -> Categories:
-    present = found.presence()
+def _presence(found: Results) -> Categories:
+    present = found.presence
     sets = pd.Series([set_name(row, list(present)) for row in present.to_numpy()])
     return categories(found.mdata, "presence", pd.Series(pd.Categorical(sets, sets.value_counts().index)))
 
 
-def _feature(found: Found, color: str) -> Numbers:
+def _feature(found: Results, color: str) -> Numbers:
     mod, feature = _find_feature(found, color)
-    measured, values = found.measured(mod, feature), found.imputed(mod, feature)
+    measured, values = found.measured(mod, feature), found.imputed_feature(mod, feature)
     unit = ""
     if values is None:
         values = measured
@@ -214,7 +214,7 @@ def _feature(found: Found, color: str) -> Numbers:
     return Numbers(color, unit, values.to_numpy())
 
 
-def _find_feature(found: Found, color: str) -> tuple[str, str]:
+def _find_feature(found: Results, color: str) -> tuple[str, str]:
     mods = found.mdata.mod
     prefix, _, rest = color.partition(":")
     if prefix in mods and rest:
@@ -238,6 +238,6 @@ def _find_feature(found: Found, color: str) -> tuple[str, str]:
     return homes[0], _feature_name(found, homes[0], color)
 
 
-def _feature_name(found: Found, mod: str, feature: str) -> str:
+def _feature_name(found: Results, mod: str, feature: str) -> str:
     adata = found.mdata.mod[mod]
     return str(adata.var_names[feature_positions(mod, adata.var_names, [feature], adata.var, "the argument color")[0]])

@@ -8,7 +8,7 @@ import mudata
 import numpy as np
 
 from omixvae.errors import InputError, nearest
-from omixvae.found import Found
+from omixvae.results.read import Results
 
 __all__ = ["embedding"]
 
@@ -19,7 +19,7 @@ MOST_FOR_EXACT_NEIGHBOURS = 50_000
 """Up to here exact neighbours are found sooner than approximate ones, whose search takes half a minute to compile."""
 
 
-def embedding(found: Found, basis: str) -> tuple[np.ndarray, str]:
+def embedding(found: Results, basis: str) -> tuple[np.ndarray, str]:
     """Give two coordinates for each observation.
 
     Parameters
@@ -41,10 +41,10 @@ def embedding(found: Found, basis: str) -> tuple[np.ndarray, str]:
     """
     if basis == "umap":
         if len(found.latent) < FEWEST_FOR_UMAP:
-            return _principal_components(found.latent), "PC"
+            return _principal_components(found.latent.to_numpy()), "PC"
         return _kept_umap(found), "UMAP"
     if basis == "pca":
-        return _principal_components(found.latent), "PC"
+        return _principal_components(found.latent.to_numpy()), "PC"
     obsm = found.mdata.obsm
     wide = [name for name in obsm if np.ndim(obsm[name]) == 2 and obsm[name].shape[1] > 1]
     for name in (basis, f"X_{basis}"):
@@ -62,13 +62,13 @@ def _principal_components(latent: np.ndarray) -> np.ndarray:
     return np.pad(scores, ((0, 0), (0, 2 - scores.shape[1])))
 
 
-def _kept_umap(found: Found) -> np.ndarray:
+def _kept_umap(found: Results) -> np.ndarray:
     mdata: mudata.MuData = found.mdata
     record = mdata.uns[found.key]
-    fingerprint = hashlib.sha256(np.ascontiguousarray(found.latent).tobytes()).hexdigest()
+    fingerprint = hashlib.sha256(np.ascontiguousarray(found.latent.to_numpy()).tobytes()).hexdigest()
     if found.keys.embedding in mdata.obsm and record.get("umap_of") == fingerprint:
         return np.asarray(mdata.obsm[found.keys.embedding])
-    made = _umap(found.latent)
+    made = _umap(found.latent.to_numpy())
     if not mdata.is_view:  # a view would become a copy by it
         mdata.obsm[found.keys.embedding] = made
         record["umap_of"] = fingerprint

@@ -7,9 +7,9 @@ import mudata
 import numpy as np
 import pandas as pd
 
-from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,8 +92,8 @@ def history(
 
 def _read(mdata_or_model: "mudata.MuData | OmixVAE", key: str) -> tuple[pd.DataFrame, int]:
     if isinstance(mdata_or_model, mudata.MuData):
-        found = Found(mdata_or_model, key)
-        return found.history, int(str(found.record["plan"]["prior_epoch"]))
+        found = Results(mdata_or_model, key)
+        return found.history, found.record.plan.prior_epoch
     rows = mdata_or_model.history
     return pd.DataFrame(list(rows)).set_index("epoch"), mdata_or_model.plan.prior_epoch
 

@@ -11,10 +11,10 @@ from matplotlib.patches import Patch
 
 from omixvae.data.symbols import feature_positions
 from omixvae.evaluation import NOMINAL, covered
-from omixvae.found import Found
 from omixvae.options import as_names
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def imputation(
     >>> sorted(label.get_text() for label in ax.get_yticklabels())
     ['protein01', 'protein02']
     """
-    skill = Found(mdata, key).skill(mod)
+    skill = Results(mdata, key).skill(mod)
     if features is not None:
         asked = feature_positions(mod, skill.index, as_names(features), mdata.mod[mod].var, "the argument features")
     judged = skill[skill["r2"].notna()].sort_values("r2", ascending=False, kind="stable")

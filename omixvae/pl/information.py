@@ -7,10 +7,10 @@ import mudata
 import numpy as np
 import pandas as pd
 
-from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.pl.sets import draw_sets
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def information(
     >>> len(axes[1].patches)
     3
     """
-    found = Found(mdata, key)
+    found = Results(mdata, key)
     table = found.information
     trained = [c.removeprefix("adds_") for c in table if c.startswith("adds_")]
     # A file gives the columns back in alphabetical order; labels that were trained on are no modality of the MuData.

@@ -11,10 +11,10 @@ from matplotlib.colors import Normalize, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import CONTINUOUS, MISSING, Categories, Numbers, colour_by
 from omixvae.pl.embedding import embedding
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ def latent(
     >>> [ax.get_title() for ax in axes]
     ['presence', 'protein:protein01']
     """
-    found = Found(mdata, key)
+    found = Results(mdata, key)
     _ = found.record  # says it when there are no results
     default = found.cluster_column or "presence"
     asked = [default] if color is None else [color] if isinstance(color, str) else list(color)

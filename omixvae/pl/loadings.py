@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from omixvae.errors import InputError, nearest
-from omixvae.found import Found
 from omixvae.pl.canvas import finish, panel
 from omixvae.pl.colours import DIVERGING
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ def loadings(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['shared 0', 'shared 1', 'private 0']
     """
-    weights = Found(mdata, key).loadings(mod)
+    weights = Results(mdata, key).loadings(mod)
     weights = weights[_largest(weights) if dims is None else _asked(weights, dims)]
     n_features = min(n_features, len(weights))
     values, names = _top(weights, n_features)

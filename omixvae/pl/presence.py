@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import mudata
 import numpy as np
 
-from omixvae.found import Found
 from omixvae.pl.canvas import finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.pl.sets import draw_sets
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def presence(
     >>> [int(bar.get_width()) for bar in axes[1].patches]
     [45, 15]
     """
-    present = Found(mdata, key).presence()
+    present = Results(mdata, key).presence
     counts = present.value_counts()
     shown = counts.iloc[:most]
     members = np.array([list(row) for row in shown.index], dtype=bool)

@@ -1,39 +1,13 @@
-"""The command that repeats a training, from the options that were stored with its results."""
+"""The command that repeats a training."""
 
-import json
 import shlex
 from collections.abc import Mapping
 
-import numpy as np
-
 from omixvae.config import Config
 
-__all__ = ["command_line", "stored_options"]
+__all__ = ["command_line"]
 
 NO_PART_OF_THE_RESULT = ("progress", "device")
-
-
-def stored_options(config: Mapping[str, object]) -> dict[str, object]:
-    """Read the options as `omixvae.fit` wrote them.
-
-    Parameters
-    ----------
-    config
-        ``mdata.uns["omixvae"]["config"]``: None is left out, collections are JSON.
-
-    Returns
-    -------
-    dict
-        Option name to value, for `omixvae.Config.from_options`, in the order of the documentation.
-    """
-    defaults = Config().to_options()
-    options: dict[str, object] = {}
-    for name, default in defaults.items():
-        value = config.get(name, default)
-        value = value.item() if isinstance(value, np.generic) else value  # a number as HDF5 gives it back
-        as_json = isinstance(value, str) and value[:1] in ("[", "{")
-        options[name] = json.loads(str(value)) if as_json else value
-    return options
 
 
 def command_line(options: Mapping[str, object]) -> str:
@@ -42,7 +16,7 @@ def command_line(options: Mapping[str, object]) -> str:
     Parameters
     ----------
     options
-        What `stored_options` gave.
+        As `Config.to_options` gives them.
 
     Returns
     -------

@@ -8,10 +8,10 @@ import pandas as pd
 from omixvae.data.columns import find_column
 from omixvae.errors import InputError
 from omixvae.evaluation import Agreement, agreement
-from omixvae.found import Found
 from omixvae.pl.clusters import MOST_LABELS
 from omixvae.pl.colours import Categories, colour_by
 from omixvae.pl.sets import set_name
+from omixvae.results.read import Results
 
 __all__ = ["Course", "Facts"]
 
@@ -61,17 +61,12 @@ class Facts:
         Columns and features that the user asked for.
     """
 
-    found: Found
+    found: Results
     columns: tuple[str, ...]
-
-    @property
-    def options(self) -> "dict[str, object]":
-        """What was asked for, as it is stored."""
-        return dict(self.found.record["config"])
 
     def presence_table(self) -> pd.Series:
         """Count the combinations of modalities, the most frequent first."""
-        present = self.found.presence()
+        present = self.found.presence
         names = pd.Series([set_name(row, list(present)) for row in present.to_numpy()], dtype=object)
         return names.value_counts()
 
@@ -83,8 +78,9 @@ class Facts:
 
     def label_columns(self) -> list[str]:
         """List the columns of batch and labels that the training knew."""
-        stored = [self.options.get("batch_key"), self.options.get("labels_key")]
-        return [str(name) for name in stored if name and find_column(self.found.mdata, str(name)) is not None]
+        data = self.found.record.config.data
+        asked = [name for name in (data.batch_key, data.labels_key) if name]
+        return [name for name in asked if find_column(self.found.mdata, name) is not None]
 
     def groupings(self) -> list[str]:
         """List the columns with labels that clusters can be compared with."""
@@ -120,9 +116,9 @@ class Facts:
 
     def course(self) -> Course:
         """Say how the training went."""
-        history, plan = self.found.history, self.found.record["plan"]
-        judged = history["held_out_bound"].iloc[int(str(plan["prior_epoch"])) :].dropna()
-        most, held_out = int(str(plan["max_epochs"])), float(str(plan["held_out"]))
+        history, plan = self.found.history, self.found.record.plan
+        judged = history["held_out_bound"].iloc[plan.prior_epoch :].dropna()
+        most, held_out = plan.max_epochs, plan.held_out
         if judged.empty:
             return Course(len(history), most, None, np.nan, np.nan, held_out)
         best = judged.cummax()

@@ -39,7 +39,7 @@ def key_numbers(facts: Facts) -> tuple[tuple[str, str], ...]:
         (f"{found.mdata.n_obs:,}", "observations"),
         (f"{len(found.modalities)}", "modalities"),
         (f"{sum(found.mdata.mod[mod].n_vars for mod in found.modalities):,}", "features"),
-        (str(found.record["plan"]["n_latent"]), "latent dimensions"),
+        (str(found.record.plan.n_latent), "latent dimensions"),
     ]
     return (*numbers, *([(str(facts.found.clusters.nunique()), "clusters")] if found.cluster_column else []))
 
@@ -61,7 +61,7 @@ def findings(facts: Facts) -> Points:
 
 
 def _on_data(facts: Facts) -> Iterator[Point]:
-    present = facts.found.presence()
+    present = facts.found.presence
     whole, n = int(present.all(axis=1).sum()), len(present)
     if whole == n:
         yield Point("Data", f"All {n:,} observations have {_all(present)}.")
@@ -161,7 +161,7 @@ def distrusted(facts: Facts) -> Points:
 
 
 def _doubts_of_data(facts: Facts) -> Iterator[Point]:
-    empty = int((~facts.found.presence().any(axis=1)).sum())
+    empty = int((~facts.found.presence.any(axis=1)).sum())
     if empty:
         yield Point(
             "Observations without data",
@@ -214,7 +214,7 @@ def _doubts_of_clusters(facts: Facts) -> Iterator[Point]:
 
 def _followed(facts: Facts) -> Iterator[Point]:
     """Say what the clusters follow that is no biology."""
-    batch = facts.options.get("batch_key")
+    batch = facts.found.record.config.data.batch_key
     if batch and find_column(facts.found.mdata, str(batch)) is not None:
         agreement = facts.agreement(_labels(facts, str(batch)))
         if agreement.nmi >= FOLLOWED:
@@ -223,7 +223,7 @@ def _followed(facts: Facts) -> Iterator[Point]:
                 f"The normalised mutual information of clusters and {batch} is {agreement.nmi:.2f}: some clusters may "
                 "be batches, unless the batches hold different kinds of observations.",
             )
-    present = facts.found.presence()
+    present = facts.found.presence
     patterns = present.astype(int).astype(str).agg("".join, axis=1)
     agreement = facts.agreement(patterns)
     if patterns.nunique() > 1 and agreement.nmi >= FOLLOWED:

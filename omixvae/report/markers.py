@@ -9,8 +9,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from omixvae.data.matrices import as_matrix
-from omixvae.found import Found
 from omixvae.pl.colours import COUNTS
+from omixvae.results.read import Results
 
 __all__ = ["Markers", "find_markers"]
 
@@ -44,7 +44,7 @@ class Markers:
     how: str
 
 
-def find_markers(found: Found, mod: str) -> Markers | str:
+def find_markers(found: Results, mod: str) -> Markers | str:
     """Compare each cluster with all others, feature by feature.
 
     Parameters
@@ -78,10 +78,10 @@ def find_markers(found: Found, mod: str) -> Markers | str:
     return Markers(table, how)
 
 
-def _chosen(found: Found, mod: str) -> tuple[np.ndarray, "pd.Series[str]", int]:
+def _chosen(found: Results, mod: str) -> tuple[np.ndarray, "pd.Series[str]", int]:
     """Give rows of the modality, their clusters, and the number to which clusters were cut down (0 if none was)."""
     adata = found.mdata.mod[mod]
-    present = found.presence()[mod].reindex(adata.obs_names).to_numpy(bool)
+    present = found.presence[mod].reindex(adata.obs_names).to_numpy(bool)
     clusters = found.clusters.reindex(adata.obs_names)[present].dropna()
     sizes = clusters.value_counts()
     clusters = clusters[clusters.isin(sizes.index[sizes >= FEWEST_PER_CLUSTER])].cat.remove_unused_categories()
@@ -94,7 +94,7 @@ def _chosen(found: Found, mod: str) -> tuple[np.ndarray, "pd.Series[str]", int]:
     return adata.obs_names.get_indexer(kept.index), kept, most if len(kept) < len(clusters) else 0
 
 
-def _values(found: Found, mod: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
+def _values(found: Results, mod: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
     """Give values on the scale that fits their likelihood, NaN where nothing was measured, and say which it is."""
     adata, likelihood = found.mdata.mod[mod], found.likelihood(mod)
     x = _dense(adata, found.layer(mod), rows, mod)
@@ -104,7 +104,7 @@ def _values(found: Found, mod: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
             return np.where(coverage > 0, x / coverage, np.nan), "fractions of the coverage"
     if likelihood not in LOGGED:
         return x, "zeros and ones" if likelihood == "bernoulli" else "values as they are"
-    if "= total" in str(found.record["reasons"].get(f"size factor of {mod}", "")):
+    if any(m.name == mod and m.by_total for m in found.record.plan.modalities):
         total = np.nansum(x, axis=1, keepdims=True)
         x = x / np.where(total > 0, total, 1.0) * np.median(total[total > 0])
         return np.log1p(x), "log(1 + counts per median total)"

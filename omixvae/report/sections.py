@@ -36,7 +36,7 @@ def of_data(facts: Facts) -> Section:
         A table of modalities, and the combinations that occur.
     """
     found = facts.found
-    present, combinations = found.presence(), facts.presence_table()
+    present, combinations = found.presence, facts.presence_table()
     n = len(present)
     rows = []
     for mod in found.modalities:
@@ -173,7 +173,7 @@ def of_clusters(facts: Facts) -> Section:
 
 
 def _no_clusters(facts: Facts) -> str:
-    prior = str(facts.found.record["plan"]["prior"])
+    prior = facts.found.record.plan.prior
     return f"There are no clusters: the prior {prior} has none. Train with --prior gaussian_mixture to find some."
 
 

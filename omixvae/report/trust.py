@@ -10,7 +10,7 @@ import pandas as pd
 from omixvae import pl
 from omixvae.config import Config
 from omixvae.errors import InputError
-from omixvae.report.command import command_line, stored_options
+from omixvae.report.command import command_line
 from omixvae.report.facts import Facts
 from omixvae.report.findings import part_of
 from omixvae.report.page import Block, Code, Picture, Pictures, Section, Table, Text
@@ -192,7 +192,7 @@ def of_loadings(facts: Facts) -> Section:
     if any(isinstance(block, Pictures) for block in blocks):
         words = "Features in one column move together; a sign has no meaning of its own, only relative to the others."
         return Section("loadings", "Latent dimensions", (Text(words), *blocks))
-    decoder = facts.found.record["plan"]["decoder"]
+    decoder = facts.found.record.plan.decoder
     words = f"There are no loadings: the decoder is {decoder}, and only a linear one has weights that can be read."
     return Section("loadings", "Latent dimensions", (Text(words),))
 
@@ -211,14 +211,14 @@ def of_choices(facts: Facts) -> Section:
         Choices with reasons, changed options, versions and the command.
     """
     record = facts.found.record
-    options = stored_options(record["config"])
+    options = record.config.to_options()
     defaults = Config().to_options()
     changed = {name: value for name, value in options.items() if value != defaults[name] and name != "progress"}
     blocks: list[Block] = [
         Table(
             "Decisions, and why they were made.",
             ("decision", "reason"),
-            tuple(_decision(str(reason)) for reason in record["reasons"].values()),
+            tuple(_decision(reason) for reason in record.plan.reasons.values()),
         ),
         Table(
             "Options that differ from their defaults.",
@@ -230,13 +230,17 @@ def of_choices(facts: Facts) -> Section:
         Table(
             "Versions of the packages that trained.",
             ("package", "version"),
-            tuple((name, str(version)) for name, version in record["versions"].items()),
-            folded=f"Versions of packages; the seed is {record['seed']}",
+            tuple((name, str(version)) for name, version in record.versions.items()),
+            folded=f"Versions of packages; the seed is {record.plan.seed}",
         ),
         Text("To train in the same way again (put in the names of your own files):"),
         Code(command_line(options)),
     ]
-    own = sorted(str(name) for name, reason in record["reasons"].items() if str(reason).endswith(": your own"))
+    own = sorted(
+        [f"encoder of {m.name}" for m in record.plan.modalities if m.own_encoder]
+        + [f"decoder of {m.name}" for m in record.plan.modalities if m.own_decoder]
+        + [f"likelihood of {m.name}" for m in record.plan.modalities if m.likelihood == "own"]
+    )
     if own:
         words = f"The command is not enough: the training had modules of the user's own ({', '.join(own)})."
         blocks.append(Text(words, aside=True))

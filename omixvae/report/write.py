@@ -10,7 +10,6 @@ import numpy as np
 
 from omixvae.errors import InputError
 from omixvae.files import check_target, whole_file
-from omixvae.found import Found
 from omixvae.options import as_names
 from omixvae.pl.colours import colour_by
 from omixvae.report.facts import Facts
@@ -18,6 +17,7 @@ from omixvae.report.findings import distrusted, findings, key_numbers
 from omixvae.report.page import Page, render
 from omixvae.report.sections import of_clusters, of_data, of_map, of_training
 from omixvae.report.trust import of_choices, of_imputation, of_information, of_loadings
+from omixvae.results.read import Results
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
@@ -77,7 +77,7 @@ def write_report(
     """
     path = Path(path)
     check_target(path)
-    facts = Facts(Found(mdata, key), as_names(color))
+    facts = Facts(Results(mdata, key), as_names(color))
     _check(facts, model)
     page = Page(
         title=f"omixvae report: {title}" if title else "omixvae report",
@@ -124,6 +124,6 @@ def _check(facts: Facts, model: "OmixVAE | None") -> None:
 
 
 def _made(facts: Facts) -> str:
-    version = facts.found.record["versions"].get("omixvae", "")
+    version = facts.found.record.versions.get("omixvae", "")
     day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     return f"Results under the key “{facts.found.key}”, trained with omixvae {version}. Page made on {day}."

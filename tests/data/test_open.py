@@ -17,7 +17,7 @@ from anndata.io import read_elem, write_elem
 
 import omixvae
 from omixvae.data import DataConfig, from_mudata, open_mudata
-from omixvae.results_on_disk import write_results
+from omixvae.results.on_disk import write_results
 from tests.builders import build_mdata
 
 BOTH = pytest.mark.parametrize("ending", ["h5mu", "zarr"])

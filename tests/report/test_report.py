@@ -19,12 +19,12 @@ from omixvae.cli import main
 from omixvae.cli.options import read_config
 from omixvae.config import Config
 from omixvae.evaluation import Agreement
-from omixvae.found import Found
 from omixvae.report import write_report
 from omixvae.report.command import command_line, stored_options
 from omixvae.report.facts import Course, Facts
 from omixvae.report.findings import distrusted, findings
 from omixvae.report.markers import find_markers
+from omixvae.results.read import Results
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +126,7 @@ def test_the_data_are_not_changed_but_for_the_umap(fitted, tmp_path):
 
 
 def test_markers_are_those_of_the_rank_sum_test(fitted):
-    found = Found(fitted[0], "omixvae")
+    found = Results(fitted[0], "omixvae")
     table = find_markers(found, "rna").table
     counts = fitted[0]["rna"].to_df()
     total = counts.sum(axis=1)
@@ -150,7 +150,7 @@ def test_entries_that_were_not_measured_are_no_difference(fitted):
     rng = np.random.default_rng(0)
     protein.X[:, 2] = rng.standard_normal(protein.n_obs)
     protein.X[np.flatnonzero((clusters == largest).to_numpy())[2:], 2] = np.nan
-    markers = find_markers(Found(mdata, "omixvae"), NASTY)
+    markers = find_markers(Results(mdata, "omixvae"), NASTY)
     assert protein.var_names[2] not in set(markers.table["feature"])
     assert "median" in markers.how
 
@@ -188,7 +188,7 @@ def test_what_is_to_be_distrusted_is_said(fitted):
     record = mdata.uns["omixvae"]
     given = np.asarray(record["information"]["given"])
     record["information"]["rate"] = np.where(given == NASTY, 0.01, 10.0)
-    said = points(distrusted(Facts(Found(mdata, "omixvae"), ())))
+    said = points(distrusted(Facts(Results(mdata, "omixvae"), ())))
     assert "1.00" in said["Clusters follow the batch"]
     assert "100% of the observations" in said["Observations between clusters"]
     assert said["Unsure clusters"].startswith("In cluster")
@@ -204,7 +204,7 @@ def test_a_training_that_was_cut_short_is_told_from_one_that_was_done():
 
 
 def test_clusters_that_are_the_labels_agree_with_them(fitted):
-    facts = Facts(Found(fitted[0], "omixvae"), ("omixvae_cluster",))
+    facts = Facts(Results(fitted[0], "omixvae"), ("omixvae_cluster",))
     labels = fitted[0].obs["omixvae_cluster"]
     assert facts.agreement(labels) == Agreement(1.0, 1.0, 150)
     assert "Adjusted Rand index 1.00" in points(findings(facts))["Clusters and omixvae_cluster"]

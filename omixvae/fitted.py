@@ -1,6 +1,7 @@
-"""A fitted model as a folder of JSON and safetensors: nothing in it is ever unpickled."""
+"""A fitted model, and the same as a folder of JSON and safetensors: nothing in it is ever unpickled."""
 
 import dataclasses
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,10 @@ from omixvae.errors import InputError
 from omixvae.files import MODEL_FILES, whole_folder, writing
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 from omixvae.plan import Plan
-from omixvae.results import versions
 from omixvae.training.schedule import Epoch, History
 from omixvae.vae import MultimodalVAE, new_network
 
-__all__ = ["Fitted", "read_model", "save_model"]
+__all__ = ["Fitted", "read_model", "save_model", "versions"]
 
 
 class Fitted(NamedTuple):
@@ -133,3 +133,15 @@ def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -
         ) from error
     network.eval()
     return network
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on.
+
+    Returns
+    -------
+    dict
+        Package to version.
+    """
+    packages = ("omixvae", "torch", "numpy", "scipy", "scikit-learn", "anndata", "mudata")
+    return {name: importlib.metadata.version(name) for name in packages}

@@ -9,8 +9,9 @@ import pandas as pd
 import zarr
 from anndata.io import read_elem, write_elem
 
-from omixvae.keys import Keys
 from omixvae.mudata_io import writing_elements
+from omixvae.results.keys import Keys
+from omixvae.results.record import is_record
 
 __all__ = ["read_results", "write_results"]
 
@@ -19,7 +20,7 @@ MODALITY = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
 
 
 def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
-    """Write what `omixvae.results.annotate` has put into a MuData into a file that holds the rest of it.
+    """Write what `omixvae.results.annotate.annotate` has put into a MuData into a file that holds the rest of it.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def _read(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (a
     for name in root.get("uns", ()):
         element = root["uns"][name]
         # Also other records: where the key is wrong, they are what can be chosen.
-        if isinstance(element, h5py.Group | zarr.Group) and {"plan", "config"} <= set(element):
+        if is_record(element):
             mdata.uns[name] = read_elem(element)
     for name in keys.among(root.get("obsm", ()), "obsm"):
         mdata.obsm[name] = read_elem(root["obsm"][name])

@@ -1,8 +1,7 @@
 """Read what `omixvae.fit` has written into a MuData."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import mudata
 import numpy as np
@@ -11,14 +10,16 @@ import pandas as pd
 from omixvae.data.matrices import as_matrix, split_missing
 from omixvae.data.stored import lies_on_disk
 from omixvae.errors import InputError, nearest
-from omixvae.keys import Keys
+from omixvae.inference import latent_names
 from omixvae.options import per_modality
+from omixvae.results.keys import Keys
+from omixvae.results.record import Record, is_record
 
-__all__ = ["Found", "imputed"]
+__all__ = ["Results", "imputed"]
 
 
 @dataclass(frozen=True)
-class Found:
+class Results:
     """Results in a MuData.
 
     Parameters
@@ -30,7 +31,7 @@ class Found:
     """
 
     mdata: mudata.MuData
-    key: str
+    key: str = "omixvae"
 
     @property
     def keys(self) -> Keys:
@@ -38,11 +39,11 @@ class Found:
         return Keys(self.key)
 
     @property
-    def record(self) -> Mapping[str, Mapping[str, object]]:
+    def record(self) -> Record:
         """What was asked for, what was done and how it went."""
         records = self._records
         if self.key in records:
-            return records[self.key]
+            return Record.from_uns(records[self.key])
         others = list(records)
         raise InputError(
             f"The MuData holds no results of omixvae under the key {self.key!r}.",
@@ -51,24 +52,25 @@ class Found:
         )
 
     @property
-    def _records(self) -> dict[str, Mapping[str, Mapping[str, object]]]:
-        return {k: v for k, v in self.mdata.uns.items() if isinstance(v, Mapping) and {"plan", "config"} <= set(v)}
+    def _records(self) -> dict[str, Mapping[str, object]]:
+        return {k: v for k, v in self.mdata.uns.items() if is_record(v)}
 
     @property
     def modalities(self) -> list[str]:
         """Names of the modalities that were trained on, of which the MuData holds data."""
-        trained = self.record["likelihoods"] if self.key in self._records else self.mdata.mod
+        trained = [m.name for m in self.record.plan.modalities] if self.key in self._records else self.mdata.mod
         return [name for name in self.mdata.mod if name in trained]
 
     @property
-    def latent(self) -> np.ndarray:
-        """Shared latent, shape (n, d)."""
+    def latent(self) -> pd.DataFrame:
+        """Shared latent: observations by dimensions."""
         if self.keys.latent not in self.mdata.obsm:
             _ = self.record  # says it when there are no results at all
             raise InputError(
                 "The MuData holds no latents.", f"mdata.obsm[{self.keys.latent!r}]", "Run model.annotate(mdata) again."
             )
-        return np.asarray(self.mdata.obsm[self.keys.latent])
+        values = np.asarray(self.mdata.obsm[self.keys.latent])
+        return pd.DataFrame(values, self.mdata.obs_names, latent_names(values.shape[1], values.shape[1]))
 
     @property
     def cluster_column(self) -> str | None:
@@ -80,7 +82,7 @@ class Found:
         """Most probable cluster of each observation, categorical."""
         column = self.cluster_column
         if column is None:
-            prior = self.record["plan"]["prior"]
+            prior = self.record.plan.prior
             raise InputError(
                 f"There are no clusters: the prior {prior} has none.",
                 f"mdata.obs[{self.keys.cluster!r}]",
@@ -95,13 +97,13 @@ class Found:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per epoch."""
-        return pd.DataFrame(dict(self.record["history"])).set_index("epoch")
+        """One row per epoch, in nats per observation."""
+        return pd.DataFrame([asdict(row) for row in self.record.history]).set_index("epoch")
 
     @property
     def information(self) -> pd.DataFrame:
-        """One row per set of modalities, in nats."""
-        return pd.DataFrame(dict(self.record["information"])).set_index("given")
+        """What each set of modalities tells about the latents, and what a further one would add, in nats."""
+        return self.record.information
 
     def check_modality(self, mod: str) -> None:
         """Refuse a modality that there is not.
@@ -168,19 +170,17 @@ class Found:
         InputError
             If the decoder is not linear.
         """
-        n_shared = int(str(self.record["plan"]["n_latent"]))
+        plan = self.record.plan
         self.check_modality(mod)
         adata = self.mdata.mod[mod]
         if self.keys.loadings not in adata.varm:
             raise InputError(
-                f"Modality {mod!r} has no loadings: only a linear decoder has them, and this one was "
-                f"{self.record['plan']['decoder']!r}.",
+                f"Modality {mod!r} has no loadings: only a linear decoder has them, and this one was {plan.decoder!r}.",
                 f"mdata[{mod!r}].varm[{self.keys.loadings!r}]",
                 "Train with decoder='linear'.",
             )
         weights = np.asarray(adata.varm[self.keys.loadings])
-        names = [f"shared {i}" if i < n_shared else f"private {i - n_shared}" for i in range(weights.shape[1])]
-        return pd.DataFrame(weights, adata.var_names, names)
+        return pd.DataFrame(weights, adata.var_names, latent_names(weights.shape[1], plan.n_latent))
 
     def likelihood(self, mod: str) -> str | None:
         """Say how the values of a modality were taken.
@@ -195,7 +195,7 @@ class Found:
         str or None
             Word for its likelihood; None if it was not trained on.
         """
-        return self.record["likelihoods"].get(mod)  # type: ignore[return-value]
+        return next((m.likelihood for m in self.record.plan.modalities if m.name == mod), None)
 
     def layer(self, mod: str, option: str = "layers") -> str | None:
         """Say where the values of a modality were read from.
@@ -214,17 +214,14 @@ class Found:
         """
         if self.key not in self._records:
             return None
-        asked = str(self.record["config"].get(option, "{}"))
-        return per_modality(json.loads(asked) if asked.startswith("{") else asked, [mod]).get(mod)
+        data = self.record.config.data
+        return per_modality(data.layers if option == "layers" else data.coverage_layers, [mod]).get(mod)
 
+    @property
     def presence(self) -> pd.DataFrame:
-        """Say which observation has which modality.
+        """Which observation has which modality: observations by modalities, of bool.
 
-        Returns
-        -------
-        pandas.DataFrame
-            Of bool, observations by modalities. As in the training, a row without any value counts as absent (values
-            that lie on disk are not looked at).
+        As in the training, a row without any value counts as absent (values that lie on disk are not looked at).
         """
         present = {}
         for mod in self.modalities:
@@ -263,7 +260,7 @@ class Found:
         values = adata[:, feature].to_df(layer if layer in adata.layers else None).iloc[:, 0]
         return values.reindex(self.mdata.obs_names).astype(float)
 
-    def imputed_table(self, mod: str, *, sd: bool = False) -> pd.DataFrame:
+    def imputed(self, mod: str, *, sd: bool = False) -> pd.DataFrame:
         """Return the values of a modality, predicted where they were not measured.
 
         Parameters
@@ -307,9 +304,9 @@ class Found:
 
     @property
     def _features_of_imputed(self) -> Mapping[str, object]:
-        return self.record.get("features", {})
+        return self.record.features
 
-    def imputed(self, mod: str, feature: str) -> "pd.Series[float] | None":
+    def imputed_feature(self, mod: str, feature: str) -> "pd.Series[float] | None":
         """Return the values of a feature, predicted where it was not measured.
 
         Parameters
@@ -326,7 +323,7 @@ class Found:
         """
         if self.keys.imputed(mod) not in self.mdata.obsm:
             return None
-        table = self.imputed_table(mod)
+        table = self.imputed(mod)
         return table[feature].astype(float) if feature in table else None
 
 
@@ -367,4 +364,4 @@ def imputed(mdata: mudata.MuData, mod: str, *, sd: bool = False, key: str = "omi
     >>> protein.shape, bool(protein.notna().all(axis=None))
     ((60, 20), True)
     """
-    return Found(mdata, key).imputed_table(mod, sd=sd)
+    return Results(mdata, key).imputed(mod, sd=sd)
