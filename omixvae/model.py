@@ -229,10 +229,10 @@ class OmixVAE:
         ----------
         mdata
             A MuData, or what else `omixvae.read` takes. Before the training, what the options ask for is read; warnings
-            say what probably is not what it seems. After it, modalities and features that the model does not know are left
-            out; those that it knows and that are not here are taken as not measured. Features are found by their names,
-            or by another usual spelling of these, and levels of batch and covariates too; warnings say what was lacking
-            or renamed.
+            say what probably is not what it seems. After it, modalities and features that the model does not know are
+            left out; those that it knows and that are not here are taken as not measured. Features are found by their
+            names, or by another usual spelling of these, and levels of batch and covariates too; warnings say what was
+            lacking or renamed.
         allow_missing_features
             Read a modality also where it has fewer than a fifth of the features that the model knows. Their values
             then tell next to nothing of the latents.
