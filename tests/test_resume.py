@@ -31,11 +31,16 @@ def elsewhere(tmp_path, monkeypatch):
     signal.signal(signal.SIGINT, before)
 
 
+def _limit(largest_file):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # HDF5 may crash: nobody reads the picture of the memory
+
+
 def start(*arguments, largest_file=resource.RLIM_INFINITY):
     """Start the command in a process that can write files of so many bytes, as if the disk were full then."""
     return subprocess.Popen(
         [sys.executable, "-m", "omixvae", *arguments],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file)),
+        preexec_fn=lambda: _limit(largest_file),
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -108,7 +113,7 @@ def test_what_does_not_fit_a_checkpoint_is_refused_in_words():
     omixvae.simulate(n_obs=301).write_h5mu("other.h5mu")
     Path("options.yaml").write_text("n_latent: 4\nn_clusters: 4\nbatch_size: 256\nmax_epochs: 2000\n")
     said = stopped(
-        signal.SIGTERM, "train", "in.h5mu", "--model", "model", "--config", "options.yaml", after="epoch 200/2000 "
+        signal.SIGTERM, "train", "in.h5mu", "--model", "model", "--config", "options.yaml", after="epoch 20/2000 "
     )
     assert said.endswith("Go on with: omixvae train in.h5mu --model model --resume model.checkpoint")
     before = {path.name: path.read_bytes() for path in Path("model.checkpoint").iterdir()}
@@ -154,7 +159,7 @@ def test_a_training_that_is_over_is_kept_when_its_results_cannot_be_written():
 
 
 def test_a_run_that_is_stopped_while_it_writes_says_how_to_go_on():
-    omixvae.simulate(n_obs=20_000, missing=0.9).write_h5mu("in.h5mu")
+    omixvae.simulate(n_obs=6000, missing=0.9).write_h5mu("in.h5mu")
     options = ("--max-epochs", "1", "--decoder", "linear", "--n-clusters", "2")
     said = stopped(
         signal.SIGINT, "train", "in.h5mu", "-o", "out.h5mu", *options, after="epoch 1/1 ", model="out.checkpoint"
