@@ -14,7 +14,7 @@ from omixvae.decoders import Decoder
 from omixvae.distributions import DiagonalGaussian, LatentDistribution, PriorWhere
 from omixvae.encoders import AGGREGATIONS, FeatureEncoder
 from omixvae.likelihoods import LIKELIHOODS, DataDistribution
-from omixvae.own_modules import NO_OWN_MODULES, OwnModules
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules, make_part
 from omixvae.plan import Plan
 from omixvae.priors import PRIORS
 
@@ -40,7 +40,7 @@ class MultimodalVAE(nn.Module):
     plan
         Sizes and choices.
     own
-        Encoders and decoders that a user brings; copied.
+        What a user brings; copied.
 
     Attributes
     ----------
@@ -94,13 +94,22 @@ class MultimodalVAE(nn.Module):
             )
             for m, likelihood in zip(plan.modalities, self.likelihoods, strict=True)
         )
-        self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size, plan.n_components)
+        self.aggregation = make_part(
+            AGGREGATIONS[plan.aggregation] if own.aggregation is None else own.aggregation,
+            *(size, plan.n_latent, size, plan.n_components),
+            n_features=size,
+            n_latent=plan.n_latent,
+        )
         self.private_encoder = (
             self.aggregation.private_encoder(size, plan.n_latent, n_private, max(1, size // PRIVATE_PART))
             if self.n_private
             else None
         )
-        self.prior = PRIORS[plan.prior](plan.n_latent, plan.n_clusters, self.aggregation)
+        self.prior = make_part(
+            PRIORS[plan.prior] if own.prior is None else own.prior,
+            *(plan.n_latent, plan.n_clusters, self.aggregation),
+            n_latent=plan.n_latent,
+        )
 
     def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:
         """Give h_s of each modality; zeros where it is absent.
@@ -309,7 +318,7 @@ def new_network(plan: Plan, device: torch.device, own: OwnModules = NO_OWN_MODUL
     device
         Where to put it.
     own
-        Encoders and decoders that a user brings.
+        What a user brings.
 
     Returns
     -------

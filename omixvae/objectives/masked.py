@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.bounds import Terms
 from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
 from omixvae.distributions import DiagonalGaussian
-from omixvae.objectives.terms import Terms, divergence
+from omixvae.objectives.divergence import divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["masked_bound"]

@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.bounds import Terms
 from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
-from omixvae.objectives.terms import Terms, divergence
+from omixvae.objectives.divergence import divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["total_correlation_bound"]

@@ -13,7 +13,7 @@ from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared
 from omixvae.devices import few_threads, kept_memory
 from omixvae.distributions import GaussianMixture, LatentDistribution
 from omixvae.errors import InputError
-from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
+from omixvae.objectives import OBJECTIVES, Bound, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.priors import GaussianMixturePrior
 from omixvae.processes import OneProcess, Processes
@@ -62,6 +62,7 @@ def train(
     plan: Plan,
     processes: Processes = ALONE,
     *,
+    bound: Bound | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     stop: Callable[[], bool] | None = None,
     standing: Standing | None = None,
@@ -79,6 +80,8 @@ def train(
     processes
         Those that train the same network, from the same rows: each step is one of all of them, and each reads its share
         of every batch.
+    bound
+        What is maximised; the one that the plan names when not given.
     on_epoch
         Called after each epoch with its row of the history.
     stop
@@ -98,7 +101,7 @@ def train(
     DivergedError
         If the loss becomes infinite or NaN: says at which step, and which term.
     InputError
-        If there are more processes than observations to train on.
+        If there are more processes than observations to train on, or the bound would never train the prior.
     StoppedTraining
         If `stop` said so: holds the standing.
 
@@ -114,7 +117,9 @@ def train(
     layout = source.layout
     rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
-    course = _begin(network, plan, rng, processes)
+    bound = OBJECTIVES[plan.objective] if bound is None else bound
+    _check_prior_is_trained(network, bound, plan)
+    course = _begin(network, bound, plan, rng, processes)
     if standing is not None:
         course.take_up(standing, processes.rank)
     with few_threads(plan.batch_size * plan.hidden_size):
@@ -123,7 +128,7 @@ def train(
         history = course.history
         _keep_best(course)
         del course  # and with it what the optimiser took of memory
-        if not TRAINS_PRIOR[plan.objective]:
+        if not bound.trains_prior:
             _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
         _finish_prior(network, source, rows, plan, processes)
         processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
@@ -132,11 +137,12 @@ def train(
     return history
 
 
-def _begin(network: MultimodalVAE, plan: Plan, rng: np.random.Generator, processes: Processes) -> Course:
+def _begin(network: MultimodalVAE, bound: Bound, plan: Plan, rng: np.random.Generator, processes: Processes) -> Course:
     device = _device(network)
     sums, lost_at = _nothing_yet(plan, device)
     return Course(
         network=network,
+        bound=bound,
         optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True),
         rng=rng,
         noise=torch.Generator(device).manual_seed(plan.seed + NOISE_APART * processes.rank),
@@ -169,7 +175,7 @@ def _run_epochs(
         _run_steps(course, source, plan, processes, rows, stop)
         _check_finite(course.lost_at.tolist(), plan, processes)
         network.eval()
-        held_out_bound = _held_out_bound(network, judges, np.arange(len(held_out)), plan, processes)
+        held_out_bound = _held_out_bound(network, course.bound, judges, plan, processes)
         bound, reconstruction, rate, cross_rate = (processes.sum(course.sums) / len(rows)).tolist()
         row = Epoch(course.epoch, bound, held_out_bound, reconstruction, rate, cross_rate, course.seconds)
         course.history, course.step = (*course.history, row), 0
@@ -210,7 +216,7 @@ def _run_steps(
         factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
         course.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
         own = parts[processes.rank]
-        terms = _evaluate(network, _load(network, source, own), plan, course.noise, warm)
+        terms = _evaluate(network, course.bound, _load(network, source, own), plan, course.noise, warm)
         # the mean over the batch is that over each process's part, weighted by its size
         loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
         norm = _step(network, course.optimiser, loss, processes)
@@ -240,6 +246,16 @@ def _check_enough(rows: np.ndarray, processes: Processes) -> None:
         )
 
 
+def _check_prior_is_trained(network: MultimodalVAE, bound: Bound, plan: Plan) -> None:
+    """Refuse a prior that is to learn from the first step on, with a bound in which it has no part."""
+    if not bound.trains_prior and any(parameter.requires_grad for parameter in network.prior.parameters()):
+        raise InputError(
+            f"The bound {plan.objective} has no term that trains the prior {plan.prior}.",
+            "options objective and prior",
+            "Choose prior='gaussian_mixture', which is fitted to the latents, or prior='standard_normal'.",
+        )
+
+
 def _device(network: MultimodalVAE) -> torch.device:
     return next(network.parameters()).device
 
@@ -249,16 +265,16 @@ def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBa
     return next(load_batches(source, [index], parameter.device, parameter.dtype))
 
 
-def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float) -> Terms:
-    subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=SUBSET_SIZES[plan.objective])
+def _evaluate(
+    network: MultimodalVAE, bound: Bound, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float
+) -> Terms:
+    subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=bound.subset_sizes)
     private = None
     if plan.private_dropout and network.n_private:
         chance = torch.rand(subset.shape, generator=generator, device=subset.device)
         private = chance >= plan.private_dropout
     with torch.autocast(subset.device.type, torch.bfloat16, enabled=plan.precision == "mixed"):
-        return OBJECTIVES[plan.objective](
-            network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private
-        )
+        return bound.evaluate(network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private)
 
 
 def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, loss: Tensor, processes: Processes) -> Tensor:
@@ -313,21 +329,21 @@ def _means(terms: Terms) -> Tensor:
 
 @torch.no_grad()
 def _held_out_bound(
-    network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes
+    network: MultimodalVAE, bound: Bound, judges: MaskedModalities, plan: Plan, processes: Processes
 ) -> float:
     """Average the bound of the held-out observations over the same draws at each epoch."""
-    if not len(rows):
+    if not judges.n_obs:
         return math.nan
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
-    repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
+    repeated = np.tile(np.arange(judges.n_obs), max(1, HELD_OUT_DRAWS // judges.n_obs))
     total = torch.zeros((), device=_device(network), dtype=torch.float64)
     for parts in shared_batches(repeated, _rows_at_once(plan, HELD_OUT_DRAWS), processes.size):
-        terms = _evaluate(network, _load(network, source, parts[processes.rank]), plan, generator, 1.0)
+        terms = _evaluate(network, bound, _load(network, judges, parts[processes.rank]), plan, generator, 1.0)
         total += terms.bound.double().sum()
-    bound = float(processes.sum(total)) / len(repeated)
-    if not math.isfinite(bound):
+    average = float(processes.sum(total)) / len(repeated)
+    if not math.isfinite(average):
         raise _diverged("bound", plan, "the observations held out")
-    return bound
+    return average
 
 
 def _rows_at_once(plan: Plan, most: int) -> int:

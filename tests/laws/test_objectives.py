@@ -172,7 +172,7 @@ def test_what_is_predicted_without_its_private_latent_does_not_need_its_encoder(
     nothing = torch.zeros_like(batch.presence)
     for private, moved in ((None, True), (nothing, False)):
         network.zero_grad()
-        OBJECTIVES[word](network, batch, nothing, generator, private=private).loss.backward()
+        OBJECTIVES[word].evaluate(network, batch, nothing, generator, private=private).loss.backward()
         gradients = [p.grad for p in network.private_encoder.parameters() if p.grad is not None]
         assert any(bool(g.any()) for g in gradients) == moved
 
@@ -239,7 +239,7 @@ def test_all_ways_to_take_the_cost_have_the_same_expectation(word, prior, genera
     network, batch = small_network(data, prior=prior), all_rows(data)
     subset = draw_subset(batch.presence, "independent", torch.Generator().manual_seed(1))
     averages = {
-        kl: average(partial(OBJECTIVES[word], kl=kl), network, batch, subset, generator)
+        kl: average(partial(OBJECTIVES[word].evaluate, kl=kl), network, batch, subset, generator)
         for kl in ("sample", "stl", "closed_form")
     }
     reference, error = averages.pop("sample")
@@ -269,7 +269,8 @@ def test_beta_weighs_the_cost_of_the_latents_alone(word, float64):
     network, batch = arbitrary_network(data, float64), all_rows(data)
     subset = draw_subset(batch.presence, "independent", torch.Generator().manual_seed(0))
     terms = [
-        OBJECTIVES[word](network, batch, subset, torch.Generator().manual_seed(1), beta=beta) for beta in (0.0, 2.0)
+        OBJECTIVES[word].evaluate(network, batch, subset, torch.Generator().manual_seed(1), beta=beta)
+        for beta in (0.0, 2.0)
     ]
     torch.testing.assert_close(terms[0].bound, terms[0].reconstruction.sum(-1))
     cost = terms[0].rate + terms[0].cross_rate
@@ -281,9 +282,9 @@ def test_beta_weighs_the_cost_of_the_latents_alone(word, float64):
 def test_a_weight_counts_a_modality_that_often(word, float64):
     data = from_mudata(build_mdata())
     network, batch = arbitrary_network(data, float64), all_rows(data)
-    plain = OBJECTIVES[word](network, batch, batch.presence, torch.Generator().manual_seed(1))
+    plain = OBJECTIVES[word].evaluate(network, batch, batch.presence, torch.Generator().manual_seed(1))
     network.weights = torch.tensor([1.0, 3.0, 1.0], dtype=float64)
-    weighted = OBJECTIVES[word](network, batch, batch.presence, torch.Generator().manual_seed(1))
+    weighted = OBJECTIVES[word].evaluate(network, batch, batch.presence, torch.Generator().manual_seed(1))
     torch.testing.assert_close(weighted.bound, plain.bound + 2 * plain.reconstruction[:, 1])
 
 
