@@ -30,6 +30,7 @@ from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal, suitable
 from omixvae.options import per_modality
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules, name_of
+from omixvae.priors import PRIORS
 
 __all__ = ["ModalityPlan", "Plan", "make_plan"]
 
@@ -116,7 +117,7 @@ class Plan:
     warm_up_epochs
         Epochs in which the weight of the latents' cost rises to one.
     prior_epoch
-        Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I). 0 for other priors.
+        Epoch at which the prior starts from the latents; before, it is N(0, I). 0 for those without such a start.
     shrinkage
         Precision of the Gaussian prior on the weights of linear decoders, whose features are in standard units.
     n_obs
@@ -237,6 +238,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         return chosen if asked == "auto" else cast("int | float | str", asked)
 
     cohort = n < COHORT_BELOW
+    prior = PRIORS[model.prior] if own.prior is None else own.prior
     likelihoods = _likelihoods(config, data, own, reasons)
     n_features = sum(t.n_features for t in data.tables)
     decoder = decide(
@@ -261,12 +263,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             "n_clusters",
             model.n_clusters,
             max(2, min(25, round(math.sqrt(n / 3)))),
-            {
-                "gaussian_mixture": f"the most that are allowed for {n:,} observations; taken are those that the graph "
-                "of neighbours leaves apart",
-                "standard_normal": "not used by this prior",
-                "vamp": f"pseudo-observations of the prior, for {n:,} observations",
-            }[model.prior],
+            prior.about_n_clusters.format(n=n),
         ),
     )
     hidden_size = decide(
@@ -367,7 +364,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         held_out=min(0.1 if n >= 100 else 0.2, MOST_HELD_OUT / n) if training.early_stopping and n >= 20 else 0.0,
         patience=max(10, max_epochs // 5),
         warm_up_epochs=max_epochs // 3,
-        prior_epoch=(1 if cohort else 2) * max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
+        prior_epoch=math.floor(max_epochs * prior.starts_after(cohort=cohort) + 1e-9),  # of 3 epochs a third is 1
         shrinkage=float(shrinkage),
         precision="float32"
         if training.precision == "auto"

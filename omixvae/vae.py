@@ -62,7 +62,7 @@ class MultimodalVAE(nn.Module):
         super().__init__()
         size = plan.hidden_size
         n_private = [m.n_private for m in plan.modalities]
-        self.n_private = max(n_private)
+        self.n_latent, self.n_private = plan.n_latent, max(n_private)
         self.register_buffer("weights", torch.tensor([m.weight for m in plan.modalities]), persistent=False)
         self.likelihoods = _module_list(
             (own.likelihoods.get(m.name) or LIKELIHOODS[m.likelihood])(m.n_features, m.noise) for m in plan.modalities
@@ -130,11 +130,31 @@ class MultimodalVAE(nn.Module):
             h.append(torch.where(modality.present.unsqueeze(-1), encoded, 0.0))
         return torch.stack(h, dim=1)
 
-    def posterior(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
+    def prior_of(self, batch: MaskedBatch) -> LatentDistribution:
+        """Return p(z) for some observations; the same for all, as no prior takes covariates yet.
+
+        Parameters
+        ----------
+        batch
+            Some observations.
+
+        Returns
+        -------
+        LatentDistribution
+            Over points of shape (..., d).
+        """
+        p: LatentDistribution = self.prior()
+        return p
+
+    def posterior(
+        self, batch: MaskedBatch, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]
+    ) -> LatentDistribution:
         """Give q(z | x_S) for the set S of each observation; p(z) where S is empty.
 
         Parameters
         ----------
+        batch
+            Some observations.
         h
             From `features`.
         present
@@ -145,13 +165,17 @@ class MultimodalVAE(nn.Module):
         LatentDistribution
             Shape (n, d).
         """
-        return self.posteriors(h, present)[0]
+        return self.posteriors(batch, h, present)[0]
 
-    def posteriors(self, h: Float[Tensor, "n m e"], *sets: Bool[Tensor, "n m"]) -> list[LatentDistribution]:
+    def posteriors(
+        self, batch: MaskedBatch, h: Float[Tensor, "n m e"], *sets: Bool[Tensor, "n m"]
+    ) -> list[LatentDistribution]:
         """Give q(z | x_S) for several sets S of each observation; what they have in common is computed once.
 
         Parameters
         ----------
+        batch
+            Some observations.
         h
             From `features`.
         *sets
@@ -162,7 +186,7 @@ class MultimodalVAE(nn.Module):
         list of LatentDistribution
             One of shape (n, d) for each set.
         """
-        g, prior = self.aggregation.embed(h), self.prior()
+        g, prior = self.aggregation.embed(h), self.prior_of(batch)
         return [PriorWhere(~s.any(-1), prior, self.aggregation.combine(g, s)) for s in sets]
 
     def private_posterior(
@@ -220,7 +244,7 @@ class MultimodalVAE(nn.Module):
         parts = zip(q.loc.chunk(len(given)), q.scale.chunk(len(given)), given, strict=True)
         return [DiagonalGaussian(loc, scale, partial(stopped, *at)) for loc, scale, at in parts]
 
-    def trusted(self, s: int, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def trusted(self, s: int, z: Float[Tensor, "*n d"], batch: MaskedBatch) -> Float[Tensor, "*n d"]:
         """Draw latents in towards the average, as far as predictions of a modality from the others go too far.
 
         Parameters
@@ -228,14 +252,16 @@ class MultimodalVAE(nn.Module):
         s
             Position of the modality, which the belief behind `z` does not know.
         z
-            Shape (..., d).
+            Shape (..., n, d): latents of the observations of `batch`.
+        batch
+            Some observations.
 
         Returns
         -------
         torch.Tensor
-            Shape (..., d); `z` itself where the decoder's `slope` is 1.
+            Shape (..., n, d); `z` itself where the decoder's `slope` is 1.
         """
-        return torch.lerp(self.prior().mean, z, self.decoders[s].slope)
+        return torch.lerp(self.prior_of(batch).mean, z, self.decoders[s].slope)
 
     def decode(
         self,

@@ -4,9 +4,7 @@ import numpy as np
 import torch
 
 from omixvae.data.masked import Source
-from omixvae.distributions import GaussianMixture
 from omixvae.inference.posterior import encode
-from omixvae.priors import GaussianMixturePrior
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["cluster_probabilities", "entropy"]
@@ -18,7 +16,7 @@ def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int
     Parameters
     ----------
     network
-        A fitted network with a mixture prior.
+        A fitted network.
     source
         Where rows come from.
     n_samples
@@ -32,15 +30,14 @@ def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int
         Shape (n, k), float32, rows sum to one: k components in use, the largest first. (n, 0) where the prior has no
         clusters.
     """
-    p = network.prior()
-    if not (isinstance(network.prior, GaussianMixturePrior) and isinstance(p, GaussianMixture)):
-        return np.zeros((source.n_obs, 0), np.float32)
-    active = torch.isfinite(p.log_weights)
-    generator = torch.Generator(p.loc.device).manual_seed(seed)
+    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
     rows = []
     for encoded in encode(network, source):
-        responsibilities = p.responsibilities(encoded.posterior.rsample(generator, n_samples)).mean(0)[:, active]
-        rows.append(responsibilities.double().cpu().numpy())
+        z = encoded.posterior.rsample(generator, n_samples)
+        responsibilities = network.prior.clusters(network.prior_of(encoded.batch), z)
+        if responsibilities is None:
+            return np.zeros((source.n_obs, 0), np.float32)
+        rows.append(responsibilities.mean(0).double().cpu().numpy())
     probabilities = np.concatenate(rows)
     return (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
 

@@ -71,7 +71,7 @@ def _evidence(
     generator: torch.Generator,
 ) -> Tensor:
     """Estimate log p(x_S) of some observations; shape (n,)."""
-    q, p = network.posterior(h, subset), network.prior()
+    q, p = network.posterior(batch, h, subset), network.prior_of(batch)
     total = torch.full((len(subset),), -torch.inf, dtype=torch.float64, device=h.device)
     for z in (q.rsample(generator) for _ in range(n_samples)):
         r = network.private_posterior(h, subset, z)

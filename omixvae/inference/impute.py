@@ -119,7 +119,7 @@ def _states(
     absent, doubtful = ~encoded.batch.presence[:, s], bool(network.decoders[s].spread.any())
     doubt = torch.zeros(())
     drawn = encoded.posterior.rsample(generator, n_samples)
-    for i, z in enumerate(torch.where(absent.unsqueeze(-1), network.trusted(s, drawn), drawn)):
+    for i, z in enumerate(torch.where(absent.unsqueeze(-1), network.trusted(s, drawn, encoded.batch), drawn)):
         w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
         if doubtful:
             # Each second draw mirrors the doubt of the one before, so that it does not move the average.

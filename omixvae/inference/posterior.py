@@ -54,7 +54,7 @@ def encode(network: MultimodalVAE, source: Source, rows: np.ndarray | None = Non
     with torch.no_grad():
         for batch in load_batches(source, index, parameter.device, parameter.dtype):
             h = network.features(batch)
-            yield Encoded(batch, h, network.posterior(h, batch.presence))
+            yield Encoded(batch, h, network.posterior(batch, h, batch.presence))
 
 
 def shared_latent(network: MultimodalVAE, source: Source) -> tuple[np.ndarray, np.ndarray]:

@@ -67,7 +67,7 @@ def masked_bound(
     subset = subset & observed
     h = network.features(batch)
 
-    (q_s, q_o), p = network.posteriors(h, subset, observed), network.prior()
+    (q_s, q_o), p = network.posteriors(batch, h, subset, observed), network.prior_of(batch)
     z_s, z_o = q_s.rsample(generator), q_o.rsample(generator)
     believed = observed if private is None else observed & (subset | private)
     r_s, r_o, r_s_at_o = network.private_posteriors(h, (subset, z_s), (believed, z_o), (subset, z_o))

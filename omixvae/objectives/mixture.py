@@ -58,7 +58,7 @@ def mixture_bound(
     """
     subset = subset & batch.presence
     h = network.features(batch)
-    q, p = network.posterior(h, subset), network.prior()
+    q, p = network.posterior(batch, h, subset), network.prior_of(batch)
     z = q.rsample(generator)
     r = network.private_posterior(h, subset, z)
     w = r.rsample(generator)

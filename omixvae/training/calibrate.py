@@ -173,8 +173,8 @@ def _latents(
 ) -> list[tuple[Tensor, Tensor]]:
     """Draw z and the w of one modality as they predict it, from the belief that the modalities given (n, m) lead to."""
     h = network.features(batch)
-    draws = network.posterior(h, given).rsample(generator, n_samples)
-    draws = draws if given[:, s].any() else network.trusted(s, draws)
+    draws = network.posterior(batch, h, given).rsample(generator, n_samples)
+    draws = draws if given[:, s].any() else network.trusted(s, draws, batch)
     return [(z, network.private_posterior(h, given, z).rsample(generator)[:, s]) for z in draws]
 
 

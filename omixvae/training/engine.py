@@ -8,18 +8,16 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, MaskedModalities, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared_batches
 from omixvae.devices import few_threads, kept_memory
-from omixvae.distributions import GaussianMixture, LatentDistribution
+from omixvae.distributions import LatentDistribution
 from omixvae.errors import InputError
 from omixvae.objectives import OBJECTIVES, Bound, Terms, draw_subset
 from omixvae.plan import Plan
-from omixvae.priors import GaussianMixturePrior
 from omixvae.processes import OneProcess, Processes
 from omixvae.training.calibrate import calibrate
 from omixvae.training.course import Course, Standing, StoppedTraining
-from omixvae.training.initialise import group_latents
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
 from omixvae.vae import MultimodalVAE
 
@@ -30,16 +28,13 @@ LARGEST_GRADIENT = 1000.0
 large value)."""
 
 LATENTS_TO_GROUP = 20_000
-"""Most observations whose latents the mixture starts from: more would cost time and change nothing."""
+"""Most observations whose latents the prior starts from: more would cost time and change nothing."""
 
 HELD_OUT_DRAWS = 256
 """The held-out bound averages over at least so many draws of subset and latents: ten patients alone are too noisy."""
 
 VALUES_AT_ONCE = 4_000_000
 """Most values of a modality that are encoded at once, if no batch has more: 16 MB in float32."""
-
-SMALLEST_CLUSTER = 5
-"""A component that leads for fewer observations is no cluster but a leftover, and is switched off at the end."""
 
 NOISE_APART = 1009
 """Between the seeds of the processes' noise. Not 1: that is between the seeds of training and of the held-out bound."""
@@ -107,9 +102,9 @@ def train(
 
     Notes
     -----
-    The first epochs, a third of them for cohorts and two thirds for cells, use p(z) = N(0, I). Then the mixture starts
-    from groups of the latents, and is trained with the rest; at the end the components that no observation uses are
-    switched off. A bound in which the prior has no part leaves the mixture where it started, so it starts again at the
+    The first epochs of a mixture prior, a third of them for cohorts and two thirds for cells, use p(z) = N(0, I). Then
+    it starts from groups of the latents, and is trained with the rest; at the end the components that no observation
+    uses are switched off. A bound in which the prior has no part leaves it where it started, so it starts again at the
     end. Last, predictions of the held-out observations say how far those of what was not measured can be trusted
     (`calibrate`).
     """
@@ -260,7 +255,7 @@ def _device(network: MultimodalVAE) -> torch.device:
     return next(network.parameters()).device
 
 
-def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBatch:
+def _load(network: MultimodalVAE, source: MaskedModalities, index: np.ndarray) -> MaskedBatch:
     parameter = next(network.parameters())
     return next(load_batches(source, [index], parameter.device, parameter.dtype))
 
@@ -352,39 +347,47 @@ def _rows_at_once(plan: Plan, most: int) -> int:
     return max(plan.batch_size, min(most, VALUES_AT_ONCE // widest))
 
 
-def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
+def _beliefs(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan
+) -> Iterator[tuple[MaskedBatch, LatentDistribution]]:
     for index in epoch_batches(rows, _rows_at_once(plan, 512)):
         batch = _load(network, source, index)
-        yield network.posterior(network.features(batch), batch.presence)
+        yield batch, network.posterior(batch, network.features(batch), batch.presence)
 
 
-def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes) -> None:
-    """Start the mixture's components from groups of the latents: grouping is no work to share."""
-    processes.lead(network, lambda: _group(network, source, rows, plan))
+def _start_prior(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan, processes: Processes
+) -> None:
+    """Start the prior from the latents: finding groups among them is no work to share."""
+    n_measured = source.presence[rows].sum(axis=1)
+
+    @torch.no_grad()
+    def start() -> None:
+        beliefs = _finite_beliefs(network, source, rows, plan)
+        network.prior.start(beliefs, n_measured, choose=plan.choose_clusters, seed=plan.seed)
+
+    processes.lead(network, start)
 
 
-@torch.no_grad()
-def _group(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
-    """Start the mixture's components from groups of the latents, in this process."""
-    if isinstance(network.prior, GaussianMixturePrior):
-        generator = torch.Generator(_device(network)).manual_seed(plan.seed)
-        beliefs = list(_beliefs(network, source, rows, plan))
-        latent = torch.cat([q.mean for q in beliefs]).cpu().double().numpy()
-        if not np.isfinite(latent).all():
+def _finite_beliefs(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan
+) -> Iterator[LatentDistribution]:
+    for _, q in _beliefs(network, source, rows, plan):
+        if not torch.isfinite(q.mean).all():
             raise _diverged("latent", plan, "the start of the mixture prior")
-        n_measured = source.presence[rows].sum(axis=1)
-        groups = group_latents(latent, n_measured, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
-        # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
-        z = torch.cat([q.rsample(generator) for q in beliefs])
-        network.prior.initialise(z, torch.from_numpy(groups).long().to(z.device))
+        yield q
 
 
 @torch.no_grad()
-def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes) -> None:
-    """Switch off the components that hardly any observation uses."""
-    p = network.prior()
-    if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
-        own = np.array_split(rows, processes.size)[processes.rank]
-        leader = torch.cat([p.responsibilities(q.mean).argmax(-1) for q in _beliefs(network, source, own, plan)])
-        share = processes.sum(torch.bincount(leader, minlength=plan.n_clusters)).to(p.loc) / len(rows)
-        network.prior.prune(share, SMALLEST_CLUSTER / len(rows))
+def _finish_prior(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan, processes: Processes
+) -> None:
+    """Tell a prior that has clusters how many observations belong to each, before all others."""
+    own = np.array_split(rows, processes.size)[processes.rank]
+    size: Tensor | int = 0
+    for batch, q in _beliefs(network, source, own, plan):
+        shares = network.prior.clusters(network.prior_of(batch), q.mean)
+        if shares is None:
+            return
+        size = size + torch.bincount(shares.argmax(-1), minlength=shares.shape[-1])
+    network.prior.finish(processes.sum(torch.as_tensor(size)))
