@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from omixvae.data.masked import Source
+from omixvae.data.masked import MaskedModalities
 from omixvae.inference.posterior import encode
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["cluster_probabilities", "entropy"]
 
 
-def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int, seed: int) -> np.ndarray:
+def cluster_probabilities(network: MultimodalVAE, source: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
     """Give p(cluster | x_O) = E_{q(z | x_O)} r_c(z) by sampling (not r_c at the mean, which would feign certainty).
 
     Parameters

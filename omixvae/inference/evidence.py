@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.distributions import DiagonalGaussian
 from omixvae.inference.posterior import encode
 from omixvae.vae import MultimodalVAE
@@ -16,7 +16,7 @@ __all__ = ["log_likelihood"]
 
 
 def log_likelihood(
-    network: MultimodalVAE, source: Source, of: np.ndarray, given: np.ndarray, n_samples: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, of: np.ndarray, given: np.ndarray, n_samples: int, seed: int
 ) -> np.ndarray:
     """Estimate log p(x_of | x_given) of each observation.
 

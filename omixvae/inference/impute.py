@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omixvae.data.masked import Source
+from omixvae.data.masked import MaskedModalities
 from omixvae.inference.posterior import Encoded, encode
 from omixvae.vae import MultimodalVAE
 
@@ -17,7 +17,7 @@ DRAWS_AT_ONCE = 50_000_000
 
 
 def predict(
-    network: MultimodalVAE, source: Source, s: int, n_samples: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, s: int, n_samples: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Predict one modality for all observations, some at a time.
 
@@ -72,7 +72,7 @@ def predict(
 
 
 def draw_predictions(
-    network: MultimodalVAE, source: Source, s: int, columns: np.ndarray, n_samples: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, s: int, columns: np.ndarray, n_samples: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Draw values of a modality from its predictive distribution, some observations at a time.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.distributions import LatentDistribution
 from omixvae.vae import MultimodalVAE
 
@@ -29,7 +29,7 @@ class Encoded:
     posterior: LatentDistribution
 
 
-def encode(network: MultimodalVAE, source: Source, rows: np.ndarray | None = None) -> Iterator[Encoded]:
+def encode(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray | None = None) -> Iterator[Encoded]:
     """Go through the observations in order, some at a time.
 
     Parameters
@@ -57,7 +57,7 @@ def encode(network: MultimodalVAE, source: Source, rows: np.ndarray | None = Non
             yield Encoded(batch, h, network.posterior(batch, h, batch.presence))
 
 
-def shared_latent(network: MultimodalVAE, source: Source) -> tuple[np.ndarray, np.ndarray]:
+def shared_latent(network: MultimodalVAE, source: MaskedModalities) -> tuple[np.ndarray, np.ndarray]:
     """Give mean and standard deviation of q(z | x_O).
 
     Parameters
@@ -79,7 +79,7 @@ def shared_latent(network: MultimodalVAE, source: Source) -> tuple[np.ndarray, n
     return np.concatenate(means), np.concatenate(scales)
 
 
-def sample_latent(network: MultimodalVAE, source: Source, n_samples: int, seed: int) -> np.ndarray:
+def sample_latent(network: MultimodalVAE, source: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
     """Draw from q(z | x_O).
 
     Parameters
@@ -104,7 +104,7 @@ def sample_latent(network: MultimodalVAE, source: Source, n_samples: int, seed: 
 
 
 def private_latent(
-    network: MultimodalVAE, source: Source, s: int, n_private: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, s: int, n_private: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give mean and standard deviation of q(w_s | x_O) = E_{q(z | x_O)} q(w_s | z, x_O).
 
