@@ -143,17 +143,17 @@ def _is_part(value: object) -> bool:
     return callable(value) or isinstance(value, Bound)
 
 
-def make_part(part: Callable[..., T] | T, *arguments: object, **sizes: int) -> T:
+def make_part(part: Callable[..., T] | T, *arguments: object, must_have: Mapping[str, int], **settings: object) -> T:
     """Make a part from its class, or copy a user's instance, so that theirs stays as it is.
 
     Parameters
     ----------
     part
         The class, or an instance.
-    *arguments
+    *arguments, **settings
         What the class is made with.
-    **sizes
-        Attributes that the part must have, as its neighbours rely on them.
+    must_have
+        Sizes that the part must have, as attributes: its neighbours rely on them.
 
     Returns
     -------
@@ -167,11 +167,11 @@ def make_part(part: Callable[..., T] | T, *arguments: object, **sizes: int) -> T
 
     Examples
     --------
-    >>> make_part(nn.Linear, 3, 2, in_features=3)
-    Linear(in_features=3, out_features=2, bias=True)
+    >>> make_part(nn.Linear, 3, 2, must_have={"in_features": 3}, bias=False)
+    Linear(in_features=3, out_features=2, bias=False)
     """
-    made: Any = copy.deepcopy(part) if isinstance(part, nn.Module) else part(*arguments)
-    for name, size in sizes.items():
+    made: Any = copy.deepcopy(part) if isinstance(part, nn.Module) else part(*arguments, **settings)
+    for name, size in must_have.items():
         if getattr(made, name) != size:
             raise InputError(
                 f"{name_of(part)} has {name} = {getattr(made, name)}, and here it must be {size}.",

@@ -308,7 +308,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         if cohort
         else "half of the time a modality is predicted without its private latent, as where it is missing",
     )
-    by_total = _by_total(config, data, likelihoods, reasons)
+    by_total = _by_total(config, data, likelihoods, own, reasons)
     noise = per_modality(
         model.noise, (t.name for t in data.tables if _likelihood(likelihoods[t.name], t.name, own).takes_noise)
     )
@@ -402,15 +402,20 @@ def _by_total(
     config: Config,
     data: MaskedModalities,
     likelihoods: Mapping[str, LikelihoodWord | Literal["own"]],
+    own: OwnModules,
     reasons: dict[str, str],
 ) -> dict[str, bool]:
     asked = _asked(config.model.size_factors, data)
     chosen = {}
     for t in data.tables:
-        word = likelihoods[t.name]
-        takes = word != "own" and LIKELIHOODS[word].takes_total
-        chosen[t.name] = takes and asked.get(t.name, "none" if t.n_features < PANEL else "total") == "total"
-        if takes:
+        likelihood = _likelihood(likelihoods[t.name], t.name, own)
+        if isinstance(likelihood, Likelihood):  # it was made by the user
+            chosen[t.name] = likelihood.by_total
+            continue
+        chosen[t.name] = (
+            likelihood.takes_total and asked.get(t.name, "none" if t.n_features < PANEL else "total") == "total"
+        )
+        if likelihood.takes_total:
             size = "a panel, whose total depends on what the observation is" if t.n_features < PANEL else "no panel"
             reason = "as asked" if t.name in asked else f"{t.n_features:,} features are {size}"
             reasons[f"size factor of {t.name}"] = (

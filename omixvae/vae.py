@@ -13,9 +13,9 @@ from omixvae.data.masked import MaskedBatch
 from omixvae.decoders import Decoder
 from omixvae.distributions import DiagonalGaussian, LatentDistribution, PriorWhere
 from omixvae.encoders import AGGREGATIONS, FeatureEncoder
-from omixvae.likelihoods import LIKELIHOODS, DataDistribution
+from omixvae.likelihoods import LIKELIHOODS, DataDistribution, Likelihood
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules, make_part
-from omixvae.plan import Plan
+from omixvae.plan import ModalityPlan, Plan
 from omixvae.priors import PRIORS
 
 __all__ = ["MultimodalVAE", "new_network"]
@@ -30,6 +30,15 @@ T = TypeVar("T", bound=nn.Module)
 def _module_list(modules: Iterable[T]) -> Sequence[T]:
     """Register modules, and keep their type."""
     return cast("Sequence[T]", nn.ModuleList(modules))
+
+
+def _likelihood(m: ModalityPlan, plan: Plan, own: OwnModules) -> Likelihood:
+    """Make the likelihood of a modality, with what it takes."""
+    part = own.likelihoods[m.name] if m.likelihood == "own" else LIKELIHOODS[m.likelihood]
+    settings: dict[str, object] = {"noise": m.noise} if part.takes_noise else {}
+    settings |= {"by_total": m.by_total} if part.takes_total else {}
+    settings |= {"by_batch": plan.dispersion == "batch"} if part.takes_dispersion else {}
+    return make_part(part, m.n_features, must_have={"n_features": m.n_features}, **settings)
 
 
 class MultimodalVAE(nn.Module):
@@ -64,12 +73,7 @@ class MultimodalVAE(nn.Module):
         n_private = [m.n_private for m in plan.modalities]
         self.n_latent, self.n_private = plan.n_latent, max(n_private)
         self.register_buffer("weights", torch.tensor([m.weight for m in plan.modalities]), persistent=False)
-        self.likelihoods = _module_list(
-            (own.likelihoods.get(m.name) or LIKELIHOODS[m.likelihood])(m.n_features, m.noise) for m in plan.modalities
-        )
-        for likelihood, m in zip(self.likelihoods, plan.modalities, strict=True):
-            likelihood.by_total = likelihood.takes_total and m.by_total
-            likelihood.by_batch = likelihood.takes_dispersion and plan.dispersion == "batch"
+        self.likelihoods = _module_list(_likelihood(m, plan, own) for m in plan.modalities)
         self.encoders = _module_list(
             FeatureEncoder(
                 m.n_features,
@@ -97,8 +101,7 @@ class MultimodalVAE(nn.Module):
         self.aggregation = make_part(
             AGGREGATIONS[plan.aggregation] if own.aggregation is None else own.aggregation,
             *(size, plan.n_latent, size, plan.n_components),
-            n_features=size,
-            n_latent=plan.n_latent,
+            must_have={"n_features": size, "n_latent": plan.n_latent},
         )
         self.private_encoder = (
             self.aggregation.private_encoder(size, plan.n_latent, n_private, max(1, size // PRIVATE_PART))
@@ -108,7 +111,7 @@ class MultimodalVAE(nn.Module):
         self.prior = make_part(
             PRIORS[plan.prior] if own.prior is None else own.prior,
             *(plan.n_latent, plan.n_clusters, self.aggregation),
-            n_latent=plan.n_latent,
+            must_have={"n_latent": plan.n_latent},
         )
 
     def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:

@@ -102,7 +102,7 @@ def refusal(
     better, _ = suitable(table)
     if trained:
         fix = AS_TRAINED
-    elif likelihood.needs.startswith("counts"):
+    elif likelihood.kind in ("counts", "covered_counts"):
         fix = (
             f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
             f"likelihoods={{{table.name!r}: {better!r}}}."
