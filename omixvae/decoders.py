@@ -7,8 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from omixvae.errors import InputError
-from omixvae.layers import add_linear
-from omixvae.own_modules import own_copy
+from omixvae.layers import add_linear, own_copy
 
 __all__ = ["Decoder"]
 

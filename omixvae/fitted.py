@@ -70,7 +70,7 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
     device
         Where to put the network.
     own
-        The encoders and decoders of their own that the user trained it with.
+        The parts of their own that the user trained it with.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
     Raises
     ------
     InputError
-        If the folder does not hold a whole model, or it was trained with modules that are not given.
+        If the folder does not hold a whole model, or it was trained with parts that are not given.
     """
     if lacking := [name for name in MODEL_FILES if not (path / name).is_file()]:
         raise InputError(
@@ -120,6 +120,16 @@ def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -
                 f"the argument {argument}",
                 f"Give load(..., {argument}={{name: ...}}) the same as in training; code is never saved.",
             )
+    for argument in ("prior", "aggregation", "objective"):
+        word, is_given = getattr(plan, argument), getattr(own, argument) is not None
+        if is_given != (word == "own"):
+            raise InputError(
+                f"The model was trained with {argument}={word!r}, and one of your own is given."
+                if is_given
+                else f"The model was trained with {argument}=... of your own, which is not given.",
+                f"the argument {argument}",
+                f"Give load(..., {argument}=...) the same as in training; code is never saved.",
+            )
     network = new_network(plan, device, own)
     try:
         network.load_state_dict(load_file(weights))
@@ -127,9 +137,9 @@ def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -
         if own == NO_OWN_MODULES:
             raise
         raise InputError(
-            f"The weights do not fit the modules that are given: {str(error).splitlines()[-1].strip()}",
-            "the arguments encoders and decoders",
-            "Give modules with the same layers as in training.",
+            f"The weights do not fit the parts that are given: {str(error).splitlines()[-1].strip()}",
+            "the arguments with parts of your own",
+            "Give parts with the same layers as in training.",
         ) from error
     network.eval()
     return network

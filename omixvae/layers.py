@@ -1,5 +1,6 @@
-"""The few blocks that the networks share."""
+"""The few blocks that the networks share, and those that a user brings."""
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-__all__ = ["MLP", "add_linear", "limit_size"]
+from omixvae.errors import InputError
+
+__all__ = ["MLP", "add_linear", "limit_size", "own_copy"]
 
 LARGEST_SIZE = 3.0
 
@@ -113,3 +116,50 @@ def add_linear(to: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     [4.0, 4.0]
     """
     return torch.addmm(to.flatten(0, -2), x.flatten(0, -2), weight.T).view(to.shape)
+
+
+def own_copy(module: nn.Module, n_in: int, where: str) -> tuple[nn.Module, int]:
+    """Copy a user's module, so that theirs stays as it is, and try it.
+
+    Parameters
+    ----------
+    module
+        From (n, n_in) to (n, n_out); lazy layers find their size here.
+    n_in
+        Size of its input.
+    where
+        Whose it is, for the message.
+
+    Returns
+    -------
+    tuple
+        The copy, and the size n_out of its output.
+
+    Raises
+    ------
+    InputError
+        If it fails on an input of that size, or gives anything but one row of numbers per observation.
+
+    Examples
+    --------
+    >>> own_copy(nn.LazyLinear(3), 5, "encoders['image']")[1]
+    3
+    """
+    module = copy.deepcopy(module).to("cpu", torch.float32)
+    try:
+        with torch.no_grad():
+            out = module.eval()(torch.zeros(2, n_in))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"The module fails on values of shape (2, {n_in}): {str(error).splitlines()[0]}.",
+            where,
+            f"Give a torch module that takes a float tensor (n, {n_in}) and returns (n, size).",
+        ) from error
+    if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != 2:
+        shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise InputError(
+            f"From values of shape (2, {n_in}) the module makes {shape}, not one row per observation.",
+            where,
+            "Let the module return a tensor of shape (n, size).",
+        )
+    return module.train(), out.shape[1]

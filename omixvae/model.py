@@ -14,11 +14,13 @@ import torch
 from torch import nn
 
 from omixvae import inference
+from omixvae.bounds import Bound
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.symbols import feature_positions
 from omixvae.devices import is_there, resolve_device
+from omixvae.encoders import Aggregation
 from omixvae.errors import InputError, NotFittedError, nearest, raise_together
 from omixvae.files import check_no_model
 from omixvae.fitted import Fitted, read_model, save_model
@@ -26,8 +28,9 @@ from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal
 from omixvae.mudata_io import check_takes_results
 from omixvae.options import as_names
-from omixvae.own_modules import OwnModules
+from omixvae.own_modules import OwnModules, name_of, words_and_own
 from omixvae.plan import Plan, make_plan
+from omixvae.priors import Prior
 from omixvae.processes import Processes, join_processes
 from omixvae.results.annotate import CLUSTER_SAMPLES, IMPUTATION_SAMPLES, annotate, check_free
 from omixvae.results.stream import stream_prediction
@@ -108,9 +111,9 @@ class OmixVAE:
                 "the call of OmixVAE",
                 "Write OmixVAE(n_latent=10).fit(mdata): the data go to fit.",
             )
-        words, classes = _words_and_classes(options.pop("likelihoods", "auto"))
-        self.config = Config.from_options(likelihoods=words, **options)
-        self.own = OwnModules(encoders or {}, decoders or {}, classes)
+        words, own = words_and_own(options)
+        self.config = Config.from_options(**words)
+        self.own = OwnModules(encoders or {}, decoders or {}, **own)
         self._fitted: Fitted | None = None
 
     @property
@@ -214,11 +217,11 @@ class OmixVAE:
         processes.lead(network, lambda: initialise_network(network, data, rng))
         shown = self.config.training.progress and processes.first
         with TrainingProgress(plan.max_epochs, show=shown) as progress:
-            run = network, data, plan, processes
+            run, bound = (network, data, plan, processes), self.own.objective
             if kept is None:
-                history = train(*run, on_epoch=progress)
+                history = train(*run, bound=bound, on_epoch=progress)
             else:
-                history = train_resumably(*run, progress, kept, standing)
+                history = train_resumably(*run, progress, kept, standing, bound)
         self._fitted = Fitted(self.config, plan, data.schema, history, network)
         return self
 
@@ -268,7 +271,7 @@ class OmixVAE:
         refusals = []
         for table, m in zip(data.tables, self.plan.modalities, strict=True):
             own = self.own.likelihoods.get(m.name)
-            word, likelihood = (m.likelihood, LIKELIHOODS[m.likelihood]) if own is None else (own.__name__, own)
+            word, likelihood = (m.likelihood, LIKELIHOODS[m.likelihood]) if own is None else (name_of(own), own)
             refusals.append(refusal(table, word, likelihood, trained=True))
         raise_together([error for error in refusals if error])
         return data.on(self._device())
@@ -811,8 +814,8 @@ def fit(
         values brought into range, with what is missing filled in. It is copied, yours stays as it is.
     decoders
         The same for decoders: from latents (n, shared + private + covariates) to (n, g), on the scale of the likelihood
-        (for `protein_mixture` to (n, 2 g); see the page "Networks of your own" of the documentation). The option
-        `likelihoods` takes classes as well as words.
+        (for `protein_mixture` to (n, 2 g); see the page "Parts of your own" of the documentation). The options
+        `likelihoods`, `prior`, `aggregation` and `objective` take parts of your own as well as words.
     **options
         Any of the options of `omixvae.Config`: `modalities`, `layers`, `coverage_layers`, `batch_key`,
         `covariate_keys`, `labels_key`, `likelihoods`, `size_factors`, `dispersion`,
@@ -875,7 +878,10 @@ def load(
     device: str = "auto",
     encoders: Mapping[str, nn.Module] | None = None,
     decoders: Mapping[str, nn.Module] | None = None,
-    likelihoods: Mapping[str, type[Likelihood]] | None = None,
+    likelihoods: Mapping[str, type[Likelihood] | Likelihood] | None = None,
+    prior: type[Prior] | Prior | None = None,
+    aggregation: type[Aggregation] | Aggregation | None = None,
+    objective: Bound | None = None,
 ) -> OmixVAE:
     """Read a model that `OmixVAE.save` wrote.
 
@@ -885,8 +891,8 @@ def load(
         The folder.
     device
         Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    encoders, decoders, likelihoods
-        The modules and classes of your own that it was trained with, if any: only weights are saved, never code.
+    encoders, decoders, likelihoods, prior, aggregation, objective
+        The parts of your own that it was trained with, if any: only weights are saved, never code.
 
     Returns
     -------
@@ -896,9 +902,9 @@ def load(
     Raises
     ------
     InputError
-        If the folder does not hold a whole model, or modules of your own are not given.
+        If the folder does not hold a whole model, or parts of your own are not given.
     """
-    own = OwnModules(encoders or {}, decoders or {}, likelihoods or {})
+    own = OwnModules(encoders or {}, decoders or {}, likelihoods or {}, prior, aggregation, objective)
     fitted = read_model(Path(path), resolve_device(device), own)
     model = OmixVAE()
     model.config, model.own, model._fitted = fitted.config, own, fitted
@@ -916,15 +922,6 @@ def _check_alike(plan: Plan, data: MaskedModalities, standing: Standing | None, 
             "Give all the same, seed included, and a checkpoint where all can read it; the rows are shared out in the "
             "training.",
         )
-
-
-def _words_and_classes(likelihoods: object) -> tuple[object, dict[str, type[Likelihood]]]:
-    """Take classes of likelihoods from among the words: only words are options, which files can hold."""
-    if not isinstance(likelihoods, Mapping):
-        return likelihoods, {}
-    classes = {name: value for name, value in likelihoods.items() if isinstance(value, type)}
-    words = {name: value for name, value in likelihoods.items() if name not in classes}
-    return words or "auto", classes
 
 
 def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:

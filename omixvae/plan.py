@@ -29,7 +29,8 @@ from omixvae.errors import InputError, nearest, raise_together
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal, suitable
 from omixvae.options import per_modality
-from omixvae.own_modules import NO_OWN_MODULES, OwnModules
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules, name_of
+from omixvae.priors import PRIORS
 
 __all__ = ["ModalityPlan", "Plan", "make_plan"]
 
@@ -116,7 +117,7 @@ class Plan:
     warm_up_epochs
         Epochs in which the weight of the latents' cost rises to one.
     prior_epoch
-        Epoch at which the mixture prior starts from the latents; before, the prior is N(0, I). 0 for other priors.
+        Epoch at which the prior starts from the latents; before, it is N(0, I). 0 for those without such a start.
     shrinkage
         Precision of the Gaussian prior on the weights of linear decoders, whose features are in standard units.
     n_obs
@@ -131,10 +132,10 @@ class Plan:
     private_dropout: float
     n_clusters: int
     choose_clusters: bool
-    aggregation: AggregationWord
+    aggregation: AggregationWord | Literal["own"]
     n_components: int
-    objective: ObjectiveWord
-    prior: PriorWord
+    objective: ObjectiveWord | Literal["own"]
+    prior: PriorWord | Literal["own"]
     decoder: Literal["mlp", "linear"]
     hidden_size: int
     beta: float
@@ -198,7 +199,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     data
         What there is to learn from.
     own
-        Encoders and decoders that the user brings.
+        What the user brings.
     n_processes
         How many train together, each with batches of `batch_size`.
 
@@ -237,6 +238,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         return chosen if asked == "auto" else cast("int | float | str", asked)
 
     cohort = n < COHORT_BELOW
+    prior = PRIORS[model.prior] if own.prior is None else own.prior
     likelihoods = _likelihoods(config, data, own, reasons)
     n_features = sum(t.n_features for t in data.tables)
     decoder = decide(
@@ -261,12 +263,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
             "n_clusters",
             model.n_clusters,
             max(2, min(25, round(math.sqrt(n / 3)))),
-            {
-                "gaussian_mixture": f"the most that are allowed for {n:,} observations; taken are those that the graph "
-                "of neighbours leaves apart",
-                "standard_normal": "not used by this prior",
-                "vamp": f"pseudo-observations of the prior, for {n:,} observations",
-            }[model.prior],
+            prior.about_n_clusters.format(n=n),
         ),
     )
     hidden_size = decide(
@@ -311,7 +308,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         if cohort
         else "half of the time a modality is predicted without its private latent, as where it is missing",
     )
-    by_total = _by_total(config, data, likelihoods, reasons)
+    by_total = _by_total(config, data, likelihoods, own, reasons)
     noise = per_modality(
         model.noise, (t.name for t in data.tables if _likelihood(likelihoods[t.name], t.name, own).takes_noise)
     )
@@ -326,6 +323,9 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     )
     for kind, modules in (("encoder", own.encoders), ("decoder", own.decoders)):
         reasons |= {f"{kind} of {name}": f"{kind} of {name}: your own" for name in modules}
+    for option, part in (("aggregation", own.aggregation), ("objective", own.objective), ("prior", own.prior)):
+        if part is not None:
+            reasons[option] = f"{option} = {name_of(part)}: your own"
     return Plan(
         modalities=tuple(
             ModalityPlan(
@@ -348,10 +348,10 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         private_dropout=float(private_dropout),
         n_clusters=n_clusters,
         choose_clusters=model.n_clusters == "auto",
-        aggregation=model.aggregation,
+        aggregation=model.aggregation if own.aggregation is None else "own",
         n_components=model.n_components,
-        objective=model.objective,
-        prior=model.prior,
+        objective=model.objective if own.objective is None else "own",
+        prior=model.prior if own.prior is None else "own",
         decoder=cast("Literal['mlp', 'linear']", decoder),
         hidden_size=cast("int", hidden_size),
         beta=float(model.beta),
@@ -364,7 +364,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         held_out=min(0.1 if n >= 100 else 0.2, MOST_HELD_OUT / n) if training.early_stopping and n >= 20 else 0.0,
         patience=max(10, max_epochs // 5),
         warm_up_epochs=max_epochs // 3,
-        prior_epoch=(1 if cohort else 2) * max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
+        prior_epoch=math.floor(max_epochs * prior.starts_after(cohort=cohort) + 1e-9),  # of 3 epochs a third is 1
         shrinkage=float(shrinkage),
         precision="float32"
         if training.precision == "auto"
@@ -402,15 +402,20 @@ def _by_total(
     config: Config,
     data: MaskedModalities,
     likelihoods: Mapping[str, LikelihoodWord | Literal["own"]],
+    own: OwnModules,
     reasons: dict[str, str],
 ) -> dict[str, bool]:
     asked = _asked(config.model.size_factors, data)
     chosen = {}
     for t in data.tables:
-        word = likelihoods[t.name]
-        takes = word != "own" and LIKELIHOODS[word].takes_total
-        chosen[t.name] = takes and asked.get(t.name, "none" if t.n_features < PANEL else "total") == "total"
-        if takes:
+        likelihood = _likelihood(likelihoods[t.name], t.name, own)
+        if isinstance(likelihood, Likelihood):  # it was made by the user
+            chosen[t.name] = likelihood.by_total
+            continue
+        chosen[t.name] = (
+            likelihood.takes_total and asked.get(t.name, "none" if t.n_features < PANEL else "total") == "total"
+        )
+        if likelihood.takes_total:
             size = "a panel, whose total depends on what the observation is" if t.n_features < PANEL else "no panel"
             reason = "as asked" if t.name in asked else f"{t.n_features:,} features are {size}"
             reasons[f"size factor of {t.name}"] = (
@@ -425,15 +430,14 @@ def _likelihoods(
     asked = _asked(config.model.likelihoods, data)
     errors = [
         *_unknown_modalities(config, own, data.schema.modalities),
-        *_too_many_modalities(config, data),
-        *_untrained_prior(config),
+        *_too_many_modalities(config, data, own),
         *_no_batches(config, data),
     ]
     chosen: dict[str, LikelihoodWord | Literal["own"]] = {}
     for table in data.tables:
         if table.name in own.likelihoods:
             likelihood, reason = own.likelihoods[table.name], "your own"
-            chosen[table.name], word = "own", likelihood.__name__
+            chosen[table.name], word = "own", name_of(likelihood)
         else:
             word, reason = (asked[table.name], "as asked") if table.name in asked else suitable(table)
             chosen[table.name], likelihood = cast("LikelihoodWord", word), LIKELIHOODS[word]
@@ -456,7 +460,7 @@ def _asked(option: T | Literal["auto"] | Mapping[str, T], data: MaskedModalities
     return per_modality(option, (t.name for t in data.tables if not t.is_label))
 
 
-def _likelihood(word: LikelihoodWord | Literal["own"], name: str, own: OwnModules) -> type[Likelihood]:
+def _likelihood(word: LikelihoodWord | Literal["own"], name: str, own: OwnModules) -> type[Likelihood] | Likelihood:
     return own.likelihoods[name] if word == "own" else LIKELIHOODS[word]
 
 
@@ -486,30 +490,19 @@ def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -
     ]
 
 
-def _too_many_modalities(config: Config, data: MaskedModalities) -> list[InputError]:
+def _too_many_modalities(config: Config, data: MaskedModalities, own: OwnModules) -> list[InputError]:
     """Say that the aggregation cannot take so many modalities, if so."""
-    most, n = AGGREGATIONS[config.model.aggregation].most_modalities, len(data.tables)
+    aggregation = AGGREGATIONS[config.model.aggregation] if own.aggregation is None else own.aggregation
+    most, n = aggregation.most_modalities, len(data.tables)
     if most is None or n <= most:
         return []
+    name = config.model.aggregation if own.aggregation is None else name_of(aggregation)
     return [
         InputError(
-            f"Aggregation {config.model.aggregation} takes {most} modalities at most, but there are {n}: it grows "
+            f"Aggregation {name} takes {most} modalities at most, but there are {n}: it grows "
             "with the number of their subsets.",
             "option aggregation",
             f"Choose aggregation='sum_pooling', or {most} of the modalities with modalities=[...].",
-        )
-    ]
-
-
-def _untrained_prior(config: Config) -> list[InputError]:
-    """Say that the bound would never train the prior, if so."""
-    if (config.model.objective, config.model.prior) != ("total_correlation", "vamp"):
-        return []
-    return [
-        InputError(
-            "The total-correlation bound has no term that trains the prior vamp.",
-            "options objective and prior",
-            "Choose prior='gaussian_mixture', which is fitted to the latents, or prior='standard_normal'.",
         )
     ]
 
@@ -527,7 +520,7 @@ def _no_batches(config: Config, data: MaskedModalities) -> list[InputError]:
     ]
 
 
-def _noise_of_none(config: Config, likelihoods: Sequence[type[Likelihood]]) -> list[InputError]:
+def _noise_of_none(config: Config, likelihoods: Sequence[type[Likelihood] | Likelihood]) -> list[InputError]:
     """Say that no likelihood has a use for the noise that is given for all modalities, if so."""
     if isinstance(config.model.noise, Mapping) or any(likelihood.takes_noise for likelihood in likelihoods):
         return []
@@ -544,7 +537,7 @@ def _taking_noise() -> str:
     return ", ".join(word for word, likelihood in LIKELIHOODS.items() if likelihood.takes_noise)
 
 
-def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]) -> InputError | None:
+def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood] | Likelihood) -> InputError | None:
     """Say that a likelihood has no use for a known noise, if one was given for its modality."""
     if not isinstance(config.model.noise, Mapping) or name not in config.model.noise or likelihood.takes_noise:
         return None
@@ -555,7 +548,7 @@ def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]
     )
 
 
-def _no_coverage(table: Table, word: str, likelihood: type[Likelihood]) -> InputError | None:
+def _no_coverage(table: Table, word: str, likelihood: type[Likelihood] | Likelihood) -> InputError | None:
     """Say that a likelihood lacks the coverage of its counts, or has no use for one, if so."""
     if likelihood.takes_coverage == (table.coverage is not None):
         return None

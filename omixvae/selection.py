@@ -406,7 +406,8 @@ class _Judge:
         network = new_network(self.plan, self.device, self.setting.own)
         initialise_network(network, seen, np.random.default_rng(self.plan.seed))
         try:
-            train(network, seen, self.plan, on_epoch=lambda row: working((row.epoch + 1) / self.plan.max_epochs))
+            bound, n_epochs = self.setting.own.objective, self.plan.max_epochs
+            train(network, seen, self.plan, bound=bound, on_epoch=lambda row: working((row.epoch + 1) / n_epochs))
         except DivergedError as error:  # one setting that cannot be trained must not take the others with it
             warnings.warn(f"{_words(self.setting.values)} is out: {error.problem}", stacklevel=3)
             nothing = np.full(len(held), np.nan), np.full((len(seen.tables), 2), np.nan)

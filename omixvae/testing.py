@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from omixvae.data.masked import ModalityBatch
-from omixvae.distributions import GaussianMixture, LatentDistribution
+from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 from omixvae.encoders.aggregation import Aggregation
 from omixvae.encoders.pooling import SumPooling
 from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
@@ -289,7 +289,7 @@ def _slopes(aggregation: Aggregation, h: Tensor, present: Tensor, z: Tensor) -> 
 
 
 def check_prior(prior_class: Callable[[int, int, Aggregation], Prior], *, seed: int = 0) -> None:
-    """Check the laws of a prior, before and after `initialise`.
+    """Check the laws of a prior: as it is made, after `start`, and after `finish`.
 
     Parameters
     ----------
@@ -302,7 +302,8 @@ def check_prior(prior_class: Callable[[int, int, Aggregation], Prior], *, seed: 
     ------
     AssertionError
         If the density does not integrate to one; its mean and variance are not those that the prior claims, or that
-        its samples have; responsibilities do not follow Bayes' rule; or a gradient is missing, wrong or not finite.
+        its samples have; before its start it is not N(0, I), or trained; clusters have no probabilities, or components
+        no responsibilities after Bayes' rule; or a gradient is missing, wrong or not finite.
 
     Examples
     --------
@@ -311,22 +312,51 @@ def check_prior(prior_class: Callable[[int, int, Aggregation], Prior], *, seed: 
     """
     generator = torch.Generator().manual_seed(seed)
     for n_latent in (1, 2):
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # start values may come from PyTorch's own random numbers
             torch.manual_seed(seed)
             prior = prior_class(n_latent, 3, SumPooling(4, n_latent, 8).double()).double()
         # Of three possible groups one stays empty, and the others differ in size.
-        groups = torch.tensor([0, 0, 0, 2]).repeat_interleave(10)
-        z = _normal((len(groups), n_latent), generator) * 0.5 + 2 * (groups - 1).unsqueeze(-1)
+        center = 2.0 * torch.tensor([0, 0, 0, 2]).repeat_interleave(10).unsqueeze(-1) - 2
+        loc = center + 0.5 * _normal((len(center), n_latent), generator)
         _check_density(prior(), generator)
-        prior.initialise(z, groups)
+        if prior.starts_after(cohort=True) or prior.starts_after(cohort=False):
+            _check_not_started(prior, loc)
+        beliefs = (DiagonalGaussian(part, torch.full_like(part, 0.5)) for part in loc.chunk(2))
+        prior.start(beliefs, np.full(len(center), 2), choose=True, seed=seed)
         _check_density(prior(), generator)
         trained = [parameter for parameter in prior.parameters() if parameter.requires_grad]
         if trained:
             # At points other than those it started from, where the best parameters lie and slopes are zero.
-            for slope in torch.autograd.grad(prior().log_prob(1 - z[:30]).sum() + prior.penalty(), trained):
+            for slope in torch.autograd.grad(prior().log_prob(1 - loc).sum() + prior.penalty(), trained):
                 assert bool((slope != 0).any()), "No gradient reaches some parameter of the prior."
                 assert bool(torch.isfinite(slope).all()), "A gradient is not finite where a component is unused."
-            _check_prior_gradient(prior, 1 - z[:30])
+            _check_prior_gradient(prior, 1 - loc)
+        sizes = _cluster_sizes(prior, loc)
+        if sizes is not None:
+            prior.finish(sizes)
+            _check_density(prior(), generator)
+            left = _cluster_sizes(prior, loc)
+            assert left is not None
+            assert len(left) <= len(sizes), "More clusters are left at the end than there were before."
+
+
+def _check_not_started(prior: Prior, z: Tensor) -> None:
+    standard = DiagonalGaussian(torch.zeros_like(z[0]), torch.ones_like(z[0]))
+    same = torch.allclose(prior().log_prob(z), standard.log_prob(z), rtol=0, atol=1e-6)
+    assert same, "Before its start, which is not at the first step, the prior is not N(0, I)."
+    fixed = not any(parameter.requires_grad for parameter in prior.parameters())
+    assert fixed, "Parameters of the prior are trained before its start, which is not at the first step."
+
+
+@torch.no_grad()
+def _cluster_sizes(prior: Prior, z: Tensor) -> Tensor | None:
+    """Count the points of each cluster, and check that each has probabilities."""
+    shares = prior.clusters(prior(), z)
+    if shares is None:
+        return None
+    one = torch.allclose(shares.sum(-1), torch.ones(len(z)).to(shares), rtol=0, atol=1e-6)
+    assert one, "The probabilities of the clusters do not sum to one."
+    return torch.bincount(shares.argmax(-1), minlength=shares.shape[-1])
 
 
 def _check_prior_gradient(prior: Prior, z: Tensor) -> None:

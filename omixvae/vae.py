@@ -13,9 +13,9 @@ from omixvae.data.masked import MaskedBatch
 from omixvae.decoders import Decoder
 from omixvae.distributions import DiagonalGaussian, LatentDistribution, PriorWhere
 from omixvae.encoders import AGGREGATIONS, FeatureEncoder
-from omixvae.likelihoods import LIKELIHOODS, DataDistribution
-from omixvae.own_modules import NO_OWN_MODULES, OwnModules
-from omixvae.plan import Plan
+from omixvae.likelihoods import LIKELIHOODS, DataDistribution, Likelihood
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules, make_part
+from omixvae.plan import ModalityPlan, Plan
 from omixvae.priors import PRIORS
 
 __all__ = ["MultimodalVAE", "new_network"]
@@ -32,6 +32,15 @@ def _module_list(modules: Iterable[T]) -> Sequence[T]:
     return cast("Sequence[T]", nn.ModuleList(modules))
 
 
+def _likelihood(m: ModalityPlan, plan: Plan, own: OwnModules) -> Likelihood:
+    """Make the likelihood of a modality, with what it takes."""
+    part = own.likelihoods[m.name] if m.likelihood == "own" else LIKELIHOODS[m.likelihood]
+    settings: dict[str, object] = {"noise": m.noise} if part.takes_noise else {}
+    settings |= {"by_total": m.by_total} if part.takes_total else {}
+    settings |= {"by_batch": plan.dispersion == "batch"} if part.takes_dispersion else {}
+    return make_part(part, m.n_features, must_have={"n_features": m.n_features}, **settings)
+
+
 class MultimodalVAE(nn.Module):
     """p(x, z, w) = p(z) Π_s p(w_s) p(x_s | z, w_s) (Eq. M1), with encoders for any set of modalities.
 
@@ -40,7 +49,7 @@ class MultimodalVAE(nn.Module):
     plan
         Sizes and choices.
     own
-        Encoders and decoders that a user brings; copied.
+        What a user brings; copied.
 
     Attributes
     ----------
@@ -62,14 +71,9 @@ class MultimodalVAE(nn.Module):
         super().__init__()
         size = plan.hidden_size
         n_private = [m.n_private for m in plan.modalities]
-        self.n_private = max(n_private)
+        self.n_latent, self.n_private = plan.n_latent, max(n_private)
         self.register_buffer("weights", torch.tensor([m.weight for m in plan.modalities]), persistent=False)
-        self.likelihoods = _module_list(
-            (own.likelihoods.get(m.name) or LIKELIHOODS[m.likelihood])(m.n_features, m.noise) for m in plan.modalities
-        )
-        for likelihood, m in zip(self.likelihoods, plan.modalities, strict=True):
-            likelihood.by_total = likelihood.takes_total and m.by_total
-            likelihood.by_batch = likelihood.takes_dispersion and plan.dispersion == "batch"
+        self.likelihoods = _module_list(_likelihood(m, plan, own) for m in plan.modalities)
         self.encoders = _module_list(
             FeatureEncoder(
                 m.n_features,
@@ -94,13 +98,21 @@ class MultimodalVAE(nn.Module):
             )
             for m, likelihood in zip(plan.modalities, self.likelihoods, strict=True)
         )
-        self.aggregation = AGGREGATIONS[plan.aggregation](size, plan.n_latent, size, plan.n_components)
+        self.aggregation = make_part(
+            AGGREGATIONS[plan.aggregation] if own.aggregation is None else own.aggregation,
+            *(size, plan.n_latent, size, plan.n_components),
+            must_have={"n_features": size, "n_latent": plan.n_latent},
+        )
         self.private_encoder = (
             self.aggregation.private_encoder(size, plan.n_latent, n_private, max(1, size // PRIVATE_PART))
             if self.n_private
             else None
         )
-        self.prior = PRIORS[plan.prior](plan.n_latent, plan.n_clusters, self.aggregation)
+        self.prior = make_part(
+            PRIORS[plan.prior] if own.prior is None else own.prior,
+            *(plan.n_latent, plan.n_clusters, self.aggregation),
+            must_have={"n_latent": plan.n_latent},
+        )
 
     def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:
         """Give h_s of each modality; zeros where it is absent.
@@ -121,11 +133,31 @@ class MultimodalVAE(nn.Module):
             h.append(torch.where(modality.present.unsqueeze(-1), encoded, 0.0))
         return torch.stack(h, dim=1)
 
-    def posterior(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
+    def prior_of(self, batch: MaskedBatch) -> LatentDistribution:
+        """Return p(z) for some observations; the same for all, as no prior takes covariates yet.
+
+        Parameters
+        ----------
+        batch
+            Some observations.
+
+        Returns
+        -------
+        LatentDistribution
+            Over points of shape (..., d).
+        """
+        p: LatentDistribution = self.prior()
+        return p
+
+    def posterior(
+        self, batch: MaskedBatch, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]
+    ) -> LatentDistribution:
         """Give q(z | x_S) for the set S of each observation; p(z) where S is empty.
 
         Parameters
         ----------
+        batch
+            Some observations.
         h
             From `features`.
         present
@@ -136,13 +168,17 @@ class MultimodalVAE(nn.Module):
         LatentDistribution
             Shape (n, d).
         """
-        return self.posteriors(h, present)[0]
+        return self.posteriors(batch, h, present)[0]
 
-    def posteriors(self, h: Float[Tensor, "n m e"], *sets: Bool[Tensor, "n m"]) -> list[LatentDistribution]:
+    def posteriors(
+        self, batch: MaskedBatch, h: Float[Tensor, "n m e"], *sets: Bool[Tensor, "n m"]
+    ) -> list[LatentDistribution]:
         """Give q(z | x_S) for several sets S of each observation; what they have in common is computed once.
 
         Parameters
         ----------
+        batch
+            Some observations.
         h
             From `features`.
         *sets
@@ -153,7 +189,7 @@ class MultimodalVAE(nn.Module):
         list of LatentDistribution
             One of shape (n, d) for each set.
         """
-        g, prior = self.aggregation.embed(h), self.prior()
+        g, prior = self.aggregation.embed(h), self.prior_of(batch)
         return [PriorWhere(~s.any(-1), prior, self.aggregation.combine(g, s)) for s in sets]
 
     def private_posterior(
@@ -211,7 +247,7 @@ class MultimodalVAE(nn.Module):
         parts = zip(q.loc.chunk(len(given)), q.scale.chunk(len(given)), given, strict=True)
         return [DiagonalGaussian(loc, scale, partial(stopped, *at)) for loc, scale, at in parts]
 
-    def trusted(self, s: int, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def trusted(self, s: int, z: Float[Tensor, "*n d"], batch: MaskedBatch) -> Float[Tensor, "*n d"]:
         """Draw latents in towards the average, as far as predictions of a modality from the others go too far.
 
         Parameters
@@ -219,14 +255,16 @@ class MultimodalVAE(nn.Module):
         s
             Position of the modality, which the belief behind `z` does not know.
         z
-            Shape (..., d).
+            Shape (..., n, d): latents of the observations of `batch`.
+        batch
+            Some observations.
 
         Returns
         -------
         torch.Tensor
-            Shape (..., d); `z` itself where the decoder's `slope` is 1.
+            Shape (..., n, d); `z` itself where the decoder's `slope` is 1.
         """
-        return torch.lerp(self.prior().mean, z, self.decoders[s].slope)
+        return torch.lerp(self.prior_of(batch).mean, z, self.decoders[s].slope)
 
     def decode(
         self,
@@ -309,7 +347,7 @@ def new_network(plan: Plan, device: torch.device, own: OwnModules = NO_OWN_MODUL
     device
         Where to put it.
     own
-        Encoders and decoders that a user brings.
+        What a user brings.
 
     Returns
     -------

@@ -132,7 +132,7 @@ def test_a_likelihood_of_ones_own(tmp_path):
     np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
     with pytest.raises(InputError, match="but its likelihood is Poisson, which needs counts"):
         OmixVAE(likelihoods={"protein": Poisson}, **QUICK).fit(mdata)
-    with pytest.raises(InputError, match="The class Linear for modality 'rna' is no likelihood"):
+    with pytest.raises(InputError, match="Linear for modality 'rna' is no likelihood"):
         OmixVAE(likelihoods={"rna": nn.Linear}, **QUICK)
 
 
@@ -163,7 +163,7 @@ def test_shared_weights_stay_shared_after_saving(tmp_path):
     model.save(tmp_path / "model")
     loaded = omixvae.load(tmp_path / "model", encoders={"rna": Tied()})
     np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
-    with pytest.raises(InputError, match="The weights do not fit the modules that are given"):
+    with pytest.raises(InputError, match="The weights do not fit the parts that are given"):
         omixvae.load(tmp_path / "model", encoders={"rna": nn.Linear(8, 3)})
 
 

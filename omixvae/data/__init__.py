@@ -2,8 +2,9 @@
 
 from omixvae.config import DataConfig
 from omixvae.data.from_mudata import from_mudata
-from omixvae.data.masked import MaskedBatch, MaskedModalities, ModalityBatch, ModalityTable, Schema, Source
-from omixvae.data.open import open_mudata
+from omixvae.data.masked import MaskedBatch, MaskedModalities, ModalityBatch, ModalityTable, Schema
+from omixvae.data.open import StoredAnnData, open_mudata
+from omixvae.data.stored import Part, StoredMatrix
 
 __all__ = [
     "DataConfig",
@@ -11,8 +12,10 @@ __all__ = [
     "MaskedModalities",
     "ModalityBatch",
     "ModalityTable",
+    "Part",
     "Schema",
-    "Source",
+    "StoredAnnData",
+    "StoredMatrix",
     "from_mudata",
     "open_mudata",
 ]

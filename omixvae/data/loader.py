@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 
 __all__ = ["load_batches"]
 
 
 def load_batches(
-    source: Source, batches: Iterable[np.ndarray], device: torch.device, dtype: torch.dtype
+    source: MaskedModalities, batches: Iterable[np.ndarray], device: torch.device, dtype: torch.dtype
 ) -> Iterator[MaskedBatch]:
     """Give one `MaskedBatch` for each batch of row positions.
 

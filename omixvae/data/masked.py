@@ -5,7 +5,6 @@ tensors on a device. What is present comes from names, never from values; what w
 """
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -27,7 +26,6 @@ __all__ = [
     "Moments",
     "Nonzeros",
     "Schema",
-    "Source",
 ]
 
 
@@ -123,31 +121,8 @@ class Schema:
         return cls(**read | {"features": features, "covariates": covariates})
 
 
-class Source(ABC):
-    """Where rows come from: memory here, a file on disk elsewhere."""
-
-    @property
-    @abstractmethod
-    def n_obs(self) -> int:
-        """Number of observations."""
-
-    @property
-    @abstractmethod
-    def presence(self) -> np.ndarray:
-        """Shape (n, m), true where the observation has the modality."""
-
-    @property
-    def layout(self) -> Layout | None:
-        """How the observations lie on disk; None in memory, where any order of reading will do."""
-        return None
-
-    @abstractmethod
-    def rows(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> MaskedBatch:
-        """Give some observations as tensors on a device, in the order of `index`."""
-
-
 @dataclass(frozen=True, eq=False)
-class MaskedModalities(Source):
+class MaskedModalities:
     """All observations of a MuData as masked modalities.
 
     Made by `omixvae.data.from_mudata`; useful for any model that has to live with missing modalities.

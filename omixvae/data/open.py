@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anndata
@@ -15,7 +16,7 @@ from anndata.io import read_elem, sparse_dataset
 from omixvae.data.stored import StoredMatrix
 from omixvae.errors import InputError, raise_together
 
-__all__ = ["open_mudata"]
+__all__ = ["StoredAnnData", "open_mudata"]
 
 SPARSE = ("csr_matrix", "csc_matrix")
 
@@ -176,7 +177,7 @@ def _modality(
     if len(groups) > 1:
         stored = {layer: StoredMatrix(matrices, name) for layer, matrices in parts.items()}
         layers = {layer: matrix for layer, matrix in stored.items() if layer is not None}
-        return AnnDataOfFiles(stored.get(None), layers, obs, var)
+        return StoredAnnData(stored.get(None), obs, var, layers)
     x = parts.pop(None, [None])[0]
     return anndata.AnnData(x, obs, var, layers={layer: matrix for layer, (matrix,) in parts.items()})
 
@@ -198,27 +199,43 @@ def _matrices(group: Any) -> dict[str | None, Any]:  # noqa: ANN401 (as in _root
     return matrices
 
 
-class AnnDataOfFiles(anndata.AnnData):  # type: ignore[misc]  # anndata has no types
-    """AnnData whose matrices lie in several files: AnnData itself takes those of a single one only.
+class StoredAnnData(anndata.AnnData):  # type: ignore[misc]  # anndata has no types
+    """AnnData whose matrices stay in several files, or in a store of your own: AnnData itself takes one file only.
 
     Parameters
     ----------
     x
         The values; None if there are none.
+    obs, var
+        The observations, and their features.
     layers
         Further matrices of the same shape.
-    obs, var
-        Observations of all files, and their features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Stored:  # where read takes its rows from is its own affair
+    ...     shape = (4, 2)
+    ...
+    ...     def read(self, first, last):
+    ...         return np.arange(8.0).reshape(self.shape)[first:last]
+    >>> obs, var = pd.DataFrame(index=list("abcd")), pd.DataFrame(index=["CD4", "CD8A"])
+    >>> StoredAnnData(StoredMatrix([Stored()], "rna"), obs, var).shape
+    (4, 2)
     """
 
     def __init__(
-        self, x: StoredMatrix | None, layers: Mapping[str, StoredMatrix], obs: pd.DataFrame, var: pd.DataFrame
+        self,
+        x: StoredMatrix | None,
+        obs: pd.DataFrame,
+        var: pd.DataFrame,
+        layers: Mapping[str, StoredMatrix] = MappingProxyType({}),
     ) -> None:
         self._in_files = x, dict(layers)
         super().__init__(obs=obs, var=var)
 
     def __getitem__(self, index: object) -> anndata.AnnData:
-        """Refuse to select: rows of several files are read by omixvae alone."""
+        """Refuse to select: rows of a store are read by omixvae alone."""
         raise InputError(
             f"Observations or features of several files cannot be selected (here {index!r:.40}).",
             "the MuData of open_mudata",

@@ -1,13 +1,14 @@
 """Tables on disk: rows are read when they are asked for, and what was decoded last is kept, in bounds.
 
-A `StoredMatrix` is one matrix in one file or in several; a `StoredTable` is a modality whose values lie in one.
+A `Part` is what any store must offer; a `StoredMatrix` is one matrix in one part or in several; a `StoredTable` is a
+modality whose values lie in one.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import anndata.abc
 import h5py
@@ -21,7 +22,7 @@ from omixvae.data.matrices import Matrix, arrange, as_matrix, stack
 from omixvae.data.tables import ModalityTable, Survey, Table, block_rows, survey
 from omixvae.errors import InputError
 
-__all__ = ["BLOCK_ROWS", "StoredMatrix", "StoredRows", "StoredTable", "lies_on_disk"]
+__all__ = ["BLOCK_ROWS", "Part", "StoredMatrix", "StoredRows", "StoredTable", "lies_on_disk"]
 
 BLOCK_ROWS = 256
 """Rows that are read together."""
@@ -59,23 +60,106 @@ def lies_on_disk(x: object) -> bool:
     return isinstance(x, on_disk)
 
 
+class Part(Protocol):
+    """Rows of a matrix in some store: all that training asks of it.
+
+    Another kind of file, a database or a service is one class with these two; see `omixvae.data.StoredAnnData`.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+
+    def read(self, first: int, last: int) -> Matrix:
+        """Read the rows from `first` to before `last`, dense or CSR, but always the same; NaN where nothing is known.
+
+        None when `first` is `last`: then the result has shape (0, columns).
+        """
+
+
+class DenseRows:
+    """Rows of a dense data set of HDF5 or zarr.
+
+    Parameters
+    ----------
+    dataset
+        An `h5py.Dataset` or a `zarr.Array`.
+    """
+
+    def __init__(self, dataset: Any) -> None:  # noqa: ANN401 (these have no common class)
+        self.dataset = dataset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        n, g = self.dataset.shape
+        return n, g
+
+    def read(self, first: int, last: int) -> Matrix:
+        """Read rows that follow one another."""
+        rows: np.ndarray = self.dataset[first:last]
+        return rows
+
+
+class SparseRows:
+    """Rows of a sparse data set of anndata.
+
+    Parameters
+    ----------
+    dataset
+        A `CSRDataset`, or a `CSCDataset`, whose rows cannot be read (see `StoredMatrix.check`).
+    """
+
+    def __init__(self, dataset: Any) -> None:  # noqa: ANN401 (anndata has no types)
+        self.dataset = dataset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        n, g = self.dataset.shape
+        return n, g
+
+    @cached_property
+    def indptr(self) -> np.ndarray:
+        """Where each row begins: 8 bytes a row, to ask the file each time would be one more access for each block."""
+        starts: np.ndarray = self.dataset.group["indptr"][:].astype(np.int64)
+        return starts
+
+    def read(self, first: int, last: int) -> Matrix:
+        """Read rows that follow one another."""
+        indptr = self.indptr[first : last + 1]
+        values, columns = (self.dataset.group[of][indptr[0] : indptr[-1]] for of in ("data", "indices"))
+        return sp.csr_matrix((values, columns, indptr - indptr[0]), shape=(last - first, self.shape[1]))
+
+
+def _as_part(x: Any) -> Part:  # noqa: ANN401 (as in DenseRows)
+    if isinstance(x, (anndata.abc.CSRDataset, anndata.abc.CSCDataset)):
+        return SparseRows(x)
+    part: Part = DenseRows(x) if isinstance(x, (h5py.Dataset, zarr.Array)) else x
+    return part
+
+
 class StoredMatrix:
-    """A matrix on disk, its rows in one file or in several, one after the other.
+    """A matrix on disk, its rows in one part or in several, one after the other.
 
     Parameters
     ----------
     parts
-        Each an `h5py.Dataset`, a `zarr.Array` or a sparse dataset of anndata, all dense or all sparse by rows
-        (see `check`).
+        Each an `h5py.Dataset`, a `zarr.Array`, a sparse dataset of anndata, or any other `Part`; all dense or all
+        sparse by rows (see `check`).
     name
         The modality, for messages.
     """
 
     def __init__(self, parts: Sequence[Any], name: str) -> None:
-        self.parts, self.name = tuple(parts), name
-        self.sparse = all(isinstance(part, (anndata.abc.CSRDataset, anndata.abc.CSCDataset)) for part in parts)
-        self.starts = np.cumsum([0, *(part.shape[0] for part in parts)])
-        self.shape = (int(self.starts[-1]), int(parts[0].shape[1]))
+        self.parts, self.name = tuple(_as_part(part) for part in parts), name
+        self.starts = np.cumsum([0, *(part.shape[0] for part in self.parts)])
+        self.shape = (int(self.starts[-1]), int(self.parts[0].shape[1]))
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether all parts are sparse."""
+        return all(isinstance(part, SparseRows) or sp.issparse(part.read(0, 0)) for part in self.parts)
 
     def check(self, where: str) -> None:
         """Refuse a matrix whose rows cannot be read; not before it is asked for, as a file may hold others beside it.
@@ -90,7 +174,8 @@ class StoredMatrix:
         InputError
             If it is stored by columns, or in part dense and in part sparse.
         """
-        by_columns = [part for part in self.parts if isinstance(part, anndata.abc.CSCDataset)]
+        sparse = [part.dataset for part in self.parts if isinstance(part, SparseRows)]
+        by_columns = [dataset for dataset in sparse if isinstance(dataset, anndata.abc.CSCDataset)]
         if by_columns:
             kind = "zarr" if isinstance(by_columns[0].group, zarr.Group) else "h5mu"
             raise InputError(
@@ -99,25 +184,17 @@ class StoredMatrix:
                 f"Write the file again by rows (CSR): mdata = mudata.read_{kind}(path); {where} = {where}.tocsr(); "
                 f"mdata.write_{kind}(path).",
             )
-        if not self.sparse and any(isinstance(part, anndata.abc.CSRDataset) for part in self.parts):
+        if sparse and not self.sparse:
             raise InputError(
                 f"Modality {self.name!r} is sparse in some files and dense in others.", where, "Write all files alike."
             )
 
     @cached_property
-    def _indptr(self) -> list[np.ndarray]:
-        """Where the rows of each part begin, of a sparse one.
-
-        8 bytes a row: to ask the file for them each time would be one more access for each block.
-        """
-        return [part.group["indptr"][:].astype(np.int64) for part in self.parts] if self.sparse else []
-
-    @property
     def row_bytes(self) -> float:
         """Bytes of an average row in memory."""
         if not self.sparse:
             return 4.0 * self.shape[1]
-        return 8.0 * sum(int(indptr[-1]) for indptr in self._indptr) / max(1, self.shape[0])
+        return 8.0 * sum(map(_n_stored, self.parts)) / max(1, self.shape[0])
 
     def read(self, first: int, last: int) -> Matrix:
         """Read rows that follow one another.
@@ -133,20 +210,20 @@ class StoredMatrix:
             Float32, NaN where an entry is missing.
         """
         read = []
-        for p in range(len(self.parts)):
-            start, end = self.starts[p], self.starts[p + 1]
+        for part, start, end in zip(self.parts, self.starts[:-1], self.starts[1:], strict=True):
             if first < end and last > start:
-                read.append(self._read(p, max(first, start) - start, min(last, end) - start))
+                rows = part.read(int(max(first, start) - start), int(min(last, end) - start))
+                read.append(as_matrix(rows, self.name))
         return stack(read)
 
-    def _read(self, p: int, first: int, last: int) -> Matrix:
-        part = self.parts[p]
-        if not self.sparse:
-            return as_matrix(part[first:last], self.name)
-        indptr = self._indptr[p][first : last + 1]
-        values, columns = (part.group[of][indptr[0] : indptr[-1]] for of in ("data", "indices"))
-        rows = sp.csr_matrix((values, columns, indptr - indptr[0]), shape=(last - first, self.shape[1]))
-        return as_matrix(rows, self.name)
+
+def _n_stored(part: Part) -> float:
+    """Return how many values a sparse part holds; about, judged by its first rows, where that is nowhere written."""
+    n = part.shape[0]
+    if isinstance(part, SparseRows):
+        return float(part.indptr[-1])
+    first = sp.csr_matrix(part.read(0, min(n, BLOCK_ROWS)))
+    return float(first.nnz / max(1, first.shape[0]) * n)
 
 
 class StoredRows:

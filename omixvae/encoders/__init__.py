@@ -1,27 +1,21 @@
 """What is seen → what is believed about the latents."""
 
-from omixvae.encoders.aggregation import Aggregation, PrivateEncoder
-from omixvae.encoders.attention import SelfAttention, SelfAttentionMixture
-from omixvae.encoders.experts import (
-    MixtureOfExperts,
-    MixtureOfExpertsPlus,
-    MixtureOfProductsOfExperts,
-    ProductOfExperts,
-    ProductOfExpertsPlus,
-)
+from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, Variant
+from omixvae.encoders.attention import SelfAttention
+from omixvae.encoders.experts import MixtureOfExperts, MixtureOfProductsOfExperts, ProductOfExperts
 from omixvae.encoders.features import FeatureEncoder
-from omixvae.encoders.pooling import SumPooling, SumPoolingMixture
+from omixvae.encoders.pooling import SumPooling
 
 __all__ = ["AGGREGATIONS", "Aggregation", "FeatureEncoder", "PrivateEncoder"]
 
-AGGREGATIONS: dict[str, type[Aggregation]] = {
-    "sum_pooling": SumPooling,
-    "self_attention": SelfAttention,
-    "sum_pooling_mixture": SumPoolingMixture,
-    "self_attention_mixture": SelfAttentionMixture,
-    "poe": ProductOfExperts,
-    "poe_plus": ProductOfExpertsPlus,
-    "moe": MixtureOfExperts,
-    "moe_plus": MixtureOfExpertsPlus,
-    "mopoe": MixtureOfProductsOfExperts,
+AGGREGATIONS: dict[str, Variant] = {
+    "sum_pooling": Variant(SumPooling),
+    "self_attention": Variant(SelfAttention),
+    "sum_pooling_mixture": Variant(SumPooling, {"mixture": True}),
+    "self_attention_mixture": Variant(SelfAttention, {"mixture": True}),
+    "poe": Variant(ProductOfExperts),
+    "poe_plus": Variant(ProductOfExperts, {"deep": True}),
+    "moe": Variant(MixtureOfExperts),
+    "moe_plus": Variant(MixtureOfExperts, {"deep": True}),
+    "mopoe": Variant(MixtureOfProductsOfExperts),
 }

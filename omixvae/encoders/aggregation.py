@@ -1,8 +1,10 @@
 """The contracts: features {h_s : s ∈ S} → a belief q(z | x_S), and → beliefs q(w_s | z, x_S)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 
-__all__ = ["SMALLEST_SCALE", "Aggregation", "PrivateEncoder", "gaussian_from", "mixture_from", "mixture_size"]
+__all__ = ["SMALLEST_SCALE", "Aggregation", "Head", "PrivateEncoder", "Variant", "gaussian_from", "mixture_from"]
 
 SMALLEST_SCALE = 1e-3
 """Lower limit of an encoder's standard deviation: keeps densities finite (the paper's value)."""
@@ -168,6 +170,30 @@ class Aggregation(nn.Module, ABC):
         """
 
 
+class Variant(NamedTuple):
+    """What a word stands for: an aggregation, and how it differs from the plain one.
+
+    Parameters
+    ----------
+    aggregation
+        The class.
+    settings
+        Its arguments beside the sizes.
+    """
+
+    aggregation: type[Aggregation]
+    settings: Mapping[str, bool] = MappingProxyType({})
+
+    def __call__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> Aggregation:
+        """Make it."""
+        return self.aggregation(n_features, n_latent, hidden_size, n_components, **self.settings)
+
+    @property
+    def most_modalities(self) -> int | None:
+        """Most modalities that it can take."""
+        return self.aggregation.most_modalities
+
+
 def gaussian_from(parameters: Float[Tensor, "*n d2"]) -> DiagonalGaussian:
     """Read mean and scale from a network's output: [μ, log σ], with σ bounded from below.
 
@@ -185,20 +211,34 @@ def gaussian_from(parameters: Float[Tensor, "*n d2"]) -> DiagonalGaussian:
     return DiagonalGaussian(mean, SMALLEST_SCALE + torch.exp(log_scale.clamp(max=LARGEST_LOG_SCALE)))
 
 
-def mixture_size(n_components: int, n_latent: int) -> int:
-    """Say how many numbers `mixture_from` reads.
+@dataclass(frozen=True)
+class Head:
+    """How the output of a network is read as a belief: one Gaussian, or a mixture of them.
 
     Parameters
     ----------
-    n_components, n_latent
-        Components k, and dimensions d of each.
+    n_latent
+        Dimensions d of z.
+    n_components
+        Components k of a mixture; None for one Gaussian.
 
-    Returns
-    -------
-    int
-        k (1 + 2 d).
+    Examples
+    --------
+    >>> Head(2).size, Head(2, n_components=3).size
+    (4, 15)
     """
-    return n_components * (1 + 2 * n_latent)
+
+    n_latent: int
+    n_components: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many numbers are read: [μ, log σ], for a mixture of each component, and a logit."""
+        return 2 * self.n_latent if self.n_components is None else self.n_components * (1 + 2 * self.n_latent)
+
+    def __call__(self, parameters: Float[Tensor, "*n size"]) -> DiagonalGaussian | GaussianMixture:
+        """Return the belief, shape (..., d)."""
+        return gaussian_from(parameters) if self.n_components is None else mixture_from(parameters, self.n_components)
 
 
 def mixture_from(parameters: Float[Tensor, "*n k_1_plus_2d"], n_components: int) -> GaussianMixture:

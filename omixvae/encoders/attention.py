@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from omixvae.distributions import DiagonalGaussian, GaussianMixture
-from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, gaussian_from, mixture_from, mixture_size
+from omixvae.distributions import LatentDistribution
+from omixvae.encoders.aggregation import Aggregation, Head, PrivateEncoder
 from omixvae.layers import MLP
 
-__all__ = ["AttentionBlock", "AttentivePrivateEncoder", "SelfAttention", "SelfAttentionMixture"]
+__all__ = ["AttentionBlock", "AttentivePrivateEncoder", "SelfAttention"]
 
 N_HEADS = 4
 
@@ -115,64 +115,43 @@ class _AttentiveSum(nn.Module):
 class SelfAttention(Aggregation):
     """Learned aggregation by self-attention among the present modalities.
 
+    Parameters
+    ----------
+    mixture
+        Whether the belief is a mixture of `n_components` Gaussians, for observations that may be of one kind or
+        another, and not a single one.
+
     Notes
     -----
-    Eq. A2 of the method page; Hirt et al. 2024, after the set transformer (Lee et al. 2019). One block of four heads.
+    Eq. A2 of the method page, and Eq. A3 for mixtures; Hirt et al. 2024, after the set transformer (Lee et al. 2019).
+    One block of four heads.
 
     Examples
     --------
     >>> q = SelfAttention(4, 2, 8)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
     >>> q.mean.shape
     torch.Size([3, 2])
+    >>> SelfAttention(4, 2, 8, 5, mixture=True)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool)).loc.shape
+    torch.Size([3, 5, 2])
     """
 
     private_encoder: ClassVar[type[PrivateEncoder]] = AttentivePrivateEncoder
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+    def __init__(
+        self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1, *, mixture: bool = False
+    ) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.head = Head(n_latent, n_components if mixture else None)
         size = _for_heads(hidden_size)
         self.chi = MLP(n_features, [hidden_size, hidden_size], size)
         self.pool = _AttentiveSum(size)
-        self.rho = MLP(size, [hidden_size, hidden_size], 2 * n_latent)
+        self.rho = MLP(size, [hidden_size, hidden_size], self.head.size)
 
     def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
         """Give χ(h_s)."""
         g: Tensor = self.chi(h)
         return g
 
-    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
+    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
         """Give the belief about z from the present modalities."""
-        return gaussian_from(self.rho(self.pool(g, present)))
-
-
-class SelfAttentionMixture(Aggregation):
-    """Self-attention whose belief is a mixture of Gaussians: for an observation that may be of one kind or another.
-
-    Notes
-    -----
-    Eqs. A2 and A3 of the method page.
-
-    Examples
-    --------
-    >>> q = SelfAttentionMixture(4, 2, 8, n_components=3)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
-    >>> q.mean.shape, q.loc.shape
-    (torch.Size([3, 2]), torch.Size([3, 3, 2]))
-    """
-
-    private_encoder: ClassVar[type[PrivateEncoder]] = AttentivePrivateEncoder
-
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
-        super().__init__(n_features, n_latent, hidden_size, n_components)
-        size = _for_heads(hidden_size)
-        self.chi = MLP(n_features, [hidden_size, hidden_size], size)
-        self.pool = _AttentiveSum(size)
-        self.rho = MLP(size, [hidden_size, hidden_size], mixture_size(n_components, n_latent))
-
-    def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
-        """Give χ(h_s)."""
-        g: Tensor = self.chi(h)
-        return g
-
-    def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
-        """Give the belief about z from the present modalities."""
-        return mixture_from(self.rho(self.pool(g, present)), self.n_components)
+        return self.head(self.rho(self.pool(g, present)))

@@ -14,10 +14,8 @@ from omixvae.layers import MLP
 
 __all__ = [
     "MixtureOfExperts",
-    "MixtureOfExpertsPlus",
     "MixtureOfProductsOfExperts",
     "ProductOfExperts",
-    "ProductOfExpertsPlus",
     "before_prior",
     "mixture",
     "mixture_of_products",
@@ -140,20 +138,25 @@ def _equal_logits(possible: Bool[Tensor, "n k"], like: Tensor) -> Tensor:
     return like.new_zeros(possible.shape).masked_fill(~possible, -torch.inf)
 
 
-def _refined(n_features: int, n_latent: int, hidden_size: int) -> nn.Module:
-    """Give as many layers as the χ and ρ of sum pooling have."""
-    refine = MLP(n_features, [hidden_size, hidden_size], hidden_size)
-    return nn.Sequential(refine, MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent))
-
-
 class _Experts(Aggregation):
-    """Embed each modality as its expert, [μ_s, log σ_s]: a linear map of its features."""
+    """Embed each modality as its expert, [μ_s, log σ_s]: a linear map of its features.
+
+    Parameters
+    ----------
+    deep
+        Whether experts have as many layers as χ and ρ of sum pooling, and so about as many parameters.
+    """
 
     private_encoder: ClassVar[type[PrivateEncoder]] = OwnPrivateEncoder
 
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
+    def __init__(
+        self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1, *, deep: bool = False
+    ) -> None:
         super().__init__(n_features, n_latent, hidden_size, n_components)
         self.expert: nn.Module = nn.Linear(n_features, 2 * n_latent)
+        if deep:
+            refine = MLP(n_features, [hidden_size, hidden_size], hidden_size)
+            self.expert = nn.Sequential(refine, MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent))
 
     def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
         """Give [μ_s, log σ_s] of each modality's expert."""
@@ -180,21 +183,6 @@ class ProductOfExperts(_Experts):
         return product(before_prior(gaussian_from(g)), present)
 
 
-class ProductOfExpertsPlus(ProductOfExperts):
-    """The product of experts with further layers, so that it has about as many parameters as sum pooling.
-
-    Examples
-    --------
-    >>> q = ProductOfExpertsPlus(4, 2, 8)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
-    >>> q.mean.shape
-    torch.Size([3, 2])
-    """
-
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
-        super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.expert = _refined(n_features, n_latent, hidden_size)
-
-
 class MixtureOfExperts(_Experts):
     """q(z | x_S) = Σ_{s∈S} N(z | μ_s, σ_s²) / |S|.
 
@@ -213,21 +201,6 @@ class MixtureOfExperts(_Experts):
     def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
         """Give the belief about z from the present modalities."""
         return mixture(gaussian_from(g), present)
-
-
-class MixtureOfExpertsPlus(MixtureOfExperts):
-    """The mixture of experts with further layers, so that it has about as many parameters as sum pooling.
-
-    Examples
-    --------
-    >>> q = MixtureOfExpertsPlus(4, 2, 8)(torch.zeros(3, 2, 4), torch.ones(3, 2, dtype=torch.bool))
-    >>> q.loc.shape
-    torch.Size([3, 2, 2])
-    """
-
-    def __init__(self, n_features: int, n_latent: int, hidden_size: int, n_components: int = 1) -> None:
-        super().__init__(n_features, n_latent, hidden_size, n_components)
-        self.expert = _refined(n_features, n_latent, hidden_size)
 
 
 class MixtureOfProductsOfExperts(_Experts):

@@ -5,9 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch, Nonzeros
-from omixvae.layers import MLP
+from omixvae.layers import MLP, own_copy
 from omixvae.likelihoods.likelihood import Likelihood
-from omixvae.own_modules import own_copy
 
 __all__ = ["FeatureEncoder"]
 

@@ -5,10 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from omixvae.data.masked import Source
-from omixvae.distributions import GaussianMixture
+from omixvae.data.masked import MaskedModalities
 from omixvae.inference.posterior import Encoded, gather
-from omixvae.priors import GaussianMixturePrior
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["cluster_probabilities", "entropy", "responsibilities"]
@@ -34,21 +32,20 @@ def responsibilities(network: MultimodalVAE, n_samples: int, seed: int) -> Calla
         From `Encoded` to one array of shape (n, k), float32, whose rows sum to one: k components in use, the largest
         first. Shape (n, 0) where the prior has no clusters.
     """
-    p = network.prior()
-    if not (isinstance(network.prior, GaussianMixturePrior) and isinstance(p, GaussianMixture)):
-        return lambda encoded: (np.zeros((len(encoded.h), 0), np.float32),)
-    active = torch.isfinite(p.log_weights)
-    generator = torch.Generator(p.loc.device).manual_seed(seed)
+    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
 
     def average(encoded: Encoded) -> tuple[np.ndarray]:
-        r = p.responsibilities(encoded.posterior.rsample(generator, n_samples)).mean(0)[:, active]
-        probabilities = r.double().cpu().numpy()
+        z = encoded.posterior.rsample(generator, n_samples)
+        shares = network.prior.clusters(network.prior_of(encoded.batch), z)
+        if shares is None:
+            return (np.zeros((len(encoded.h), 0), np.float32),)
+        probabilities = shares.mean(0).double().cpu().numpy()
         return ((probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32),)
 
     return average
 
 
-def cluster_probabilities(network: MultimodalVAE, source: Source, n_samples: int, seed: int) -> np.ndarray:
+def cluster_probabilities(network: MultimodalVAE, source: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
     """Return p(cluster | x_O) of all observations.
 
     Parameters

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.distributions import DiagonalGaussian
 from omixvae.inference.posterior import encode
 from omixvae.vae import MultimodalVAE
@@ -16,7 +16,7 @@ __all__ = ["log_likelihood"]
 
 
 def log_likelihood(
-    network: MultimodalVAE, source: Source, of: np.ndarray, given: np.ndarray, n_samples: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, of: np.ndarray, given: np.ndarray, n_samples: int, seed: int
 ) -> np.ndarray:
     """Estimate log p(x_of | x_given) of each observation.
 
@@ -71,7 +71,7 @@ def _evidence(
     generator: torch.Generator,
 ) -> Tensor:
     """Estimate log p(x_S) of some observations; shape (n,)."""
-    q, p = network.posterior(h, subset), network.prior()
+    q, p = network.posterior(batch, h, subset), network.prior_of(batch)
     total = torch.full((len(subset),), -torch.inf, dtype=torch.float64, device=h.device)
     for z in (q.rsample(generator) for _ in range(n_samples)):
         r = network.private_posterior(h, subset, z)

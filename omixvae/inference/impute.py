@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omixvae.data.masked import Source
+from omixvae.data.masked import MaskedModalities
 from omixvae.inference.posterior import Encoded, encode
 from omixvae.vae import MultimodalVAE
 
@@ -103,7 +103,7 @@ def completion(
 
 
 def predict(
-    network: MultimodalVAE, source: Source, s: int, n_samples: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, s: int, n_samples: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Predict one modality for all observations, some at a time.
 
@@ -125,7 +125,7 @@ def predict(
 
 
 def draw_predictions(
-    network: MultimodalVAE, source: Source, s: int, columns: np.ndarray, n_samples: int, seed: int
+    network: MultimodalVAE, source: MaskedModalities, s: int, columns: np.ndarray, n_samples: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Draw values of a modality from its predictive distribution, some observations at a time.
 
@@ -172,7 +172,7 @@ def _states(
     absent, doubtful = ~encoded.batch.presence[:, s], bool(network.decoders[s].spread.any())
     doubt = torch.zeros(())
     drawn = encoded.posterior.rsample(generator, n_samples)
-    for i, z in enumerate(torch.where(absent.unsqueeze(-1), network.trusted(s, drawn), drawn)):
+    for i, z in enumerate(torch.where(absent.unsqueeze(-1), network.trusted(s, drawn, encoded.batch), drawn)):
         w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
         if doubtful:
             # Each second draw mirrors the doubt of the one before, so that it does not move the average.

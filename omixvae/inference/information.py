@@ -121,15 +121,15 @@ def _terms(
     mask[list(subset)] = True
     whole = observed[:, mask].all(-1)
     seen = observed & mask
-    q_s = network.posterior(encoded.h, seen)
+    q_s = network.posterior(encoded.batch, encoded.h, seen)
     z = q_s.rsample(generator, n_samples)
-    yield 0, whole, (q_s.log_prob(z) - network.prior().log_prob(z)).mean(0)
+    yield 0, whole, (q_s.log_prob(z) - network.prior_of(encoded.batch).log_prob(z)).mean(0)
     for t in range(m):
         has_t = whole & observed[:, t]
         if not mask[t]:
             more = seen.clone()
             more[:, t] = observed[:, t]
-            q_more = network.posterior(encoded.h, more)
+            q_more = network.posterior(encoded.batch, encoded.h, more)
             z_more = q_more.rsample(generator, n_samples)
             yield 1 + t, has_t, (q_more.log_prob(z_more) - q_s.log_prob(z_more)).mean(0)
         total = torch.zeros(len(whole), dtype=torch.float64)

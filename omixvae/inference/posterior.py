@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.distributions import LatentDistribution
 from omixvae.vae import MultimodalVAE
 
@@ -43,10 +43,10 @@ class Encoded:
         if len(rows) == len(self.h):
             return self
         batch, h = self.batch.take(rows), self.h[rows]
-        return Encoded(batch, h, network.posterior(h, batch.presence))
+        return Encoded(batch, h, network.posterior(batch, h, batch.presence))
 
 
-def encode(network: MultimodalVAE, source: Source, rows: np.ndarray | None = None) -> Iterator[Encoded]:
+def encode(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray | None = None) -> Iterator[Encoded]:
     """Go through the observations in order, some at a time.
 
     Parameters
@@ -71,7 +71,7 @@ def encode(network: MultimodalVAE, source: Source, rows: np.ndarray | None = Non
     with torch.no_grad():
         for batch in load_batches(source, index, parameter.device, parameter.dtype):
             h = network.features(batch)
-            yield Encoded(batch, h, network.posterior(h, batch.presence))
+            yield Encoded(batch, h, network.posterior(batch, h, batch.presence))
 
 
 def latent_names(n_latents: int, n_shared: int) -> list[str]:
@@ -127,7 +127,7 @@ class Gather:
 
 
 def gather(
-    network: MultimodalVAE, source: Source, of: Callable[[Encoded], tuple[np.ndarray, ...]]
+    network: MultimodalVAE, source: MaskedModalities, of: Callable[[Encoded], tuple[np.ndarray, ...]]
 ) -> tuple[np.ndarray, ...]:
     """Encode all observations, and gather what one function says of them.
 
@@ -187,7 +187,7 @@ def private_moments(network: MultimodalVAE, seed: int) -> Callable[[Encoded], tu
     return moments
 
 
-def shared_latent(network: MultimodalVAE, source: Source) -> tuple[np.ndarray, np.ndarray]:
+def shared_latent(network: MultimodalVAE, source: MaskedModalities) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of q(z | x_O).
 
     Parameters
@@ -206,7 +206,7 @@ def shared_latent(network: MultimodalVAE, source: Source) -> tuple[np.ndarray, n
     return mean, sd
 
 
-def sample_latent(network: MultimodalVAE, source: Source, n_samples: int, seed: int) -> np.ndarray:
+def sample_latent(network: MultimodalVAE, source: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
     """Draw from q(z | x_O).
 
     Parameters

@@ -41,7 +41,7 @@ def variance_explained(network: MultimodalVAE, data: MaskedModalities, n_private
     et al. 2018); with a bent one, parts need not add up, and can be below zero.
     """
     means = _means(network, data)
-    d, p = network.prior().mean.shape[-1], network.n_private
+    d, p = network.n_latent, network.n_private
     latents = torch.arange(d + p)
     kept = torch.stack([latents >= 0, latents < d, latents >= d, *(latents == i for i in range(d + p))])
     table = {}
@@ -73,7 +73,7 @@ def _explained(
     """Give R² for each set of latents that is kept, shape (sets,)."""
     average, mean = means
     errors, total = np.zeros(len(kept)), 0.0
-    d = network.prior().mean.shape[-1]
+    d = network.n_latent
     for encoded in encode(network, data):
         modality = encoded.batch.modalities[s]
         x = _seen(network.likelihoods[s], modality)

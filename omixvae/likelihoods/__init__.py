@@ -4,10 +4,10 @@ from omixvae.likelihoods.categorical import Categorical
 from omixvae.likelihoods.continuous import Gaussian, Laplace, LogNormal, StudentT
 from omixvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from omixvae.likelihoods.fractions import Bernoulli, Beta, Binomial
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 from omixvae.likelihoods.protein import ProteinMixture
 
-__all__ = ["LIKELIHOODS", "DataDistribution", "Likelihood"]
+__all__ = ["LIKELIHOODS", "DataDistribution", "Likelihood", "ValueKind"]
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "gaussian": Gaussian,

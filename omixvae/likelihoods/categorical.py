@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 
 __all__ = ["Categorical", "Indicators"]
 
@@ -54,6 +54,7 @@ class Categorical(Likelihood):
     [[0.25, 0.25, 0.25, 0.25]]
     """
 
+    kind: ClassVar[ValueKind] = "labels"
     needs: ClassVar[str] = "indicator columns of zeros and ones"
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> Indicators:

@@ -63,7 +63,9 @@ def suitable(table: Table) -> tuple[LikelihoodWord, str]:
     return "gaussian", f"values are {kind} from {low:.4g} to {high:.4g}"
 
 
-def refusal(table: Table, word: str, likelihood: type[Likelihood], *, trained: bool = False) -> InputError | None:
+def refusal(
+    table: Table, word: str, likelihood: type[Likelihood] | Likelihood, *, trained: bool = False
+) -> InputError | None:
     """Say why a likelihood cannot take the values of a modality, if so.
 
     Parameters
@@ -73,7 +75,7 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood], *, trained: b
     word
         What the likelihood is called.
     likelihood
-        Its class.
+        Its class, or itself.
     trained
         Whether it is that of a trained model, and no option can change it.
 
@@ -100,7 +102,7 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood], *, trained: b
     better, _ = suitable(table)
     if trained:
         fix = AS_TRAINED
-    elif likelihood.needs.startswith("counts"):
+    elif likelihood.kind in ("counts", "covered_counts"):
         fix = (
             f"Point to the raw counts with layers={{{table.name!r}: 'counts'}}, or choose "
             f"likelihoods={{{table.name!r}: {better!r}}}."
@@ -114,7 +116,7 @@ def refusal(table: Table, word: str, likelihood: type[Likelihood], *, trained: b
     )
 
 
-def _within_bounds(table: Table, likelihood: type[Likelihood]) -> bool:
+def _within_bounds(table: Table, likelihood: type[Likelihood] | Likelihood) -> bool:
     """Say whether one look at the values was enough: each of our likelihoods takes an interval, or its whole numbers.
 
     On disk a second look would take minutes.

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 
 __all__ = [
     "DoubleExponential",
@@ -150,7 +150,8 @@ class _Standardised(Likelihood):
     unit: Tensor
 
     def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+        super().__init__(n_features)
+        self.noise = noise
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
         self.log_scale = nn.Parameter(torch.zeros(n_features)) if noise is None else None
@@ -294,6 +295,7 @@ class LogNormal(_Standardised):
     torch.Size([2, 3])
     """
 
+    kind: ClassVar[ValueKind] = "amounts"
     needs: ClassVar[str] = "numbers not below zero"
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> ShiftedLogNormal:

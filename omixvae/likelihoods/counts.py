@@ -11,7 +11,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 from omixvae.likelihoods.one_pass import CompositionLogProb
 from omixvae.likelihoods.ratios import STIRLING_FROM, log_binomial_ratio
 
@@ -206,13 +206,14 @@ class _Composition(Likelihood):
 
     takes_total: ClassVar[bool] = True
     keeps_zeros: ClassVar[bool] = True
+    kind: ClassVar[ValueKind] = "counts"
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     typical_library: Tensor
     center: Tensor
     unit: Tensor
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+    def __init__(self, n_features: int, *, by_total: bool = True, by_batch: bool = False) -> None:
+        super().__init__(n_features, by_total=by_total, by_batch=by_batch)
         self.register_buffer("typical_library", torch.ones(()))
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
@@ -305,8 +306,8 @@ class NegativeBinomial(_Composition):
 
     takes_dispersion: ClassVar[bool] = True
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+    def __init__(self, n_features: int, *, by_total: bool = True, by_batch: bool = False) -> None:
+        super().__init__(n_features, by_total=by_total, by_batch=by_batch)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> NegativeBinomialCounts:
@@ -354,8 +355,8 @@ class ZeroInflatedNegativeBinomial(_Composition):
 
     takes_dispersion: ClassVar[bool] = True
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+    def __init__(self, n_features: int, *, by_total: bool = True, by_batch: bool = False) -> None:
+        super().__init__(n_features, by_total=by_total, by_batch=by_batch)
         self.log_theta = nn.Parameter(torch.zeros(n_features))
         self.logit = nn.Parameter(torch.full((n_features,), START_LOGIT))
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods.counts import is_count
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 from omixvae.likelihoods.one_pass import TrialsLogProb
 from omixvae.likelihoods.ratios import log_binomial_ratio
 
@@ -138,6 +138,7 @@ class Bernoulli(Likelihood):
     [[0.5, 0.5, 0.5]]
     """
 
+    kind: ClassVar[ValueKind] = "binary"
     needs: ClassVar[str] = "zeros and ones"
     keeps_zeros: ClassVar[bool] = True
 
@@ -185,12 +186,13 @@ class Beta(Likelihood):
     [[0.5, 0.5, 0.5]]
     """
 
+    kind: ClassVar[ValueKind] = "fractions"
     needs: ClassVar[str] = "fractions from 0 to 1"
     center: Tensor
     unit: Tensor
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
         self.log_excess = nn.Parameter(torch.zeros(n_features))
@@ -235,12 +237,13 @@ class Binomial(Likelihood):
     [[1.0, 4.0, 10.0]]
     """
 
+    kind: ClassVar[ValueKind] = "covered_counts"
     needs: ClassVar[str] = "counts out of a coverage: whole numbers, zero or more"
     takes_coverage: ClassVar[bool] = True
     typical_coverage: Tensor
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
         self.register_buffer("typical_coverage", torch.ones(n_features))
 
     def _trials(self, exposure: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The contract of a likelihood p(x_s | z, w_s), and of the distribution that it makes."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -10,7 +10,11 @@ from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch, Moments
 
-__all__ = ["DataDistribution", "Likelihood"]
+__all__ = ["DataDistribution", "Likelihood", "ValueKind"]
+
+ValueKind: TypeAlias = Literal["counts", "covered_counts", "amounts", "continuous", "fractions", "binary", "labels"]
+"""What values are: counts; counts out of a coverage; amounts, zero or more; any numbers; fractions from 0 to 1; zeros
+and ones; indicator columns of one label."""
 
 
 class DataDistribution(ABC):
@@ -38,20 +42,30 @@ class DataDistribution(ABC):
 class Likelihood(nn.Module, ABC):
     """How the values of one modality are distributed, given what the decoder says.
 
-    To add one: subclass this in a file of `omixvae/likelihoods/`, and name it in the table `LIKELIHOODS`.
+    To add one: subclass this in a file of `omixvae/likelihoods/`, and name it in the table `LIKELIHOODS`. One of your
+    own is given to `omixvae.fit` as ``likelihoods={"rna": MyLikelihood}``, or as an instance. A class is made with the
+    number of features and, by name, what its class variables say that it takes: `noise`, `by_total`, `by_batch`.
+    Nothing is set from outside afterwards.
 
     Parameters
     ----------
     n_features
         Number of features g of the modality.
-    noise
-        Known standard deviation of the measurement, where it `takes_noise`; learned when not given.
+    by_total
+        Whether the total of an observation is its size factor.
+    by_batch
+        Whether the dispersion differs between batches.
     """
 
     needs: ClassVar[str]
     """What values it takes, for messages: "counts: whole numbers, zero or more"."""
 
+    kind: ClassVar[ValueKind] = "continuous"
+    """What kind of values these are."""
+
     takes_noise: ClassVar[bool] = False
+    """Whether the standard deviation of the measurement can be known (option `noise`): it is made with ``noise=``, a
+    number, or None where it is to be learned."""
 
     takes_coverage: ClassVar[bool] = False
     """Whether each value is out of a number of its own, from the option `coverage_layers`. Its buffer
@@ -62,23 +76,21 @@ class Likelihood(nn.Module, ABC):
     belong to: they say where the mean is."""
 
     takes_total: ClassVar[bool] = False
-    """Whether the total of an observation can be its size factor (option `size_factors`)."""
+    """Whether the total of an observation can be its size factor (option `size_factors`): it is made with
+    ``by_total=``."""
 
     keeps_zeros: ClassVar[bool] = False
     """Whether `encoder_input` takes each value by itself, whatever feature it is of, and gives 0 for 0. Then zeros of
     sparse tables are not looked at."""
 
     takes_dispersion: ClassVar[bool] = False
-    """Whether its dispersion can differ between batches (option `dispersion`). Then `decoded` has one more number of
-    each feature, from the covariates alone, to be added to the logarithm of the inverse dispersion."""
+    """Whether its dispersion can differ between batches (option `dispersion`): it is made with ``by_batch=``. If true,
+    `decoded` has one more number of each feature, from the covariates alone, to be added to the logarithm of the
+    inverse dispersion."""
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
+    def __init__(self, n_features: int, *, by_total: bool = False, by_batch: bool = False) -> None:
         super().__init__()
-        self.n_features, self.noise = n_features, noise
-        self.by_batch = False
-        """Whether the dispersion differs between batches; set by whoever makes the likelihood."""
-        self.by_total = self.takes_total
-        """Whether the total is the size factor; set by whoever makes the likelihood, before it is initialised."""
+        self.n_features, self.by_total, self.by_batch = n_features, by_total, by_batch
 
     @abstractmethod
     def forward(self, decoded: Float[Tensor, "*n rg"], exposure: Float[Tensor, "*n g_or_1"]) -> DataDistribution:

@@ -16,7 +16,7 @@ from omixvae.likelihoods.counts import (
     is_count,
     log_deviation,
 )
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 
 __all__ = ["ProteinMixture", "TwoComponents"]
 
@@ -87,13 +87,14 @@ class ProteinMixture(Likelihood):
     torch.Size([2, 3])
     """
 
+    kind: ClassVar[ValueKind] = "counts"
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     n_decoded: ClassVar[int] = 2
     center: Tensor
     unit: Tensor
 
-    def __init__(self, n_features: int, noise: float | None = None) -> None:
-        super().__init__(n_features, noise)
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("unit", torch.ones(n_features))
         self.log_background = nn.Parameter(torch.zeros(n_features))

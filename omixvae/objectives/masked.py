@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.bounds import Terms
 from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
 from omixvae.distributions import DiagonalGaussian
-from omixvae.objectives.terms import Terms, divergence
+from omixvae.objectives.divergence import divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["masked_bound"]
@@ -66,7 +67,7 @@ def masked_bound(
     subset = subset & observed
     h = network.features(batch)
 
-    (q_s, q_o), p = network.posteriors(h, subset, observed), network.prior()
+    (q_s, q_o), p = network.posteriors(batch, h, subset, observed), network.prior_of(batch)
     z_s, z_o = q_s.rsample(generator), q_o.rsample(generator)
     believed = observed if private is None else observed & (subset | private)
     r_s, r_o, r_s_at_o = network.private_posteriors(h, (subset, z_s), (believed, z_o), (subset, z_o))

@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.bounds import Terms
 from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
 from omixvae.distributions import DiagonalGaussian
-from omixvae.objectives.terms import Terms, divergence
+from omixvae.objectives.divergence import divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["mixture_bound"]
@@ -57,7 +58,7 @@ def mixture_bound(
     """
     subset = subset & batch.presence
     h = network.features(batch)
-    q, p = network.posterior(h, subset), network.prior()
+    q, p = network.posterior(batch, h, subset), network.prior_of(batch)
     z = q.rsample(generator)
     r = network.private_posterior(h, subset, z)
     w = r.rsample(generator)

@@ -1,20 +1,21 @@
 """How the random subset S of the observed modalities is drawn."""
 
-from typing import Literal
-
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+
+from omixvae.bounds import SubsetSizes
+from omixvae.config import SubsetLawWord
 
 __all__ = ["draw_subset"]
 
 
 def draw_subset(
     observed: Bool[Tensor, "n m"],
-    law: Literal["uniform_size", "independent"],
+    law: SubsetLawWord,
     generator: torch.Generator,
     *,
-    sizes: Literal["any", "not_empty", "single"] = "any",
+    sizes: SubsetSizes = "any",
 ) -> Bool[Tensor, "n m"]:
     """Draw S ⊆ O for each observation.
 

@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from omixvae.bounds import Terms
 from omixvae.config import KLWord
 from omixvae.data.masked import MaskedBatch
-from omixvae.objectives.terms import Terms, divergence
+from omixvae.objectives.divergence import divergence
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["total_correlation_bound"]
@@ -60,7 +61,7 @@ def total_correlation_bound(
     observed = batch.presence
     subset = subset & observed
     h = network.features(batch)
-    q_o, q_s = network.posteriors(h, observed, subset)
+    q_o, q_s = network.posteriors(batch, h, observed, subset)
     z = q_o.rsample(generator)
     believed = observed if private is None else observed & (subset | private)
     r_o, r_s = network.private_posteriors(h, (believed, z), (subset, z))

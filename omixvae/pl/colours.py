@@ -12,6 +12,7 @@ from matplotlib.colors import is_color_like, to_hex
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.symbols import feature_positions, other_names
 from omixvae.errors import InputError, nearest
+from omixvae.likelihoods import LIKELIHOODS
 from omixvae.pl.sets import set_name
 from omixvae.results.read import Results
 
@@ -43,7 +44,7 @@ PALETTE = (
 FEW_INTEGERS = 8
 """So many different whole numbers, at most, are taken for labels (stages, zeros and ones)."""
 
-COUNTS = ("negative_binomial", "zero_inflated_negative_binomial", "poisson", "protein_mixture")
+COUNTS = tuple(word for word, likelihood in LIKELIHOODS.items() if likelihood.kind == "counts")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.data.sampler import epoch_batches
 from omixvae.vae import MultimodalVAE
 
@@ -63,7 +63,9 @@ class Trial:
 
 
 @torch.no_grad()
-def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_rows: np.ndarray, seed: int) -> None:
+def calibrate(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, train_rows: np.ndarray, seed: int
+) -> None:
     """Predict each modality of held-out observations from their others, and keep in its decoder what is learned.
 
     Parameters
@@ -126,7 +128,9 @@ def calibrate(network: MultimodalVAE, source: Source, rows: np.ndarray, train_ro
 
 
 @torch.no_grad()
-def judge(network: MultimodalVAE, source: Source, s: int, rows: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+def judge(
+    network: MultimodalVAE, source: MaskedModalities, s: int, rows: np.ndarray, known: np.ndarray, seed: int
+) -> np.ndarray:
     """Say how well each feature of a modality is predicted from the other modalities.
 
     Parameters
@@ -156,7 +160,7 @@ def judge(network: MultimodalVAE, source: Source, s: int, rows: np.ndarray, know
     return _skill(network, batch, s, _mean(network, source, known, s), generator).double().cpu().numpy()
 
 
-def _load(network: MultimodalVAE, source: Source, rows: np.ndarray) -> MaskedBatch:
+def _load(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray) -> MaskedBatch:
     parameter = next(network.parameters())
     return next(load_batches(source, [np.sort(rows)], parameter.device, parameter.dtype))
 
@@ -173,8 +177,8 @@ def _latents(
 ) -> list[tuple[Tensor, Tensor]]:
     """Draw z and the w of one modality as they predict it, from the belief that the modalities given (n, m) lead to."""
     h = network.features(batch)
-    draws = network.posterior(h, given).rsample(generator, n_samples)
-    draws = draws if given[:, s].any() else network.trusted(s, draws)
+    draws = network.posterior(batch, h, given).rsample(generator, n_samples)
+    draws = draws if given[:, s].any() else network.trusted(s, draws, batch)
     return [(z, network.private_posterior(h, given, z).rsample(generator)[:, s]) for z in draws]
 
 
@@ -262,7 +266,7 @@ def _chosen(judged: list[tuple[float, float]]) -> int:
     return len(judged) - 1 if enough else int(np.argmax(likelihoods))
 
 
-def _mean(network: MultimodalVAE, source: Source, rows: np.ndarray, s: int) -> Tensor:
+def _mean(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, s: int) -> Tensor:
     """Give the mean of each feature on the scale that the encoder sees."""
     likelihood, parameter = network.likelihoods[s], next(network.parameters())
     total = n = torch.zeros(likelihood.n_features, device=parameter.device, dtype=parameter.dtype)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from omixvae.bounds import Bound
 from omixvae.errors import InputError
 from omixvae.processes import Processes
 from omixvae.training.schedule import History
@@ -62,8 +63,8 @@ class Course:
 
     Parameters
     ----------
-    network, optimiser
-        The network, and what takes its steps.
+    network, bound, optimiser
+        The network, what it is to maximise, and what takes its steps.
     rng
         Puts observations in order; the same in all processes.
     noise
@@ -73,6 +74,7 @@ class Course:
     """
 
     network: MultimodalVAE
+    bound: Bound
     optimiser: torch.optim.Optimizer
     rng: np.random.Generator
     noise: torch.Generator

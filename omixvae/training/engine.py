@@ -8,18 +8,16 @@ import torch
 from torch import Tensor
 
 from omixvae.data.loader import load_batches
-from omixvae.data.masked import MaskedBatch, MaskedModalities, Source
+from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared_batches
 from omixvae.devices import few_threads, kept_memory
-from omixvae.distributions import GaussianMixture, LatentDistribution
+from omixvae.distributions import LatentDistribution
 from omixvae.errors import InputError
-from omixvae.objectives import OBJECTIVES, SUBSET_SIZES, TRAINS_PRIOR, Terms, draw_subset
+from omixvae.objectives import OBJECTIVES, Bound, Terms, draw_subset
 from omixvae.plan import Plan
-from omixvae.priors import GaussianMixturePrior
 from omixvae.processes import OneProcess, Processes
 from omixvae.training.calibrate import calibrate
 from omixvae.training.course import Course, Standing, StoppedTraining
-from omixvae.training.initialise import group_latents
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
 from omixvae.vae import MultimodalVAE
 
@@ -30,16 +28,13 @@ LARGEST_GRADIENT = 1000.0
 large value)."""
 
 LATENTS_TO_GROUP = 20_000
-"""Most observations whose latents the mixture starts from: more would cost time and change nothing."""
+"""Most observations whose latents the prior starts from: more would cost time and change nothing."""
 
 HELD_OUT_DRAWS = 256
 """The held-out bound averages over at least so many draws of subset and latents: ten patients alone are too noisy."""
 
 VALUES_AT_ONCE = 4_000_000
 """Most values of a modality that are encoded at once, if no batch has more: 16 MB in float32."""
-
-SMALLEST_CLUSTER = 5
-"""A component that leads for fewer observations is no cluster but a leftover, and is switched off at the end."""
 
 NOISE_APART = 1009
 """Between the seeds of the processes' noise. Not 1: that is between the seeds of training and of the held-out bound."""
@@ -62,6 +57,7 @@ def train(
     plan: Plan,
     processes: Processes = ALONE,
     *,
+    bound: Bound | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     stop: Callable[[], bool] | None = None,
     standing: Standing | None = None,
@@ -79,6 +75,8 @@ def train(
     processes
         Those that train the same network, from the same rows: each step is one of all of them, and each reads its share
         of every batch.
+    bound
+        What is maximised; the one that the plan names when not given.
     on_epoch
         Called after each epoch with its row of the history.
     stop
@@ -98,15 +96,15 @@ def train(
     DivergedError
         If the loss becomes infinite or NaN: says at which step, and which term.
     InputError
-        If there are more processes than observations to train on.
+        If there are more processes than observations to train on, or the bound would never train the prior.
     StoppedTraining
         If `stop` said so: holds the standing.
 
     Notes
     -----
-    The first epochs, a third of them for cohorts and two thirds for cells, use p(z) = N(0, I). Then the mixture starts
-    from groups of the latents, and is trained with the rest; at the end the components that no observation uses are
-    switched off. A bound in which the prior has no part leaves the mixture where it started, so it starts again at the
+    The first epochs of a mixture prior, a third of them for cohorts and two thirds for cells, use p(z) = N(0, I). Then
+    it starts from groups of the latents, and is trained with the rest; at the end the components that no observation
+    uses are switched off. A bound in which the prior has no part leaves it where it started, so it starts again at the
     end. Last, predictions of the held-out observations say how far those of what was not measured can be trusted
     (`calibrate`).
     """
@@ -114,7 +112,9 @@ def train(
     layout = source.layout
     rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
-    course = _begin(network, plan, rng, processes)
+    bound = OBJECTIVES[plan.objective] if bound is None else bound
+    _check_prior_is_trained(network, bound, plan)
+    course = _begin(network, bound, plan, rng, processes)
     if standing is not None:
         course.take_up(standing, processes.rank)
     with few_threads(plan.batch_size * plan.hidden_size):
@@ -123,7 +123,7 @@ def train(
         history = course.history
         _keep_best(course)
         del course  # and with it what the optimiser took of memory
-        if not TRAINS_PRIOR[plan.objective]:
+        if not bound.trains_prior:
             _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
         _finish_prior(network, source, rows, plan, processes)
         processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
@@ -132,11 +132,12 @@ def train(
     return history
 
 
-def _begin(network: MultimodalVAE, plan: Plan, rng: np.random.Generator, processes: Processes) -> Course:
+def _begin(network: MultimodalVAE, bound: Bound, plan: Plan, rng: np.random.Generator, processes: Processes) -> Course:
     device = _device(network)
     sums, lost_at = _nothing_yet(plan, device)
     return Course(
         network=network,
+        bound=bound,
         optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True),
         rng=rng,
         noise=torch.Generator(device).manual_seed(plan.seed + NOISE_APART * processes.rank),
@@ -169,7 +170,7 @@ def _run_epochs(
         _run_steps(course, source, plan, processes, rows, stop)
         _check_finite(course.lost_at.tolist(), plan, processes)
         network.eval()
-        held_out_bound = _held_out_bound(network, judges, np.arange(len(held_out)), plan, processes)
+        held_out_bound = _held_out_bound(network, course.bound, judges, plan, processes)
         bound, reconstruction, rate, cross_rate = (processes.sum(course.sums) / len(rows)).tolist()
         row = Epoch(course.epoch, bound, held_out_bound, reconstruction, rate, cross_rate, course.seconds)
         course.history, course.step = (*course.history, row), 0
@@ -210,7 +211,7 @@ def _run_steps(
         factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
         course.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
         own = parts[processes.rank]
-        terms = _evaluate(network, _load(network, source, own), plan, course.noise, warm)
+        terms = _evaluate(network, course.bound, _load(network, source, own), plan, course.noise, warm)
         # the mean over the batch is that over each process's part, weighted by its size
         loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
         norm = _step(network, course.optimiser, loss, processes)
@@ -240,25 +241,35 @@ def _check_enough(rows: np.ndarray, processes: Processes) -> None:
         )
 
 
+def _check_prior_is_trained(network: MultimodalVAE, bound: Bound, plan: Plan) -> None:
+    """Refuse a prior that is to learn from the first step on, with a bound in which it has no part."""
+    if not bound.trains_prior and any(parameter.requires_grad for parameter in network.prior.parameters()):
+        raise InputError(
+            f"The bound {plan.objective} has no term that trains the prior {plan.prior}.",
+            "options objective and prior",
+            "Choose prior='gaussian_mixture', which is fitted to the latents, or prior='standard_normal'.",
+        )
+
+
 def _device(network: MultimodalVAE) -> torch.device:
     return next(network.parameters()).device
 
 
-def _load(network: MultimodalVAE, source: Source, index: np.ndarray) -> MaskedBatch:
+def _load(network: MultimodalVAE, source: MaskedModalities, index: np.ndarray) -> MaskedBatch:
     parameter = next(network.parameters())
     return next(load_batches(source, [index], parameter.device, parameter.dtype))
 
 
-def _evaluate(network: MultimodalVAE, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float) -> Terms:
-    subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=SUBSET_SIZES[plan.objective])
+def _evaluate(
+    network: MultimodalVAE, bound: Bound, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float
+) -> Terms:
+    subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=bound.subset_sizes)
     private = None
     if plan.private_dropout and network.n_private:
         chance = torch.rand(subset.shape, generator=generator, device=subset.device)
         private = chance >= plan.private_dropout
     with torch.autocast(subset.device.type, torch.bfloat16, enabled=plan.precision == "mixed"):
-        return OBJECTIVES[plan.objective](
-            network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private
-        )
+        return bound.evaluate(network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private)
 
 
 def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, loss: Tensor, processes: Processes) -> Tensor:
@@ -313,21 +324,21 @@ def _means(terms: Terms) -> Tensor:
 
 @torch.no_grad()
 def _held_out_bound(
-    network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes
+    network: MultimodalVAE, bound: Bound, judges: MaskedModalities, plan: Plan, processes: Processes
 ) -> float:
     """Average the bound of the held-out observations over the same draws at each epoch."""
-    if not len(rows):
+    if not judges.n_obs:
         return math.nan
     generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
-    repeated = np.tile(rows, max(1, HELD_OUT_DRAWS // len(rows)))
+    repeated = np.tile(np.arange(judges.n_obs), max(1, HELD_OUT_DRAWS // judges.n_obs))
     total = torch.zeros((), device=_device(network), dtype=torch.float64)
     for parts in shared_batches(repeated, _rows_at_once(plan, HELD_OUT_DRAWS), processes.size):
-        terms = _evaluate(network, _load(network, source, parts[processes.rank]), plan, generator, 1.0)
+        terms = _evaluate(network, bound, _load(network, judges, parts[processes.rank]), plan, generator, 1.0)
         total += terms.bound.double().sum()
-    bound = float(processes.sum(total)) / len(repeated)
-    if not math.isfinite(bound):
+    average = float(processes.sum(total)) / len(repeated)
+    if not math.isfinite(average):
         raise _diverged("bound", plan, "the observations held out")
-    return bound
+    return average
 
 
 def _rows_at_once(plan: Plan, most: int) -> int:
@@ -336,39 +347,47 @@ def _rows_at_once(plan: Plan, most: int) -> int:
     return max(plan.batch_size, min(most, VALUES_AT_ONCE // widest))
 
 
-def _beliefs(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> Iterator[LatentDistribution]:
+def _beliefs(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan
+) -> Iterator[tuple[MaskedBatch, LatentDistribution]]:
     for index in epoch_batches(rows, _rows_at_once(plan, 512)):
         batch = _load(network, source, index)
-        yield network.posterior(network.features(batch), batch.presence)
+        yield batch, network.posterior(batch, network.features(batch), batch.presence)
 
 
-def _start_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes) -> None:
-    """Start the mixture's components from groups of the latents: grouping is no work to share."""
-    processes.lead(network, lambda: _group(network, source, rows, plan))
+def _start_prior(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan, processes: Processes
+) -> None:
+    """Start the prior from the latents: finding groups among them is no work to share."""
+    n_measured = source.presence[rows].sum(axis=1)
+
+    @torch.no_grad()
+    def start() -> None:
+        beliefs = _finite_beliefs(network, source, rows, plan)
+        network.prior.start(beliefs, n_measured, choose=plan.choose_clusters, seed=plan.seed)
+
+    processes.lead(network, start)
 
 
-@torch.no_grad()
-def _group(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan) -> None:
-    """Start the mixture's components from groups of the latents, in this process."""
-    if isinstance(network.prior, GaussianMixturePrior):
-        generator = torch.Generator(_device(network)).manual_seed(plan.seed)
-        beliefs = list(_beliefs(network, source, rows, plan))
-        latent = torch.cat([q.mean for q in beliefs]).cpu().double().numpy()
-        if not np.isfinite(latent).all():
+def _finite_beliefs(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan
+) -> Iterator[LatentDistribution]:
+    for _, q in _beliefs(network, source, rows, plan):
+        if not torch.isfinite(q.mean).all():
             raise _diverged("latent", plan, "the start of the mixture prior")
-        n_measured = source.presence[rows].sum(axis=1)
-        groups = group_latents(latent, n_measured, plan.n_clusters, choose=plan.choose_clusters, seed=plan.seed)
-        # Scales come from samples, which spread as the posteriors do: those of the means alone would be too narrow.
-        z = torch.cat([q.rsample(generator) for q in beliefs])
-        network.prior.initialise(z, torch.from_numpy(groups).long().to(z.device))
+        yield q
 
 
 @torch.no_grad()
-def _finish_prior(network: MultimodalVAE, source: Source, rows: np.ndarray, plan: Plan, processes: Processes) -> None:
-    """Switch off the components that hardly any observation uses."""
-    p = network.prior()
-    if isinstance(p, GaussianMixture) and isinstance(network.prior, GaussianMixturePrior):
-        own = np.array_split(rows, processes.size)[processes.rank]
-        leader = torch.cat([p.responsibilities(q.mean).argmax(-1) for q in _beliefs(network, source, own, plan)])
-        share = processes.sum(torch.bincount(leader, minlength=plan.n_clusters)).to(p.loc) / len(rows)
-        network.prior.prune(share, SMALLEST_CLUSTER / len(rows))
+def _finish_prior(
+    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan, processes: Processes
+) -> None:
+    """Tell a prior that has clusters how many observations belong to each, before all others."""
+    own = np.array_split(rows, processes.size)[processes.rank]
+    size: Tensor | int = 0
+    for batch, q in _beliefs(network, source, own, plan):
+        shares = network.prior.clusters(network.prior_of(batch), q.mean)
+        if shares is None:
+            return
+        size = size + torch.bincount(shares.argmax(-1), minlength=shares.shape[-1])
+    network.prior.finish(processes.sum(torch.as_tensor(size)))

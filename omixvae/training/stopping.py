@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from omixvae.bounds import Bound
 from omixvae.data import MaskedModalities
 from omixvae.plan import Plan
 from omixvae.processes import Processes
@@ -49,6 +50,7 @@ def train_resumably(
     progress: TrainingProgress,
     checkpoint: Checkpoint,
     standing: Standing | None,
+    bound: Bound | None = None,
 ) -> History:
     """Train a network in place, and leave a checkpoint when a signal says to stop.
 
@@ -62,6 +64,8 @@ def train_resumably(
         Where to leave it; removed at the end of the training.
     standing
         What the checkpoint held, if there was one.
+    bound
+        What is maximised; the one that the plan names when not given.
 
     Returns
     -------
@@ -77,9 +81,8 @@ def train_resumably(
     """
     with _stop_signals(progress.say, at_once_again=processes.size == 1) as stop:
         try:
-            history = train(
-                network, source, plan, processes, on_epoch=progress, stop=lambda: stop() > 0, standing=standing
-            )
+            run = network, source, plan, processes
+            history = train(*run, bound=bound, on_epoch=progress, stop=lambda: stop() > 0, standing=standing)
         except StoppedTraining as stopped:
             # together: a launcher ends all once one has ended
             with processes.together():

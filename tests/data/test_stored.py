@@ -17,10 +17,19 @@ from hypothesis import strategies as st
 
 import omixvae
 from omixvae.config import Config
-from omixvae.data import DataConfig, ModalityTable, from_mudata, open_mudata, stored, tables
+from omixvae.data import (
+    DataConfig,
+    ModalityTable,
+    StoredAnnData,
+    StoredMatrix,
+    from_mudata,
+    open_mudata,
+    stored,
+    tables,
+)
 from omixvae.data.matrices import split_missing
 from omixvae.data.sampler import epoch_batches
-from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable
+from omixvae.data.stored import StoredRows, StoredTable
 from omixvae.plan import make_plan
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
@@ -167,6 +176,49 @@ def test_an_entry_that_is_stored_in_two_parts_is_their_sum(tmp_path):
         mdata = mudata.MuData({"rna": anndata.AnnData(sparse_dataset(file["X"]), obs, var)})
         batch = from_mudata(mdata).rows(np.arange(4), CPU, torch.float32)
     assert batch.modalities[0].values.tolist() == [[0, 3], [0, 0], [8, 4], [0, 0]]
+
+
+class Archive:
+    """A store of one's own: a folder with a NumPy archive for every so many rows, sparse or dense."""
+
+    def __init__(self, folder, matrix, rows_each, make):
+        self.folder, self.rows_each, self.make, self.shape = folder, rows_each, make, matrix.shape
+        folder.mkdir()
+        for first in range(0, matrix.shape[0], rows_each):
+            np.savez(folder / f"{first}.npz", x=matrix[first : first + rows_each].toarray())
+
+    def read(self, first, last):
+        parts = [np.zeros((0, self.shape[1]))]
+        for start in range(first // self.rows_each * self.rows_each, last, self.rows_each):
+            rows = np.load(self.folder / f"{start}.npz")["x"]
+            parts.append(rows[max(first, start) - start : last - start])
+        return self.make(np.concatenate(parts))
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_matrix])
+def test_a_store_of_ones_own_is_trained_on_as_a_file_is(tmp_path, make, monkeypatch):
+    monkeypatch.setattr(stored, "CACHE_BYTES", 10_000)  # the largest windows, also where row_bytes is not known exactly
+    mdata = build_mdata(N_OBS)
+    rna, protein = mdata["rna"], mdata["protein"]
+    archive = Archive(tmp_path / "archive", rna.X, 11, make)
+    of_archive = StoredAnnData(StoredMatrix([archive], "rna"), rna.obs, rna.var)
+    rna.X = make(rna.X.toarray())
+    on_disk = open_mudata(written_whole(mudata.MuData({"rna": rna, "protein": protein}), tmp_path / "in.h5mu"))
+    of_archive = mudata.MuData({"rna": of_archive, "protein": on_disk["protein"]})
+    assert of_archive.obs_names.equals(on_disk.obs_names)
+    read = [from_mudata(m).table("rna") for m in (of_archive, on_disk)]
+    assert all(isinstance(table, StoredTable) for table in read)
+    assert read[0].rows.matrix.row_bytes == pytest.approx(read[1].rows.matrix.row_bytes, rel=0.5)
+    options = {"max_epochs": 3, "progress": False, "n_latent": 3}
+    latents = [omixvae.OmixVAE(**options).fit(m).latent(m)[0] for m in (of_archive, on_disk)]
+    np.testing.assert_array_equal(*latents)
+    omixvae.fit(of_archive, **options)
+    np.testing.assert_array_equal(of_archive.obsm["X_omixvae"], latents[0])
+
+
+def written_whole(mdata, path):
+    mdata.write_h5mu(path)
+    return path
 
 
 class Counting(StoredMatrix):

@@ -2,13 +2,13 @@
 
 import torch
 
-from omixvae.encoders.aggregation import COMPONENT_SPREAD, SMALLEST_SCALE, mixture_from, mixture_size
+from omixvae.encoders.aggregation import COMPONENT_SPREAD, SMALLEST_SCALE, Head, mixture_from
 
 N, K, D = 4, 3, 2
 
 
 def test_the_components_of_a_mixture_begin_near_their_mean(generator):
-    outputs = torch.randn(N, mixture_size(K, D), generator=generator)
+    outputs = torch.randn(N, Head(D, K).size, generator=generator)
     q = mixture_from(outputs, K)
     components = outputs[:, K:].reshape(N, K, 2 * D)
     for i in range(N):

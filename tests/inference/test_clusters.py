@@ -24,7 +24,7 @@ def test_cluster_probabilities_average_responsibilities_over_samples(data):
         p = network.prior()
         mixture = [t.numpy() for t in (p.log_weights.exp(), p.loc, p.scale)]
         generator = torch.Generator().manual_seed(4)
-        draws = network.posterior(network.features(batch), batch.presence).rsample(generator, 9).numpy()
+        draws = network.posterior(batch, network.features(batch), batch.presence).rsample(generator, 9).numpy()
     expected = np.mean([oracles.mixture(*mixture, z)[1] for z in draws], axis=0)
     assert expected[:, 2].max() == 0
     assert got.shape == (data.n_obs, 2), "components that are switched off are left out"

@@ -8,14 +8,13 @@ from linear_gaussian import draw_batch, linear_gaussian
 
 from omixvae import InputError, OmixVAE
 from omixvae.data import from_mudata
-from omixvae.data.masked import Source
 from omixvae.distributions import DiagonalGaussian
 from omixvae.encoders import Aggregation
 from omixvae.inference import log_likelihood
 
 
-class OneBatch(Source):
-    """A source whose rows are those of one batch."""
+class OneBatch:
+    """Observations whose rows are those of one batch."""
 
     def __init__(self, batch):
         self.batch = batch

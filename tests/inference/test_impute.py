@@ -20,7 +20,7 @@ def draw_latents(network, batch, n_samples, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         h = network.features(batch)
-        draws = network.posterior(h, batch.presence).rsample(generator, n_samples)
+        draws = network.posterior(batch, h, batch.presence).rsample(generator, n_samples)
         return [(z, network.private_posterior(h, batch.presence, z).rsample(generator)) for z in draws]
 
 

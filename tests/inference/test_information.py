@@ -31,7 +31,7 @@ def test_information_equals_closed_form_divergences(data):
         here = torch.zeros_like(batch.presence)
         here[:, list(subset)] = batch.presence[:, list(subset)]
         with torch.no_grad():
-            q = network.posterior(h, here)
+            q = network.posterior(batch, h, here)
         return q.mean.numpy(), q.variance.sqrt().numpy()
 
     def assert_close(got, divergence, variance):

@@ -30,7 +30,7 @@ def test_variance_explained_equals_its_definition(sparse):
         modality, likelihood = batch.modalities[s], network.likelihoods[s]
         with torch.no_grad():
             h = network.features(batch)
-            z = network.posterior(h, batch.presence).mean
+            z = network.posterior(batch, h, batch.presence).mean
             latents = torch.cat([z, network.private_posterior(h, batch.presence, z).mean[:, s]], dim=1)
             seen = likelihood.encoder_input(modality.filled, modality.exposure).numpy()
         mask = np.broadcast_to(modality.mask.numpy(), seen.shape)

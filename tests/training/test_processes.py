@@ -20,6 +20,7 @@ from omixvae.config import Config
 from omixvae.data import from_mudata
 from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError
+from omixvae.objectives import OBJECTIVES
 from omixvae.plan import make_plan
 from omixvae.processes import OneProcess, several_started
 from omixvae.training.calibrate import calibrate
@@ -113,8 +114,11 @@ def naive(name):
     step, curve, states = 0, [], []
 
     def bounds(index, noise, warm):
+        masked = OBJECTIVES["masked"]
         parts = [
-            _evaluate(network, data.rows(index[r::2], torch.device("cpu"), torch.float64), plan, noise[r], warm).bound
+            _evaluate(
+                network, masked, data.rows(index[r::2], torch.device("cpu"), torch.float64), plan, noise[r], warm
+            ).bound
             for r in range(2)
         ]
         return torch.cat(parts)
