@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from omixvae import inference, results
-from omixvae.config import Config
+from omixvae.config import OPTIONS, Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.symbols import feature_positions
@@ -908,10 +908,7 @@ def _words_and_classes(likelihoods: object) -> tuple[object, dict[str, type[Like
 
 def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:
     """Show every option with its default in `help(omixvae.fit)` and in the completion of notebooks."""
-    options = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for f, default in zip((f for _, f in Config.fields()), Config().to_options().values(), strict=True)
-    ]
+    options = [inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default) for o in OPTIONS.values()]
     own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in ("encoders", "decoders")]
     return inspect.Signature([*first, *own, *options], return_annotation=OmixVAE)
 

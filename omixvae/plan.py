@@ -366,9 +366,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         warm_up_epochs=max_epochs // 3,
         prior_epoch=(1 if cohort else 2) * max_epochs // 3 if model.prior == "gaussian_mixture" else 0,
         shrinkage=float(shrinkage),
-        precision="float32"
-        if training.precision == "auto"
-        else cast("Literal['float32', 'float64', 'mixed']", training.precision),
+        precision="float32" if training.precision == "auto" else training.precision,
         seed=training.seed,
         reasons=reasons,
         n_obs=n,

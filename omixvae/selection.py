@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from omixvae.config import Config
+from omixvae.config import Config, affecting
 from omixvae.data import MaskedModalities, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.masked import ModalityTable
@@ -48,9 +48,6 @@ FEWEST_TRAINED, FEWEST_JUDGED = 4, 2
 
 NARROW_RANGE = 20.0
 """Ratio of the largest to the smallest value of an option from which its axis is logarithmic."""
-
-OTHER_DATA = ("modalities", "layers", "labels_key")
-SAME_MODEL = ("device", "impute", "key_added", "progress", "seed")
 
 SIZES: dict[str, Callable[[Plan], float]] = {
     "n_latent": lambda plan: plan.n_latent,
@@ -336,7 +333,7 @@ def _wrong_grid(grid: Mapping[str, Sequence[object]], options: Mapping[str, obje
             errors.append(
                 InputError(f"Option {name} is in the grid and given beside it.", where, "Leave it out of one of them.")
             )
-        if name in OTHER_DATA:
+        if name in affecting("data"):
             errors.append(
                 InputError(
                     f"Option {name} changes what is to be explained, so log-likelihoods cannot be compared.",
@@ -344,7 +341,7 @@ def _wrong_grid(grid: Mapping[str, Sequence[object]], options: Mapping[str, obje
                     f"Run select once for each {name}.",
                 )
             )
-        if name in SAME_MODEL:
+        if name in affecting("chance", "machine", "results", "screen"):
             fix = "Say n_seeds=3 to repeat all with three seeds." if name == "seed" else "Leave it out of the grid."
             errors.append(InputError(f"Option {name} does not change the model.", where, fix))
     return errors

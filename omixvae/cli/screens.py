@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
+from omixvae.config import affecting
 from omixvae.keys import Keys
 from omixvae.model import OmixVAE
 from omixvae.selection import Selection, word
@@ -113,7 +114,7 @@ def summarise_selection(selection: Selection) -> dict[str, Any]:
             for row in rows.to_dict("records")
         ],
         "options": list(selection.options),
-        "best": {name: value for name, value in selection.best.items() if name != "progress"},
+        "best": {name: value for name, value in selection.best.items() if name not in affecting("screen")},
         "reason": selection.reason,
     }
 
