@@ -1,9 +1,12 @@
 """`mdata.omixvae`, after `import omixvae.accessor`: training and results at hand where the MuData is."""
 
+from typing import Unpack
+
 import mudata
 import pandas as pd
 
 from omixvae.found import Found
+from omixvae.keywords import Options
 from omixvae.model import OmixVAE, fit
 
 __all__ = ["Accessor"]
@@ -29,7 +32,7 @@ class Accessor:
     def __init__(self, mdata: mudata.MuData) -> None:
         self._mdata, self._found = mdata, Found(mdata, "omixvae")
 
-    def fit(self, **options: object) -> OmixVAE:
+    def fit(self, **options: Unpack[Options]) -> OmixVAE:
         """Train on the MuData and write the results into it.
 
         Parameters
@@ -47,7 +50,7 @@ class Accessor:
         InputError
             If the data or the options cannot be used.
         """
-        return fit(self._mdata, **options)  # type: ignore[arg-type]  # options only, no modules
+        return fit(self._mdata, **options)
 
     @property
     def latent(self) -> pd.DataFrame:

@@ -2,10 +2,9 @@
 
 import copy
 import hashlib
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
 import mudata
 import numpy as np
@@ -14,13 +13,14 @@ import torch
 from torch import nn
 
 from omixvae import inference, results
-from omixvae.config import OPTIONS, Config
+from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.symbols import feature_positions
 from omixvae.devices import is_there, resolve_device
 from omixvae.errors import InputError, NotFittedError, nearest, raise_together
 from omixvae.files import check_no_model
+from omixvae.keywords import Options, with_options
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal
 from omixvae.mudata_io import check_takes_results
@@ -58,6 +58,7 @@ INTERVAL_SAMPLES = 200
 MULTIPLE_IMPUTATIONS = 20
 
 
+@with_options
 class OmixVAE:
     """A multi-modal variational autoencoder for the omics of the same samples, some of them missing.
 
@@ -66,7 +67,7 @@ class OmixVAE:
     encoders, decoders
         Networks of your own for some modalities, by name; see `fit`.
     **options
-        The options of `omixvae.Config`, by name; see `fit`.
+        The options of a run, by name; `fit` explains each.
 
     Attributes
     ----------
@@ -98,7 +99,7 @@ class OmixVAE:
         *unnamed: object,
         encoders: Mapping[str, nn.Module] | None = None,
         decoders: Mapping[str, nn.Module] | None = None,
-        **options: object,
+        **options: Unpack[Options],
     ) -> None:
         if unnamed:
             raise InputError(
@@ -770,12 +771,13 @@ class OmixVAE:
         return feature_positions(mod, known, as_names(features), var, "the argument features")
 
 
+@with_options
 def fit(
     mdata: Source,
     *unnamed: object,
     encoders: Mapping[str, nn.Module] | None = None,
     decoders: Mapping[str, nn.Module] | None = None,
-    **options: object,
+    **options: Unpack[Options],
 ) -> OmixVAE:
     """Train on a MuData and write the results into it.
 
@@ -794,13 +796,10 @@ def fit(
         (for `protein_mixture` to (n, 2 g); see the page "Networks of your own" of the documentation). The option
         `likelihoods` takes classes as well as words.
     **options
-        Any of the options of `omixvae.Config`: `modalities`, `layers`, `coverage_layers`, `batch_key`,
-        `covariate_keys`, `labels_key`, `likelihoods`, `size_factors`, `dispersion`,
-        `noise`, `weights`, `encode_covariates`, `n_latent`, `n_private`, `private_dropout`, `n_clusters`,
-        `aggregation`, `n_components`, `objective`, `prior`, `decoder`, `shrinkage`, `hidden_size`, `beta`,
-        `beta_start`, `subset_law`, `kl`, `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`, `device`,
-        `precision`, `seed`, `progress`, `impute`, `key_added`. What is not given is decided from the data;
+        All by name; none is needed. What is not given, or ``"auto"``, is decided from the data, and
         ``mdata.uns["omixvae"]["reasons"]`` says why.
+
+        {options}
 
     Returns
     -------
@@ -904,14 +903,3 @@ def _words_and_classes(likelihoods: object) -> tuple[object, dict[str, type[Like
     classes = {name: value for name, value in likelihoods.items() if isinstance(value, type)}
     words = {name: value for name, value in likelihoods.items() if name not in classes}
     return words or "auto", classes
-
-
-def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:
-    """Show every option with its default in `help(omixvae.fit)` and in the completion of notebooks."""
-    options = [inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default) for o in OPTIONS.values()]
-    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in ("encoders", "decoders")]
-    return inspect.Signature([*first, *own, *options], return_annotation=OmixVAE)
-
-
-fit.__signature__ = _signature([inspect.Parameter("mdata", inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
-OmixVAE.__signature__ = _signature([])  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 import mudata
 import numpy as np
@@ -21,6 +21,7 @@ from omixvae.data.sampler import folds, held_out_split
 from omixvae.devices import resolve_device
 from omixvae.errors import InputError, raise_together
 from omixvae.inference import log_likelihood, predict
+from omixvae.keywords import Options
 from omixvae.likelihoods.choice import suitable
 from omixvae.model import LIKELIHOOD_SAMPLES, OmixVAE
 from omixvae.own_modules import OwnModules
@@ -84,7 +85,7 @@ class Selection:
 
     table: pd.DataFrame
     per_observation: pd.DataFrame
-    best: dict[str, object]
+    best: Options
     reason: str
     options: tuple[str, ...]
 
@@ -152,7 +153,7 @@ def select(
     held_out: float | None = None,
     n_seeds: int = 1,
     n_samples: int = LIKELIHOOD_SAMPLES,
-    **options: object,
+    **options: Unpack[Options],
 ) -> Selection:
     """Try several values of some options, and judge each by the log-likelihood of observations that were held out.
 
@@ -481,7 +482,7 @@ def _selection(
     table["seconds"] = [round(sum(verdict.seconds for verdict in of_setting), 1) for of_setting in verdicts]
     chosen = _simplest(tried, top, table)
     table["chosen"] = table.index == chosen
-    best = {**options, **tried[chosen].values}
+    best = cast("Options", {**options, **tried[chosen].values})
     return Selection(table, per_observation, best, _reason(tried, table, top, chosen), tuple(tried[0].values))
 
 
