@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from omixvae.errors import InputError
     from omixvae.exports import export
     from omixvae.found import imputed
+    from omixvae.inspection import inspect
     from omixvae.model import OmixVAE, fit, load
     from omixvae.selection import select
     from omixvae.simulation import simulate
@@ -24,6 +25,7 @@ __all__ = [
     "export",
     "fit",
     "imputed",
+    "inspect",
     "load",
     "pl",
     "read",
@@ -40,6 +42,7 @@ _HOMES = {
     "export": "omixvae.exports",
     "fit": "omixvae.model",
     "imputed": "omixvae.found",
+    "inspect": "omixvae.inspection",
     "load": "omixvae.model",
     "read": "omixvae.sources",
     "select": "omixvae.selection",

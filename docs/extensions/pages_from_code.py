@@ -20,8 +20,14 @@ from omixvae.config import GROUPS, OPTIONS
 PYTHON = """# Python
 
 Everything that `import omixvae` gives. An object is loaded when it is first used, so the import itself takes no time.
-What `**options` may be is said on the page [Options](options.md).
+What `**options` may be is said with {func}`omixvae.fit`, and on the page [Options](options.md).
 """
+FURTHER = {
+    "omixvae.evaluation": ["omixvae.evaluation.evaluate", "omixvae.evaluation.Evaluation"],
+    "omixvae.report": ["omixvae.report.write_report"],
+    "mdata.omixvae, after import omixvae.accessor": ["omixvae.accessor.Accessor"],
+}
+"""Heading to names that are imported from modules of their own: what they need takes time, or changes MuData."""
 OPTIONS_PAGE = """# Options
 
 Every option of a run. In Python they are the arguments of {func}`omixvae.fit` and {class}`omixvae.OmixVAE`, on the
@@ -54,6 +60,8 @@ def python_page() -> str:
     lines = [PYTHON, *summary("omixvae", [f"omixvae.{name}" for name in named if name not in modules])]
     for name, module in modules.items():
         lines += module_section(f"omixvae.{name}", module)
+    for title, names in FURTHER.items():
+        lines += summary(title, names)
     return "\n".join(lines)
 
 
