@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from omixvae.config import Config
     from omixvae.errors import InputError
     from omixvae.exports import export
+    from omixvae.inspection import inspect
     from omixvae.model import OmixVAE, fit, load
     from omixvae.results.read import imputed
     from omixvae.selection import select
@@ -24,6 +25,7 @@ __all__ = [
     "export",
     "fit",
     "imputed",
+    "inspect",
     "load",
     "pl",
     "read",
@@ -40,6 +42,7 @@ _HOMES = {
     "export": "omixvae.exports",
     "fit": "omixvae.model",
     "imputed": "omixvae.results.read",
+    "inspect": "omixvae.inspection",
     "load": "omixvae.model",
     "read": "omixvae.sources",
     "select": "omixvae.selection",

@@ -1,7 +1,10 @@
 """`mdata.omixvae`, after `import omixvae.accessor`: training and results at hand where the MuData is."""
 
+from typing import Unpack
+
 import mudata
 
+from omixvae.keywords import Options
 from omixvae.model import OmixVAE, fit
 from omixvae.results.read import Results
 
@@ -28,7 +31,7 @@ class Accessor(Results):
     def __init__(self, mdata: mudata.MuData) -> None:
         super().__init__(mdata)
 
-    def fit(self, **options: object) -> OmixVAE:
+    def fit(self, **options: Unpack[Options]) -> OmixVAE:
         """Train on the MuData and write the results into it.
 
         Parameters
@@ -46,7 +49,7 @@ class Accessor(Results):
         InputError
             If the data or the options cannot be used.
         """
-        return fit(self.mdata, **options)  # type: ignore[arg-type]  # options only, no modules
+        return fit(self.mdata, **options)
 
 
 mudata.register_mudata_namespace("omixvae")(Accessor)

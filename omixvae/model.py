@@ -2,10 +2,9 @@
 
 import copy
 import hashlib
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
 import mudata
 import numpy as np
@@ -24,6 +23,7 @@ from omixvae.encoders import Aggregation
 from omixvae.errors import InputError, NotFittedError, nearest, raise_together
 from omixvae.files import check_no_model
 from omixvae.fitted import Fitted, read_model, save_model
+from omixvae.keywords import Options, with_options
 from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import refusal
 from omixvae.mudata_io import check_takes_results
@@ -63,6 +63,7 @@ INTERVAL_SAMPLES = 200
 MULTIPLE_IMPUTATIONS = 20
 
 
+@with_options
 class OmixVAE:
     """A multi-modal variational autoencoder for the omics of the same samples, some of them missing.
 
@@ -71,7 +72,7 @@ class OmixVAE:
     encoders, decoders
         Networks of your own for some modalities, by name; see `fit`.
     **options
-        The options of `omixvae.Config`, by name; see `fit`.
+        The options of a run, by name; `fit` explains each.
 
     Attributes
     ----------
@@ -103,7 +104,7 @@ class OmixVAE:
         *unnamed: object,
         encoders: Mapping[str, nn.Module] | None = None,
         decoders: Mapping[str, nn.Module] | None = None,
-        **options: object,
+        **options: Unpack[Options],
     ) -> None:
         if unnamed:
             raise InputError(
@@ -793,12 +794,13 @@ class OmixVAE:
         return feature_positions(mod, known, as_names(features), var, "the argument features")
 
 
+@with_options
 def fit(
     mdata: Source,
     *unnamed: object,
     encoders: Mapping[str, nn.Module] | None = None,
     decoders: Mapping[str, nn.Module] | None = None,
-    **options: object,
+    **options: Unpack[Options],
 ) -> OmixVAE:
     """Train on a MuData and write the results into it.
 
@@ -817,13 +819,10 @@ def fit(
         (for `protein_mixture` to (n, 2 g); see the page "Parts of your own" of the documentation). The options
         `likelihoods`, `prior`, `aggregation` and `objective` take parts of your own as well as words.
     **options
-        Any of the options of `omixvae.Config`: `modalities`, `layers`, `coverage_layers`, `batch_key`,
-        `covariate_keys`, `labels_key`, `likelihoods`, `size_factors`, `dispersion`,
-        `noise`, `weights`, `encode_covariates`, `n_latent`, `n_private`, `private_dropout`, `n_clusters`,
-        `aggregation`, `n_components`, `objective`, `prior`, `decoder`, `shrinkage`, `hidden_size`, `beta`,
-        `beta_start`, `subset_law`, `kl`, `max_epochs`, `batch_size`, `learning_rate`, `early_stopping`, `device`,
-        `precision`, `seed`, `progress`, `impute`, `key_added`. What is not given is decided from the data;
+        All by name; none is needed. What is not given, or ``"auto"``, is decided from the data, and
         ``mdata.uns["omixvae"]["reasons"]`` says why.
+
+        {options}
 
     Returns
     -------
@@ -922,17 +921,3 @@ def _check_alike(plan: Plan, data: MaskedModalities, standing: Standing | None, 
             "Give all the same, seed included, and a checkpoint where all can read it; the rows are shared out in the "
             "training.",
         )
-
-
-def _signature(first: Sequence[inspect.Parameter]) -> inspect.Signature:
-    """Show every option with its default in `help(omixvae.fit)` and in the completion of notebooks."""
-    options = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for f, default in zip((f for _, f in Config.fields()), Config().to_options().values(), strict=True)
-    ]
-    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in ("encoders", "decoders")]
-    return inspect.Signature([*first, *own, *options], return_annotation=OmixVAE)
-
-
-fit.__signature__ = _signature([inspect.Parameter("mdata", inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
-OmixVAE.__signature__ = _signature([])  # type: ignore[attr-defined]

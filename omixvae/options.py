@@ -1,192 +1,184 @@
-"""What an option may be: how its value is checked, described, and read from the command line."""
+"""How an option is declared, once, and how the values of a group of options are checked."""
 
+import json
+import numbers
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from omixvae.constraints import Constraint, Names, Number, PerModality, Word, constraint_of
+from omixvae.errors import InputError, nearest, raise_together
 
 __all__ = [
-    "Constraint",
-    "Flag",
-    "Name",
-    "Names",
-    "Number",
-    "PerModality",
-    "Word",
+    "Affects",
+    "Option",
     "as_names",
+    "check_group",
+    "declared",
     "option",
     "per_modality",
 ]
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Word:
-    """One word of a fixed set."""
-
-    words: tuple[str, ...]
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        return isinstance(value, str) and value in self.words
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "one of " + ", ".join(self.words)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return text
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return "no_such_word"
+Affects: TypeAlias = Literal["data", "model", "chance", "machine", "results", "screen"]
+"""What another value of an option changes: the values that are explained, the model, which of equally good models is
+found, where it is computed (and with it no more than rounding), what is written of it, or nothing but the screen."""
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number of a range, or one of a few words instead."""
+class Option:
+    """One option, as the field of its group declares it.
 
-    kind: type[int] | type[float]
-    low: float
-    high: float
-    words: tuple[str, ...] = ()
+    Parameters
+    ----------
+    name, group
+        Its own, and that of its group: ``"data"``, ``"model"``, …
+    default
+        What holds when it is not given.
+    allowed
+        What it may be, from the type of the field.
+    affects
+        What another value changes.
+    common
+        Whether the help of a command shows it.
+    help
+        What it means.
+    """
 
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        if isinstance(value, str):
-            return value in self.words
-        allowed = int if self.kind is int else (int, float)
-        return isinstance(value, allowed) and not isinstance(value, bool) and self.low <= float(value) <= self.high
+    name: str
+    group: str
+    default: object
+    allowed: Constraint
+    affects: Affects
+    common: bool
+    help: str
 
-    def describe(self) -> str:
-        """Say what is allowed."""
-        noun = "a whole number" if self.kind is int else "a number"
-        low, high = (f"{bound:,}" if self.kind is int else f"{bound:g}" for bound in (self.low, self.high))
-        return f"{noun} from {low} to {high}" + "".join(f", or {w}" for w in self.words)
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.name.replace('_', '-')}"
 
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        try:
-            return self.kind(text)
-        except ValueError:
-            return text
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return self.high + 1
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Yes or no."""
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        return isinstance(value, bool)
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "true or false"
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return {"true": True, "false": False}.get(text.lower(), text)
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return "maybe"
+    @property
+    def default_text(self) -> str:
+        """Its default as a file has it; nothing where that is to give nothing."""
+        return "" if self.default in (None, (), {}) else json.dumps(self.default).strip('"')
 
 
-@dataclass(frozen=True)
-class Name:
-    """The name of a column or key; None for "not given" where that is allowed."""
+def option(
+    default: object,
+    help: str,
+    *,
+    affects: Affects = "model",
+    limits: tuple[float, float] = (0, 0),
+    common: bool = False,
+) -> Any:  # noqa: ANN401 (stands for a field of any type)
+    """Declare one option; what it allows is the type of its field.
 
-    optional: bool = True
+    Parameters
+    ----------
+    default
+        What holds when it is not given.
+    help
+        What it means.
+    affects
+        What another value changes.
+    limits
+        Smallest and largest number.
+    common
+        Whether the help of a command shows it.
 
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        return (value is None and self.optional) or (isinstance(value, str) and value != "" and "/" not in value)
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "a name without '/'"
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return text
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return "a/b"
-
-
-@dataclass(frozen=True)
-class Names:
-    """Several names, or one of a few words (or None) instead."""
-
-    words: tuple[str | None, ...] = ()
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        if value is None or isinstance(value, str):
-            return value in self.words
-        return (
-            isinstance(value, tuple) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
-        )
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        return "a list of different names" + "".join(f", or {w}" for w in self.words if w)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        return text if text in self.words else tuple(part.strip() for part in text.split(","))
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return ("twice", "twice")
-
-
-@dataclass(frozen=True)
-class PerModality:
-    """One value for each named modality, or a single one for all of them; or one of a few words instead."""
-
-    value: Word | Number | Name
-    words: tuple[str, ...] = ()
-
-    def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
-        if isinstance(value, Mapping):
-            return all(isinstance(k, str) and self.value.accepts(v) for k, v in value.items())
-        return (isinstance(value, str) and value in self.words) or self.value.accepts(value)
-
-    def describe(self) -> str:
-        """Say what is allowed."""
-        one = self.value.describe()
-        return f"{one}, for all modalities, or name=value pairs with such" + "".join(f", or {w}" for w in self.words)
-
-    def parse(self, text: str) -> object:
-        """Read the value from the command line."""
-        if "=" not in text:
-            return text if text in self.words else self.value.parse(text)
-        pairs = (part.partition("=") for part in text.split(","))
-        return {name.strip(): self.value.parse(word.strip()) for name, _, word in pairs}
-
-    def invalid(self) -> object:
-        """Give a value that must be refused (for tests)."""
-        return {"rna": self.value.invalid()}
-
-
-Constraint = Word | Number | Flag | Name | Names | PerModality
-
-
-def option(default: object, allowed: Constraint, help: str) -> Any:  # noqa: ANN401 (stands for a field of any type)
-    """Declare one option: its default, what it allows, and its help."""
+    Returns
+    -------
+    dataclasses.Field
+        For a group that calls `check_group` when it is made.
+    """
+    told = {"help": help, "affects": affects, "limits": limits, "common": common}
     if isinstance(default, dict):
-        return field(default_factory=lambda: MappingProxyType(default), metadata={"allowed": allowed, "help": help})
-    return field(default=default, metadata={"allowed": allowed, "help": help})
+        return field(default_factory=default.copy, metadata=told)
+    return field(default=default, metadata=told)
+
+
+@cache
+def declared(group: type) -> tuple[Option, ...]:
+    """Return the options that a group declares.
+
+    Parameters
+    ----------
+    group
+        A dataclass, such as `omixvae.config.ModelConfig`.
+
+    Returns
+    -------
+    tuple of Option
+        In the order of the fields.
+    """
+    return tuple(
+        Option(
+            f.name,
+            group.__name__.removesuffix("Config").lower(),
+            f.default if f.default_factory is MISSING else f.default_factory(),
+            constraint_of(f.type, f.metadata["limits"]),
+            f.metadata["affects"],
+            f.metadata["common"],
+            f.metadata["help"],
+        )
+        for f in fields(group)
+    )
+
+
+def check_group(group: object) -> None:
+    """Check each option of a group that was just made, and keep it in plain types, read-only.
+
+    Parameters
+    ----------
+    group
+        A frozen dataclass; what its owner gave may change later, it may not.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed; all of them together.
+    """
+    errors = []
+    for declaration in declared(type(group)):  # type: ignore[arg-type]  # mypy doubts that a class can be hashed
+        value = _plain(getattr(group, declaration.name), declaration.allowed)
+        if not declaration.allowed.accepts(value):
+            errors.append(_refusal(declaration, value))
+        object.__setattr__(group, declaration.name, value)
+    raise_together(errors)
+
+
+def _plain(value: object, allowed: Constraint) -> object:
+    """Take what is meant, in plain types and read-only."""
+    if isinstance(value, Mapping):
+        inner = allowed.value if isinstance(allowed, PerModality) else allowed
+        return MappingProxyType({name: _plain(v, inner) for name, v in value.items()})
+    if isinstance(allowed, (Number, PerModality)) and isinstance(value, numbers.Number):
+        return _number(value)
+    if isinstance(allowed, Names) and isinstance(value, Iterable):
+        return value if isinstance(value, str) and value in allowed.words else as_names(value)
+    return value
+
+
+def _number(value: numbers.Number) -> object:
+    """Take a number of NumPy for what it is: `numpy.arange` gives such."""
+    if isinstance(value, (bool, int, float)) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _refusal(option: Option, value: object) -> InputError:
+    """Say what is wrong with the value of one option."""
+    shown = dict(value) if isinstance(value, Mapping) else value
+    one = option.allowed.value if isinstance(option.allowed, PerModality) else option.allowed
+    wrong = next((v for v in value.values() if not one.accepts(v)), None) if isinstance(value, Mapping) else value
+    fix = f"Give {option.allowed.describe()}."
+    if isinstance(one, Word) and isinstance(wrong, str):
+        fix = nearest(wrong, one.words)
+    return InputError(f"Option {option.name} cannot be {shown!r}.", f"option {option.name} ({option.flag})", fix)
 
 
 def as_names(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -366,9 +366,7 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
         warm_up_epochs=max_epochs // 3,
         prior_epoch=math.floor(max_epochs * prior.starts_after(cohort=cohort) + 1e-9),  # of 3 epochs a third is 1
         shrinkage=float(shrinkage),
-        precision="float32"
-        if training.precision == "auto"
-        else cast("Literal['float32', 'float64', 'mixed']", training.precision),
+        precision="float32" if training.precision == "auto" else training.precision,
         seed=training.seed,
         reasons=reasons,
         n_obs=n,

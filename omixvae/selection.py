@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 import mudata
 import numpy as np
 import pandas as pd
 import torch
 
-from omixvae.config import Config
+from omixvae.config import Config, affecting
 from omixvae.data import MaskedModalities, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
 from omixvae.data.masked import ModalityTable
@@ -21,6 +21,7 @@ from omixvae.data.sampler import folds, held_out_split
 from omixvae.devices import resolve_device
 from omixvae.errors import InputError, raise_together
 from omixvae.inference import log_likelihood, predict
+from omixvae.keywords import Options
 from omixvae.likelihoods.choice import suitable
 from omixvae.model import LIKELIHOOD_SAMPLES, OmixVAE
 from omixvae.own_modules import OwnModules
@@ -48,9 +49,6 @@ FEWEST_TRAINED, FEWEST_JUDGED = 4, 2
 
 NARROW_RANGE = 20.0
 """Ratio of the largest to the smallest value of an option from which its axis is logarithmic."""
-
-OTHER_DATA = ("modalities", "layers", "labels_key")
-SAME_MODEL = ("device", "impute", "key_added", "progress", "seed")
 
 SIZES: dict[str, Callable[[Plan], float]] = {
     "n_latent": lambda plan: plan.n_latent,
@@ -87,7 +85,7 @@ class Selection:
 
     table: pd.DataFrame
     per_observation: pd.DataFrame
-    best: dict[str, object]
+    best: Options
     reason: str
     options: tuple[str, ...]
 
@@ -155,7 +153,7 @@ def select(
     held_out: float | None = None,
     n_seeds: int = 1,
     n_samples: int = LIKELIHOOD_SAMPLES,
-    **options: object,
+    **options: Unpack[Options],
 ) -> Selection:
     """Try several values of some options, and judge each by the log-likelihood of observations that were held out.
 
@@ -336,7 +334,7 @@ def _wrong_grid(grid: Mapping[str, Sequence[object]], options: Mapping[str, obje
             errors.append(
                 InputError(f"Option {name} is in the grid and given beside it.", where, "Leave it out of one of them.")
             )
-        if name in OTHER_DATA:
+        if name in affecting("data"):
             errors.append(
                 InputError(
                     f"Option {name} changes what is to be explained, so log-likelihoods cannot be compared.",
@@ -344,7 +342,7 @@ def _wrong_grid(grid: Mapping[str, Sequence[object]], options: Mapping[str, obje
                     f"Run select once for each {name}.",
                 )
             )
-        if name in SAME_MODEL:
+        if name in affecting("chance", "machine", "results", "screen"):
             fix = "Say n_seeds=3 to repeat all with three seeds." if name == "seed" else "Leave it out of the grid."
             errors.append(InputError(f"Option {name} does not change the model.", where, fix))
     return errors
@@ -485,7 +483,7 @@ def _selection(
     table["seconds"] = [round(sum(verdict.seconds for verdict in of_setting), 1) for of_setting in verdicts]
     chosen = _simplest(tried, top, table)
     table["chosen"] = table.index == chosen
-    best = {**options, **tried[chosen].values}
+    best = cast("Options", {**options, **tried[chosen].values})
     return Selection(table, per_observation, best, _reason(tried, table, top, chosen), tuple(tried[0].values))
 
 

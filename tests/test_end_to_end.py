@@ -219,7 +219,7 @@ def test_inspect_says_what_is_there_and_what_would_be_done(folder):
     )
     text = " ".join(run("inspect", folder / "in.h5mu", "--n-latent", "5").stdout.split())
     assert all(reason in text for reason in report["choices"].values())
-    assert text.endswith("Nothing stops training: go on with omixvae train and the same options.")
+    assert text.endswith("Nothing stops training: go on with the same options.")
 
 
 @pytest.mark.slow

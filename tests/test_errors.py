@@ -258,16 +258,16 @@ def test_wrong_values(change, options, message):
         pytest.param(
             ("--n-latent", "0", "--seed", "x", "--likelihoods", "rna=negative_binomail", "--beta", "nan"),
             f"The input has 4 problems. {SEVERAL}\n"
-            "  1. Option n_latent cannot be 0. Where: option n_latent (--n-latent). "
-            "How to mend it: Give a whole number from 1 to 512, or auto.\n"
-            "  2. Option seed cannot be 'x'. Where: option seed (--seed). "
-            "How to mend it: Give a whole number from 0 to 2,147,483,647.\n"
-            "  3. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
+            "  1. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
             "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'student_t', "
             "'laplace', 'log_normal', 'poisson', 'negative_binomial', 'zero_inflated_negative_binomial', "
             "'protein_mixture', 'bernoulli', 'beta', 'binomial', 'categorical'.\n"
-            "  4. Option beta cannot be nan. Where: option beta (--beta). "
-            "How to mend it: Give a number from 0 to 1000.",
+            "  2. Option n_latent cannot be 0. Where: option n_latent (--n-latent). "
+            "How to mend it: Give a whole number from 1 to 512, or auto.\n"
+            "  3. Option beta cannot be nan. Where: option beta (--beta). "
+            "How to mend it: Give a number from 0 to 1000.\n"
+            "  4. Option seed cannot be 'x'. Where: option seed (--seed). "
+            "How to mend it: Give a whole number from 0 to 2,147,483,647.",
             id="values of options",
         ),
         pytest.param(
@@ -497,10 +497,10 @@ def test_commands_and_options_of_other_tools(arguments, said):
         (
             "beta: -1\nn_latent: many\n",
             f"The input has 2 problems. {SEVERAL}\n"
-            "  1. Option beta cannot be -1. Where: option beta (--beta). "
-            "How to mend it: Give a number from 0 to 1000.\n"
-            "  2. Option n_latent cannot be 'many'. Where: option n_latent (--n-latent). "
-            "How to mend it: Give a whole number from 1 to 512, or auto.",
+            "  1. Option n_latent cannot be 'many'. Where: option n_latent (--n-latent). "
+            "How to mend it: Give a whole number from 1 to 512, or auto.\n"
+            "  2. Option beta cannot be -1. Where: option beta (--beta). "
+            "How to mend it: Give a number from 0 to 1000.",
         ),
     ],
     ids=["missing", "no YAML", "a list", "values"],

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import torch
 from builders import build_mdata
 
-from omixvae.config import Config
+from omixvae.config import OPTIONS, Config
 from omixvae.data import from_mudata
 from omixvae.errors import InputError
 from omixvae.likelihoods import LIKELIHOODS
@@ -115,7 +115,7 @@ def test_what_is_asked_for_is_done_and_said():
 
 def test_every_decision_has_its_reason_in_one_line():
     plan = make_plan(Config(), from_mudata(build_mdata()))
-    decided = {f.name for _, f in Config.fields() if f.default == "auto"}
+    decided = {name for name, o in OPTIONS.items() if o.default == "auto"}
     decided -= {"likelihoods", "size_factors", "device", "precision"}
     decided |= {f"likelihood of {m.name}" for m in plan.modalities} | {"size factor of rna"}  # the only counts
     assert decided == set(plan.reasons)

@@ -4,7 +4,6 @@ A page in git would be a second copy, and would soon say something else.
 """
 
 import inspect
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +15,20 @@ from sphinx.config import Config as SphinxConfig
 import omixvae
 from omixvae.cli import SECTIONS, main
 from omixvae.cli.group import Option
-from omixvae.cli.options import HEADINGS
-from omixvae.config import Config
+from omixvae.config import GROUPS, OPTIONS
 
 PYTHON = """# Python
 
 Everything that `import omixvae` gives. An object is loaded when it is first used, so the import itself takes no time.
-What `**options` may be is said on the page [Options](options.md).
+What `**options` may be is said with {func}`omixvae.fit`, and on the page [Options](options.md).
 """
-OPTIONS = """# Options
+FURTHER = {
+    "omixvae.evaluation": ["omixvae.evaluation.evaluate", "omixvae.evaluation.Evaluation"],
+    "omixvae.report": ["omixvae.report.write_report"],
+    "mdata.omixvae, after import omixvae.accessor": ["omixvae.accessor.Accessor"],
+}
+"""Heading to names that are imported from modules of their own: what they need takes time, or changes MuData."""
+OPTIONS_PAGE = """# Options
 
 Every option of a run. In Python they are the arguments of {func}`omixvae.fit` and {class}`omixvae.OmixVAE`, on the
 command line they have dashes for underscores (`--n-latent 10`), and in a file for `--config` each is a line
@@ -56,6 +60,8 @@ def python_page() -> str:
     lines = [PYTHON, *summary("omixvae", [f"omixvae.{name}" for name in named if name not in modules])]
     for name, module in modules.items():
         lines += module_section(f"omixvae.{name}", module)
+    for title, names in FURTHER.items():
+        lines += summary(title, names)
     return "\n".join(lines)
 
 
@@ -68,13 +74,13 @@ def module_section(path: str, module: ModuleType) -> Iterator[str]:
 
 def options_page() -> str:
     """Write one table of options for each group."""
-    defaults, lines = Config().to_options(), [OPTIONS]
-    for group, heading in HEADINGS.items():
-        lines.append(f"\n## {heading}\n\n| option | what it is |\n|---|---|")
-        for field in (field for name, field in Config.fields() if name == group):
-            allowed, default = field.metadata["allowed"].describe(), json.dumps(defaults[field.name]).strip('"')
-            shown = "" if default in ("null", "[]", "{}") else f" Default: `{default}`."
-            lines.append(f"| `{field.name}` | {field.metadata['help']} *{allowed[0].upper()}{allowed[1:]}.*{shown} |")
+    lines = [OPTIONS_PAGE]
+    for group in GROUPS:
+        lines.append(f"\n## {group.capitalize()}\n\n| option | what it is |\n|---|---|")
+        for option in (option for option in OPTIONS.values() if option.group == group):
+            allowed = option.allowed.describe()
+            shown = f" Default: `{option.default_text}`." if option.default_text else ""
+            lines.append(f"| `{option.name}` | {option.help} *{allowed[0].upper()}{allowed[1:]}.*{shown} |")
     return "\n".join(lines)
 
 
@@ -122,8 +128,7 @@ def shorten_signature(
     _app: Sphinx, _what: str, _name: str, _value: object, _options: object, signature: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
     """Show the options of a run as `**options`: they have a page of their own, and fill a screen."""
-    _, first = next(Config.fields())
-    head, found, _ = (signature or "").partition(f", {first.name}=")
+    head, found, _ = (signature or "").partition(f", {next(iter(OPTIONS))}=")
     return (f"{head}, **options)", returns) if found else None
 
 

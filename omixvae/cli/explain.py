@@ -6,8 +6,8 @@ import shutil
 import click
 
 from omixvae.cli.group import Command
-from omixvae.cli.options import HEADINGS, as_json
-from omixvae.config import Config
+from omixvae.cli.options import as_json
+from omixvae.config import OPTIONS, Config
 from omixvae.errors import InputError, nearest, raise_together
 
 __all__ = ["options"]
@@ -18,35 +18,31 @@ __all__ = ["options"]
 @as_json
 def options(names: tuple[str, ...], *, as_json: bool) -> None:
     """Explain the options that train, inspect and select take, and that --config reads."""
-    fields = {f.name: (group, f) for group, f in Config.fields()}
-    asked = [name.removeprefix("--").replace("-", "_") for name in names] or list(fields)
+    asked = [name.removeprefix("--").replace("-", "_") for name in names] or list(OPTIONS)
     raise_together(
         [
-            InputError(f"There is no option {name!r}.", "the names", nearest(name, fields))
+            InputError(f"There is no option {name!r}.", "the names", nearest(name, OPTIONS))
             for name in asked
-            if name not in fields
+            if name not in OPTIONS
         ]
     )
-    defaults = Config().to_options()
-    rows = [
-        {
-            "name": name,
-            "group": fields[name][0],
-            "default": defaults[name],
-            "allowed": fields[name][1].metadata["allowed"].describe(),
-            "help": fields[name][1].metadata["help"],
-        }
-        for name in asked
-    ]
+    explained = [OPTIONS[name] for name in asked]
     if as_json:
+        defaults = Config().to_options()
+        keys = ("name", "group", "help")
+        rows = [
+            {key: getattr(o, key) for key in keys} | {"default": defaults[o.name], "allowed": o.allowed.describe()}
+            for o in explained
+        ]
         click.echo(json.dumps(rows))
         return
     heading, width = None, min(110, shutil.get_terminal_size().columns)
-    for row in rows:
-        if row["group"] != heading:
-            heading = row["group"]
-            click.secho(f"\n{HEADINGS[heading]}", bold=True)
-        default = "" if row["default"] in (None, [], {}) else f" Default: {json.dumps(row['default']).strip(chr(34))}."
-        text = f"{row['help']} {row['allowed'][0].upper()}{row['allowed'][1:]}.{default}"
-        click.secho(f"  --{row['name'].replace('_', '-')}", fg="cyan")
+    for o in explained:
+        if o.group != heading:
+            heading = o.group
+            click.secho(f"\n{heading.capitalize()}", bold=True)
+        allowed = o.allowed.describe()
+        default = f" Default: {o.default_text}." if o.default_text else ""
+        click.secho(f"  {o.flag}", fg="cyan")
+        text = f"{o.help} {allowed[0].upper()}{allowed[1:]}.{default}"
         click.echo(click.wrap_text(text, width, "      ", "      "))

@@ -56,13 +56,12 @@ def inspect(
     from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
     mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
-    from omixvae.cli.description import describe, print_description  # here, so that --help needs no torch
-    from omixvae.diagnosis import diagnose
+    from omixvae.inspection import look_over, print_inspection  # here, so that --help needs no torch
 
-    described = describe(mdata, diagnose(mdata, config), config.data)
+    found = look_over(mdata, config)
     if as_json:
-        click.echo(json.dumps(described))
+        click.echo(json.dumps(found.to_dict()))
     else:
-        print_description(" ".join(sources), described)
-    if described["problems"]:
+        print_inspection(found, " ".join(sources))
+    if found.problems:
         click.get_current_context().exit(BAD_INPUT)

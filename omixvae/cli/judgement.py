@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from omixvae.cli.screens import table
 from omixvae.evaluation import Evaluation
+from omixvae.inspection import table
 
 __all__ = ["show", "summarise"]
 

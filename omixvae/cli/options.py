@@ -10,14 +10,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from omixvae.cli.group import Option
-from omixvae.config import Config
-from omixvae.options import Constraint, Flag, Name, Names, Number, PerModality, Word
+from omixvae.config import OPTIONS, Config
+from omixvae.constraints import Constraint, Flag, Name, Names, Number, PerModality, Word
+from omixvae.errors import InputError
 
 __all__ = [
     "COLUMNS",
     "COMMON",
     "FURTHER",
-    "HEADINGS",
     "WAYS",
     "allow_missing_features",
     "as_json",
@@ -38,11 +38,11 @@ __all__ = [
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
-COLUMNS = ("modalities", "layers", "batch_key", "covariate_keys", "labels_key", "likelihoods")
-COMMON = (*COLUMNS, "n_latent", "n_clusters", "decoder", "max_epochs", "device", "seed", "impute", "key_added")
+COMMON = tuple(name for name, o in OPTIONS.items() if o.common)
 """Options that the help of a command shows, so that it fits a screen; `omixvae options` explains all of them."""
 
-HEADINGS = {"data": "Data", "model": "Model", "training": "Training", "results": "Results"}
+COLUMNS = tuple(name for name in COMMON if OPTIONS[name].group == "data" or name == "likelihoods")
+"""Those that say what is read, and as what."""
 
 FURTHER = "Further options, such as --hidden-size, may be given too: omixvae options explains all."
 
@@ -62,19 +62,17 @@ def config_options(shown: Collection[str]) -> Decorator:
     """
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
-        for _, f in reversed(list(Config.fields())):
-            allowed: Constraint = f.metadata["allowed"]
-            dashed, is_flag = f.name.replace("_", "-"), isinstance(allowed, Flag)
+        for o in reversed(OPTIONS.values()):
             command = click.option(
-                f"--{dashed}/--no-{dashed}" if is_flag else f"--{dashed}",
-                f.name,
+                f"{o.flag}/--no-{o.flag.removeprefix('--')}" if isinstance(o.allowed, Flag) else o.flag,
+                o.name,
                 cls=Option,
                 section="Options of the run",
-                hidden=f.name not in shown,
+                hidden=o.name not in shown,
                 default=None,
-                metavar=_metavar(allowed),
-                help=_short_help(f.metadata["help"], allowed),
-                shell_complete=partial(_complete, allowed),
+                metavar=_metavar(o.allowed),
+                help=_short_help(o.help, o.allowed),
+                shell_complete=partial(_complete, o.allowed),
             )(command)
         return command
 
@@ -172,9 +170,34 @@ def given_options(file: Path | None, given: Mapping[str, Any]) -> dict[str, obje
     InputError
         If the file cannot be read.
     """
-    allowed = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
-    options = {k: allowed[k].parse(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
-    return (Config.read_options(file) if file else {}) | options
+    options = {k: OPTIONS[k].allowed.parse(v) if isinstance(v, str) else v for k, v in given.items() if v is not None}
+    return (_options_of_file(file) if file else {}) | options
+
+
+def _options_of_file(path: Path) -> dict[str, object]:
+    """Read the options that a YAML or JSON file gives, and no others; they are checked with those given by name."""
+    import yaml  # only here, so that the other commands start without it
+
+    fix = "Give a YAML file with one 'name: value' a line."
+    if not path.is_file():
+        raise InputError(f"There is no file {str(path)!r}.", "option --config", "Check the path.")
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = "it is no YAML text" if mark is None else f"line {mark.line + 1} is no YAML"
+        raise InputError(f"The options cannot be read: {place}.", f"file {path}", fix) from error
+    if not isinstance(read, dict):
+        raise InputError("The file holds no options by name.", f"file {path}", fix)
+    given = {str(name): value for name, value in read.items()}
+    return {k: _numbers(OPTIONS[k].allowed, v) if k in OPTIONS else v for k, v in given.items()}
+
+
+def _numbers(allowed: Constraint, value: object) -> object:
+    """Read numbers that YAML 1.1 takes for words, such as 1e-5, which JSON writes too."""
+    if isinstance(allowed, PerModality) and isinstance(value, Mapping):
+        return {name: _numbers(allowed.value, v) for name, v in value.items()}
+    return allowed.parse(value) if isinstance(allowed, Number) and isinstance(value, str) else value
 
 
 def source_file(**attributes: Any) -> Decorator:  # noqa: ANN401 (those of click's argument)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omixvae.cli.options import WAYS, given_options
-from omixvae.config import Config
+from omixvae.config import OPTIONS, Config, affecting
 from omixvae.errors import InputError, raise_together
 from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from omixvae.model import OmixVAE
 
 __all__ = ["checkpoint_folder", "keeping_model", "read_resumed_config", "resume_folder", "saying_how_to_go_on"]
-
-FREE = "progress"
-"""The option that changes nothing of what is trained."""
 
 resume_folder = click.option(
     "--resume",
@@ -106,17 +103,18 @@ def read_resumed_config(resume: Path, file: Path | None, given: Mapping[str, Any
             "A part of it is damaged, or of another version of omixvae: copy it again, or train from the start.",
         ) from error
     before, asked = begun.to_options(), given_options(file, given)
-    wanted = Config.from_options(**before | {FREE: True} | asked)
+    free = affecting("screen")
+    wanted = Config.from_options(**before | {name: OPTIONS[name].default for name in free} | asked)
     now = wanted.to_options()
     raise_together(
         [
             InputError(
                 f"Option {name} is {now[name]!r}, but the training was begun with {before[name]!r}.",
-                f"option {name} (--{name.replace('_', '-')})",
+                f"option {name} ({OPTIONS[name].flag})",
                 "Leave it out: all options are those of the checkpoint. Or train from the start, without --resume.",
             )
             for name in now
-            if name != FREE and now[name] != before[name]
+            if name not in free and now[name] != before[name]
         ]
     )
     return wanted

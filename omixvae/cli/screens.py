@@ -1,6 +1,5 @@
 """What the command line shows: each screen is first made as plain data (also for --json), then printed."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,10 @@ import click
 import mudata
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
+from omixvae.config import affecting
+from omixvae.inspection import table
 from omixvae.model import OmixVAE
 from omixvae.results.keys import Keys
 from omixvae.selection import Selection, word
@@ -25,7 +24,6 @@ __all__ = [
     "print_training",
     "summarise_selection",
     "summarise_training",
-    "table",
 ]
 
 
@@ -113,7 +111,7 @@ def summarise_selection(selection: Selection) -> dict[str, Any]:
             for row in rows.to_dict("records")
         ],
         "options": list(selection.options),
-        "best": {name: value for name, value in selection.best.items() if name != "progress"},
+        "best": {name: value for name, value in selection.best.items() if name not in affecting("screen")},
         "reason": selection.reason,
     }
 
@@ -157,24 +155,3 @@ def draw_selection(selection: Selection, path: Path) -> None:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     selection.plot(figure.subplots())
     figure.savefig(path, dpi=150)
-
-
-def table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Make a table for the terminal.
-
-    Parameters
-    ----------
-    words, numbers
-        Names of the columns; those of numbers come last, and stand at the right.
-    rows
-        Text of each cell.
-
-    Returns
-    -------
-    rich.table.Table
-        To print.
-    """
-    made = Table(*map(escape, words), *(Column(escape(name), justify="right") for name in numbers))
-    for row in rows:
-        made.add_row(*map(escape, row))
-    return made

@@ -21,9 +21,9 @@ from omixvae.cli.options import (
     source_file,
     ways_in,
 )
-from omixvae.config import Config
+from omixvae.config import OPTIONS, Config
+from omixvae.constraints import Names
 from omixvae.errors import InputError, check_all, nearest, raise_together
-from omixvae.options import Constraint, Names
 
 __all__ = ["select"]
 
@@ -107,7 +107,6 @@ def select(
 
 def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
     """Read what --grid says: the values of each option."""
-    allowed: dict[str, Constraint] = {f.name: f.metadata["allowed"] for _, f in Config.fields()}
     grid: dict[str, list[object]] = {}
     errors = []
     for text in texts:
@@ -116,13 +115,14 @@ def _grid(texts: Sequence[str]) -> dict[str, list[object]]:
         if not equals:
             fix = "Give an option and the values to try: --grid n_latent=5,10,20."
             errors.append(InputError(f"The grid {text!r} holds no '='.", "option --grid", fix))
-        elif name not in allowed:
-            errors.append(InputError(f"There is no option {name!r}.", "option --grid", nearest(name, allowed)))
+        elif name not in OPTIONS:
+            errors.append(InputError(f"There is no option {name!r}.", "option --grid", nearest(name, OPTIONS)))
         else:
             # A comma inside of a value that names modalities or columns belongs to the value.
-            whole = "=" in values or isinstance(allowed[name], Names)
+            allowed = OPTIONS[name].allowed
+            whole = "=" in values or isinstance(allowed, Names)
             parts = [values] if whole else [v.strip() for v in values.split(",") if v.strip()]
-            grid.setdefault(name, []).extend(allowed[name].parse(part) for part in parts)
+            grid.setdefault(name, []).extend(allowed.parse(part) for part in parts)
     raise_together(errors)
     return grid
 

@@ -19,3 +19,8 @@ __all__ = [
     "presence",
     "variance_explained",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the plots alone: completion is there to find them."""
+    return sorted(__all__)

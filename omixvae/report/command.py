@@ -3,11 +3,9 @@
 import shlex
 from collections.abc import Mapping
 
-from omixvae.config import Config
+from omixvae.config import Config, affecting
 
 __all__ = ["command_line"]
-
-NO_PART_OF_THE_RESULT = ("progress", "device")
 
 
 def command_line(options: Mapping[str, object]) -> str:
@@ -28,10 +26,10 @@ def command_line(options: Mapping[str, object]) -> str:
     >>> command_line({"n_latent": 8, "likelihoods": {"rna": "poisson"}, "early_stopping": False, "seed": 0})
     'omixvae train IN.h5mu -o OUT.h5mu --model DIR --n-latent 8 --likelihoods rna=poisson --no-early-stopping --seed 0'
     """
-    defaults = Config().to_options()
+    defaults, free = Config().to_options(), affecting("machine", "screen")
     words = ["omixvae", "train", "IN.h5mu", "-o", "OUT.h5mu", "--model", "DIR"]
     for name, value in options.items():
-        if name == "seed" or (value != defaults[name] and name not in NO_PART_OF_THE_RESULT):
+        if name == "seed" or (value != defaults[name] and name not in free):
             words += _words(name.replace("_", "-"), value)
     return shlex.join(words)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae import pl
-from omixvae.config import Config
+from omixvae.config import Config, affecting
 from omixvae.errors import InputError
 from omixvae.report.command import command_line
 from omixvae.report.facts import Facts
@@ -213,7 +213,9 @@ def of_choices(facts: Facts) -> Section:
     record = facts.found.record
     options = record.config.to_options()
     defaults = Config().to_options()
-    changed = {name: value for name, value in options.items() if value != defaults[name] and name != "progress"}
+    changed = {
+        name: value for name, value in options.items() if value != defaults[name] and name not in affecting("screen")
+    }
     blocks: list[Block] = [
         Table(
             "Decisions, and why they were made.",

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from omixvae.config import Config
+from omixvae.config import OPTIONS, Config, affecting
 from omixvae.data import MaskedModalities, Schema
 from omixvae.errors import InputError, raise_together
 from omixvae.files import CHECKPOINT_FILES, check_folder, whole_folder
@@ -30,9 +30,6 @@ WHAT = "checkpoint"
 
 SAME_MOMENTS = 1e-6
 """Relative difference of means and variances of the same values, added up in another order or on another machine."""
-
-FREE = ("progress",)
-"""Options that change nothing of what is trained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,11 +207,11 @@ class Checkpoint:
         errors = [
             InputError(
                 f"Option {name} is {new[name]!r}, but the training was begun with {old[name]!r}.",
-                f"option {name} (--{name.replace('_', '-')}) and checkpoint {self.path}",
+                f"option {name} ({OPTIONS[name].flag}) and checkpoint {self.path}",
                 "Leave it as it was, or train from the start.",
             )
             for name in new
-            if name not in FREE and new[name] != old[name]
+            if name not in affecting("screen") and new[name] != old[name]
         ]
         raise_together(errors or list(_data(before, now, self.path)))
         if dataclasses.replace(before.plan, reasons={}) != dataclasses.replace(now.plan, reasons={}):

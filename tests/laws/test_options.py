@@ -10,7 +10,9 @@ import pytest
 
 from omixvae import config
 from omixvae.cli import main
-from omixvae.config import Config, Flag, Name, Names, Number, PerModality, Word
+from omixvae.cli.options import given_options
+from omixvae.config import GROUPS, OPTIONS, Config, ModelConfig
+from omixvae.constraints import Flag, Name, Names, Number, PerModality, Word
 from omixvae.encoders import AGGREGATIONS
 from omixvae.errors import InputError
 from omixvae.likelihoods import LIKELIHOODS
@@ -18,10 +20,9 @@ from omixvae.objectives import OBJECTIVES
 from omixvae.priors import PRIORS
 from omixvae.synonyms import OTHER_WORDS
 
-FIELDS = {f.name: f for _, f in Config.fields()}
 DEFAULTS = Config().to_options()
 
-every_option = pytest.mark.parametrize("name", FIELDS)
+every_option = pytest.mark.parametrize("name", OPTIONS)
 
 
 def another_value(allowed, default):
@@ -41,12 +42,31 @@ def another_value(allowed, default):
             return {"rna": another_value(value, None)}
 
 
+def wrong_value(allowed):
+    """Give a value that must be refused."""
+    match allowed:
+        case Word():
+            return "no_such_word"
+        case Number(high=high):
+            return high + 1
+        case Flag():
+            return "maybe"
+        case Name():
+            return "a/b"
+        case Names():
+            return ("twice", "twice")
+        case PerModality(value):
+            return {"rna": wrong_value(value)}
+
+
 @every_option
 def test_a_wrong_value_is_refused_by_name(name):
-    with pytest.raises(InputError) as refusal:
-        Config.from_options(**{name: FIELDS[name].metadata["allowed"].invalid()})
-    assert refusal.value.problem.startswith(f"Option {name} cannot be ")
-    assert refusal.value.where == f"option {name} (--{name.replace('_', '-')})"
+    option = OPTIONS[name]
+    for make in (Config.from_options, GROUPS[option.group]):
+        with pytest.raises(InputError) as refusal:
+            make(**{name: wrong_value(option.allowed)})
+        assert refusal.value.problem.startswith(f"Option {name} cannot be ")
+        assert refusal.value.where == f"option {name} (--{name.replace('_', '-')})"
 
 
 def test_all_wrong_values_are_refused_together():
@@ -57,14 +77,26 @@ def test_all_wrong_values_are_refused_together():
     assert "no_such_option" in str(refusal.value)
 
 
+def test_a_group_refuses_all_its_wrong_values_together_and_takes_what_is_meant():
+    with pytest.raises(InputError, match="2 problems") as refusal:
+        ModelConfig(n_latent=-3, prior="gausian_mixture")
+    assert "Did you mean 'gaussian_mixture'?" in str(refusal.value)
+    given = {"rna": np.int64(2)}
+    config = ModelConfig(n_private=given)
+    given["rna"] = -1
+    assert config.n_private == {"rna": 2}
+    with pytest.raises(TypeError):
+        config.n_private["rna"] = 3
+
+
 @every_option
 def test_another_value_survives_json(name, tmp_path):
-    value = another_value(FIELDS[name].metadata["allowed"], DEFAULTS[name])
+    value = another_value(OPTIONS[name].allowed, DEFAULTS[name])
     written = Config.from_options(**{name: value})
     assert written.to_options()[name] == value
     file = tmp_path / "config.json"
     file.write_text(written.to_json())
-    assert Config.from_file(file) == written
+    assert Config.from_options(**given_options(file, {})) == written
     assert Config.from_options(**json.loads(file.read_text())) == written
 
 
@@ -77,7 +109,7 @@ def test_a_small_number_may_be_written_as_is_usual(text, tmp_path):
     """YAML 1.1 takes 1e-5 for a word, also in the JSON that to_json writes."""
     file = tmp_path / "options.yaml"
     file.write_text(text)
-    assert Config.from_file(file).training.learning_rate == 1e-5
+    assert given_options(file, {}) == {"learning_rate": 1e-5}
 
 
 @every_option
@@ -85,14 +117,14 @@ def test_the_shell_knows_the_option(name):
     options = {option.name: option for option in main.commands["train"].params}
     assert name in options, f"omixvae train has no option for {name}."
     assert f"--{name.replace('_', '-')}" in options[name].opts
-    assert FIELDS[name].metadata["help"].startswith(options[name].help.partition(":")[0].rstrip("."))
+    assert OPTIONS[name].help.startswith(options[name].help.partition(":")[0].rstrip("."))
     assert options[name].default is None, "what is not given must not look as if it were"
 
 
 @every_option
 def test_the_help_shows_what_an_option_takes(name):
     option = {option.name: option for option in main.commands["train"].params}[name]
-    allowed = FIELDS[name].metadata["allowed"]
+    allowed = OPTIONS[name].allowed
     one = allowed.value if isinstance(allowed, PerModality) else allowed
     shown = f"{option.metavar} {option.help}"
     words = one.words if isinstance(one, (Word, Names)) else allowed.words if isinstance(allowed, Number) else ()
@@ -100,21 +132,21 @@ def test_the_help_shows_what_an_option_takes(name):
     assert all(word in shown for word in words if word), shown
 
 
-PER_MODALITY = [name for name, f in FIELDS.items() if isinstance(f.metadata["allowed"], PerModality)]
+PER_MODALITY = [name for name, o in OPTIONS.items() if isinstance(o.allowed, PerModality)]
 
 
 @pytest.mark.parametrize("name", PER_MODALITY)
 def test_one_value_stands_for_all_modalities(name):
-    allowed = FIELDS[name].metadata["allowed"]
+    allowed = OPTIONS[name].allowed
     value = another_value(allowed.value, None)
     for given in (value, allowed.parse(in_shell(value))):
         assert Config.from_options(**{name: given}).to_options()[name] == value
-    wrong = allowed.value.invalid()
+    wrong = wrong_value(allowed.value)
     with pytest.raises(InputError, match=f"^Option {name} cannot be {wrong!r}"):
         Config.from_options(**{name: wrong})
 
 
-@pytest.mark.parametrize("name", [name for name, f in FIELDS.items() if isinstance(f.metadata["allowed"], Names)])
+@pytest.mark.parametrize("name", [name for name, o in OPTIONS.items() if isinstance(o.allowed, Names)])
 @pytest.mark.parametrize("given", ["age", ["age"], np.array(["age"]), {"age": 0}.keys(), {"age"}])
 def test_one_name_and_any_collection_stand_for_a_list(name, given):
     assert Config.from_options(**{name: given}).to_options()[name] == ["age"]
@@ -129,7 +161,7 @@ def test_numbers_of_numpy_are_numbers():
 
 @every_option
 def test_a_config_can_be_pickled_and_copied(name):
-    config = Config.from_options(**{name: another_value(FIELDS[name].metadata["allowed"], DEFAULTS[name])})
+    config = Config.from_options(**{name: another_value(OPTIONS[name].allowed, DEFAULTS[name])})
     assert pickle.loads(pickle.dumps(config)) == copy.deepcopy(config) == config
 
 
@@ -170,7 +202,7 @@ def test_options_of_other_tools_are_understood(word, meant):
 
 def test_no_word_of_ours_is_taken_for_another_option():
     """A synonym that is itself an option would never be reached, and one of two options must not hide the other."""
-    options = set(FIELDS)
+    options = set(OPTIONS)
     others = {
         other: [ours for ours in OTHER_WORDS if ours in options and other in OTHER_WORDS[ours]]
         for other in (word for words in OTHER_WORDS.values() for word in words)
@@ -187,7 +219,7 @@ def in_shell(value):
 
 @every_option
 def test_the_shell_reads_the_value_back(name):
-    allowed = FIELDS[name].metadata["allowed"]
+    allowed = OPTIONS[name].allowed
     value = another_value(allowed, DEFAULTS[name])
     assert Config.from_options(**{name: allowed.parse(in_shell(value))}).to_options()[name] == value
 

@@ -1,24 +1,30 @@
-"""The screen of `omixvae inspect`: first made as plain data (also for --json), then printed."""
+"""What `omixvae.inspect` returns and `omixvae inspect` prints: plain data (also for --json), and a screen."""
 
+import dataclasses
+import io
 import textwrap
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
 
 import mudata
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 from rich.text import Text
 
-from omixvae.cli.screens import table
-from omixvae.config import DataConfig
+from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema
 from omixvae.data.columns import find_column
-from omixvae.diagnosis import Diagnosis
+from omixvae.diagnosis import diagnose
 from omixvae.diagnosis.batches import modalities_by_batch
 from omixvae.diagnosis.values import kind_of_values
 from omixvae.errors import InputError
+from omixvae.keywords import Options
+from omixvae.sources import Source, as_mudata
 
-__all__ = ["describe", "print_description"]
+__all__ = ["Inspection", "inspect", "look_over", "print_inspection", "table"]
 
 MOST_ROWS = 8
 """Combinations of modalities, and batches, that are listed; the rest is counted."""
@@ -30,35 +36,118 @@ TYPICAL_WIDTH = 100
 """Characters of a line where the output is no terminal."""
 
 
-def describe(mdata: mudata.MuData, found: Diagnosis, config: DataConfig) -> dict[str, Any]:
-    """Say what a MuData holds, what is missing, what training would choose, and what is wrong.
+@dataclass(frozen=True, repr=False)
+class Inspection:
+    """What a MuData holds, what is missing, what training would choose, and what is wrong; printed, it is a screen.
+
+    Parameters
+    ----------
+    observations
+        Their number.
+    modalities
+        Of each its ``name``, ``observations`` and ``features``; where it can be read also the kind of its ``values``,
+        ``smallest``, ``largest``, and the parts that are ``zeros`` and ``missing_entries``.
+    patterns
+        Which modalities were measured together (``modalities``), and in how many ``observations``.
+    columns
+        Columns of obs that are asked for: as what each is used, and its levels or its range.
+    batches
+        Batch to modality to number of observations.
+    choices
+        What training would choose, to the reason why; empty where it would not start.
+    problems, cautions
+        What stops training, and what is worth a look: each a ``problem``, ``where`` it is, and a ``fix``.
+    """
+
+    observations: int
+    modalities: list[dict[str, Any]]
+    patterns: list[dict[str, Any]]
+    columns: list[dict[str, Any]]
+    batches: dict[str, dict[str, int]]
+    choices: dict[str, str]
+    problems: list[dict[str, str]]
+    cautions: list[dict[str, str]]
+
+    def __repr__(self) -> str:
+        console = Console(file=io.StringIO(), width=TYPICAL_WIDTH, color_system=None)
+        with console.capture() as printed:
+            print_inspection(self, "The data", console)
+        return printed.get().rstrip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it in plain types, as ``omixvae inspect --json`` prints it.
+
+        Returns
+        -------
+        dict
+            One entry per attribute.
+        """
+        return dataclasses.asdict(self)
+
+
+def inspect(mdata: Source, **options: Unpack[Options]) -> Inspection:
+    """Look data over before training: what they hold, what is missing, what would be chosen, and what is wrong.
+
+    Parameters
+    ----------
+    mdata
+        A MuData, or what else `omixvae.read` takes; it is not changed.
+    **options
+        Those that `omixvae.fit` would be given.
+
+    Returns
+    -------
+    Inspection
+        The screen of ``omixvae inspect`` when it is printed; its attributes are plain lists and dicts.
+
+    Raises
+    ------
+    InputError
+        If an option is not known or its value is not allowed, or the data cannot be read at all. What else stops
+        training is among the problems, and not raised.
+
+    Examples
+    --------
+    >>> import omixvae
+    >>> found = omixvae.inspect(omixvae.simulate(n_obs=60), batch_key="batch")
+    >>> found.problems, found.choices["n_latent"]
+    ([], 'n_latent = 15: for 60 observations and a decoder that is linear')
+    >>> print(found)
+    The data: 60 observations
+    ...
+    Nothing stops training: go on with the same options.
+    """
+    return look_over(as_mudata(mdata), Config.from_options(**options))
+
+
+def look_over(mdata: mudata.MuData, config: Config) -> Inspection:
+    """Put in plain types what a MuData holds, and what `omixvae.diagnosis.diagnose` finds.
 
     Parameters
     ----------
     mdata
         The input.
-    found
-        What a look at it told.
     config
-        Which modalities and columns are asked for.
+        How it would be trained on.
 
     Returns
     -------
-    dict
-        Plain types, for JSON and for `print_description`.
+    Inspection
+        For JSON, and for `print_inspection`.
     """
-    batches = modalities_by_batch(mdata, config)
+    found = diagnose(mdata, config)
+    batches = modalities_by_batch(mdata, config.data)
     data = found.data
-    return {
-        "observations": int(mdata.n_obs),
-        "modalities": _shapes(mdata) if data is None else _modalities(data),
-        "patterns": [] if data is None else _patterns(data),
-        "columns": [] if data is None else _columns(mdata, data.schema),
-        "batches": {str(batch): {k: int(n) for k, n in row.items()} for batch, row in batches.iterrows()},
-        "choices": {} if found.plan is None else dict(found.plan.reasons),
-        "problems": [_plain(error) for error in found.problems],
-        "cautions": [_plain(error) for error in found.cautions],
-    }
+    return Inspection(
+        observations=int(mdata.n_obs),
+        modalities=_shapes(mdata) if data is None else _modalities(data),
+        patterns=[] if data is None else _patterns(data),
+        columns=[] if data is None else _columns(mdata, data.schema),
+        batches={str(batch): {k: int(n) for k, n in row.items()} for batch, row in batches.iterrows()},
+        choices={} if found.plan is None else dict(found.plan.reasons),
+        problems=[_plain(error) for error in found.problems],
+        cautions=[_plain(error) for error in found.cautions],
+    )
 
 
 def _shapes(mdata: mudata.MuData) -> list[dict[str, Any]]:
@@ -116,37 +205,40 @@ def _plain(error: InputError) -> dict[str, str]:
     return {"problem": error.problem, "where": error.where, "fix": error.fix}
 
 
-def print_description(source: str, described: dict[str, Any]) -> None:
-    """Print what `describe` gave.
+def print_inspection(found: Inspection, source: str, console: Console | None = None) -> None:
+    """Print a screen.
 
     Parameters
     ----------
+    found
+        What was found.
     source
-        The file.
-    described
-        The description.
+        How the input is called.
+    console
+        Where; the terminal when not given.
     """
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=TYPICAL_WIDTH)
-    console.print(Text(f"{source}: {described['observations']:,} observations"), soft_wrap=True)
-    console.print(_modality_table(described["modalities"]))
-    names = [modality["name"] for modality in described["modalities"]]
-    if described["patterns"]:
-        _print_some(console, "Measured together", names, ["observations"], _pattern_rows(names, described["patterns"]))
-    if described["columns"]:
+    if console is None:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=TYPICAL_WIDTH)
+    console.print(Text(f"{source}: {found.observations:,} observations"), soft_wrap=True)
+    console.print(_modality_table(found.modalities))
+    names = [modality["name"] for modality in found.modalities]
+    if found.patterns:
+        _print_some(console, "Measured together", names, ["observations"], _pattern_rows(names, found.patterns))
+    if found.columns:
         words = ["column", "used as", "values"]
-        _print_some(console, "Columns of obs that are used", words, [], _column_rows(described["columns"]))
-    if described["batches"]:
-        _print_some(console, "Observations of each batch", ["batch"], names, _batch_rows(names, described["batches"]))
-    if described["choices"]:
+        _print_some(console, "Columns of obs that are used", words, [], _column_rows(found.columns))
+    if found.batches:
+        _print_some(console, "Observations of each batch", ["batch"], names, _batch_rows(names, found.batches))
+    if found.choices:
         console.print("What training would choose, and why", style="bold")
-        for reason in described["choices"].values():
+        for reason in found.choices.values():
             _print_indented(console, reason, 2, hanging=2)
-    _print_findings(console, "Stops training", "red", described["problems"])
-    _print_findings(console, "Worth a look", "yellow", described["cautions"])
-    if not described["problems"]:
-        console.print("Nothing stops training: go on with omixvae train and the same options.", style="green")
+    _print_findings(console, "Stops training", "red", found.problems)
+    _print_findings(console, "Worth a look", "yellow", found.cautions)
+    if not found.problems:
+        console.print("Nothing stops training: go on with the same options.", style="green")
 
 
 def _modality_table(modalities: list[dict[str, Any]]) -> Table:
@@ -217,3 +309,24 @@ def _print_indented(console: Console, text: str, indent: int, *, hanging: int = 
         break_on_hyphens=False,
     )
     console.print(Text(wrapped, style=style), highlight=False)
+
+
+def table(words: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Make a table for the terminal.
+
+    Parameters
+    ----------
+    words, numbers
+        Names of the columns; those of numbers come last, and stand at the right.
+    rows
+        Text of each cell.
+
+    Returns
+    -------
+    rich.table.Table
+        To print.
+    """
+    made = Table(*map(escape, words), *(Column(escape(name), justify="right") for name in numbers))
+    for row in rows:
+        made.add_row(*map(escape, row))
+    return made

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import omixvae
 from omixvae.cli import main
 from tests.builders import build_mdata
 
@@ -77,3 +78,23 @@ def test_letters_that_a_terminal_lacks_are_replaced(tmp_path, monkeypatch, encod
     assert error.stderr.startswith("Error: There is no file")
     described = runner.invoke(main, ["inspect", "in.h5mu", "--json"], catch_exceptions=False).output
     assert "TCRγδ" in str(json.loads(described)["cautions"])
+
+
+def test_python_gives_what_the_command_prints(tmp_path):
+    mdata = build_mdata(60)
+    mdata.write_h5mu(tmp_path / "in.h5mu")
+    found = omixvae.inspect(mdata, covariate_keys="age", n_latent=5)
+    assert found.choices["n_latent"] == "n_latent = 5: as asked"
+    options = ["inspect", str(tmp_path / "in.h5mu"), "--covariate-keys", "age", "--n-latent", "5"]
+    assert found.to_dict() == json.loads(CliRunner().invoke(main, [*options, "--json"]).output)
+    screen = CliRunner().invoke(main, options).output.splitlines()
+    assert [line.rstrip() for line in repr(found).splitlines()[1:]] == [line.rstrip() for line in screen[1:]]
+
+
+def test_python_tells_problems_of_the_data_and_raises_those_of_options():
+    found = omixvae.inspect(build_mdata(60), batch_key="bath")
+    assert [problem["where"] for problem in found.problems] == ["option batch_key"]
+    assert found.choices == {}
+    assert "Nothing stops training" not in repr(found)
+    with pytest.raises(omixvae.InputError, match="n_latent"):
+        omixvae.inspect(build_mdata(60), n_latent=-3)
