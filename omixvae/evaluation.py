@@ -1,12 +1,12 @@
 """How good is a trained model on these observations, typically ones that it was not trained on?"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import mudata
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data import MaskedModalities
@@ -14,7 +14,8 @@ from omixvae.data.columns import column_names, find_column
 from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError, nearest
 from omixvae.inference import draw_predictions, information, log_likelihood
-from omixvae.training.calibrate import FEWEST_ROWS, judge
+from omixvae.inference.calibrate import interval_credit
+from omixvae.inference.skill import FEWEST_ROWS, MOST_ROWS, feature_means, judges, skill
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
@@ -27,13 +28,11 @@ MOST_OBSERVATIONS, FEWEST_OBSERVATIONS, MOST_FEATURES = 400, 50, 200
 """Drawn at random, if there are more: the part within the limits is then known to a percent."""
 
 DRAWS, VALUES_DRAWN = 200, 100_000_000
-"""Draws whose quantiles are the limits, and most values drawn for them: of a genome, all are drawn with the few that
-are looked at."""
+"""Draws that values are ranked among, and most values drawn for them: of a genome, all are drawn with the few that are
+looked at."""
 
 SAMPLES = 128
 """Importance samples: enough that the estimate moves by less than observations differ."""
-
-MOST_EVALUATED = 1000
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def evaluate(
     labels_key: str | None = None,
     held_out: bool = False,
     n_samples: int = SAMPLES,
-    most: int = MOST_EVALUATED,
+    most: int = MOST_ROWS,
     allow_missing_features: bool = False,
 ) -> Evaluation:
     """Judge a model by observations.
@@ -125,9 +124,9 @@ def evaluate(
 
     Notes
     -----
-    R² is on the scale that the encoder sees (standard units, or logged counts), as in `OmixVAE.imputation_skill`, but
-    against the means of these observations, which the model does not know: a baseline that is harder to beat than the
-    means of the training.
+    R² is that of `OmixVAE.imputation_skill`: on the scale that the encoder sees (standard units, or logged counts), and
+    against the means of the training. Models of version 0.1.0 did not keep these, and are judged against the means of
+    the observations at hand.
 
     Examples
     --------
@@ -153,7 +152,8 @@ def evaluate(
         _evidence(model, some, n_samples),
         information(model.network, some, seed=model.plan.seed),
         pd.DataFrame.from_dict(
-            {name: _imputation(model, some, s) for s, name in enumerate(model.schema.modalities)}, orient="index"
+            {name: _imputation(model, data, s, rows, most) for s, name in enumerate(model.schema.modalities)},
+            orient="index",
         ),
         found,
     )
@@ -199,14 +199,17 @@ def _averaged(values: np.ndarray) -> dict[str, float]:
     return {"n": len(values), "mean": float(values.mean()) if len(values) else np.nan, "se": error}
 
 
-def _imputation(model: "OmixVAE", data: MaskedModalities, s: int) -> dict[str, float]:
-    usable = np.flatnonzero(data.presence[:, s] & (data.presence.sum(axis=1) > 1))
-    found = {"n": len(usable), "features": 0, "better": 0, "r2": np.nan, "within_50": np.nan, "within_90": np.nan}
-    if len(usable) < FEWEST_ROWS:
+def _imputation(model: "OmixVAE", data: MaskedModalities, s: int, rows: np.ndarray, most: int) -> dict[str, float]:
+    network, seed = model.network, model.plan.seed
+    chosen = judges(network, data.presence, rows, s, seed, most)
+    found = {"n": len(chosen), "features": 0, "better": 0, "r2": np.nan, "within_50": np.nan, "within_90": np.nan}
+    if len(chosen) < FEWEST_ROWS:
         return found
-    usable = np.random.default_rng(model.plan.seed).permutation(usable)
-    r2, error = judge(model.network, data, s, usable, usable, model.plan.seed)
-    within = _covered(model, data, s)["all"]
+    mean = network.decoders[s].calibration.baseline
+    if mean.isnan().all():
+        mean = feature_means(network, network.likelihoods[s], data, chosen, s)
+    r2, error = skill(network, data, s, chosen, mean, seed).double().cpu().numpy()
+    within = _covered(model, data.take(np.sort(chosen)), s)["all"]
     return found | {
         "features": int(np.isfinite(r2).sum()),
         "better": int((r2 > 2 * error).sum()),
@@ -258,7 +261,9 @@ def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row for each coverage of `NOMINAL`: the part of the measured values within the limits, of each feature and
-        (column ``"all"``) of all together. Limits are those of `OmixVAE.impute_interval`.
+        (column ``"all"``) of all together. Limits are those of `OmixVAE.impute_interval`; a value that some draws equal
+        counts by the part of its possible ranks (`omixvae.inference.calibrate.interval_credit`), so that whole numbers
+        are within as often as they should be.
 
     Raises
     ------
@@ -292,17 +297,19 @@ def _covered(model: "OmixVAE", data: MaskedModalities, s: int) -> pd.DataFrame:
 
 
 def _within(
-    model: "OmixVAE", data: MaskedModalities, lacking: MaskedModalities, s: int, columns: Sequence[int] | np.ndarray
+    model: "OmixVAE", data: MaskedModalities, lacking: MaskedModalities, s: int, columns: np.ndarray
 ) -> np.ndarray:
-    """Say which values lie within the limits of predictions: (coverages, n, features), NaN where none was measured."""
+    """Credit values within the limits of predictions: (coverages, n, features), NaN where none was measured."""
+    device = next(model.network.parameters()).device
     within = np.empty((len(NOMINAL), data.n_obs, len(columns)))
-    parameter = next(model.network.parameters())
-    for rows, draws in draw_predictions(model.network, lacking, s, np.asarray(columns), DRAWS, model.plan.seed):
-        modality = data.rows(rows, parameter.device, parameter.dtype).modalities[s]
-        x, mask = (t.expand_as(modality.filled).cpu().numpy()[:, columns] for t in (modality.filled, modality.mask))
+    for rows, draws in draw_predictions(model.network, lacking, s, columns, DRAWS, model.plan.seed):
+        modality = data.rows(rows, device, torch.float32).modalities[s]
+        x, measured = (t.expand_as(modality.filled)[:, columns].cpu() for t in (modality.filled, modality.mask))
+        drawn = torch.from_numpy(draws)
+        below, at = (drawn < x).sum(0), (drawn == x).sum(0)
         for i, nominal in enumerate(NOMINAL):
-            low, high = np.quantile(draws, ((1 - nominal) / 2, (1 + nominal) / 2), axis=0).astype(np.float32)
-            within[i, rows] = np.where(mask, (x >= low) & (x <= high), np.nan)
+            credit = interval_credit(below, at, DRAWS, nominal)
+            within[i, rows] = torch.where(measured, credit, torch.nan).numpy()
     return within
 
 

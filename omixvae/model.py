@@ -554,7 +554,7 @@ class OmixVAE:
 
         Notes
         -----
-        `omixvae.training.calibrate`. On the scale that the encoder sees: standard units, or logged counts.
+        `omixvae.inference.calibrate`. On the scale that the encoder sees: standard units, or logged counts.
 
         Examples
         --------
@@ -564,8 +564,8 @@ class OmixVAE:
         ['r2', 'se', 'imputable']
         """
         decoder = self.network.decoders[self._position(mod)]
-        r2, error = decoder.skill.cpu().double().numpy()
-        imputable = decoder.imputable.cpu().numpy()
+        r2, error = decoder.calibration.skill.cpu().double().numpy()
+        imputable = decoder.calibration.imputable.cpu().numpy()
         return pd.DataFrame({"r2": r2, "se": error, "imputable": imputable}, list(self.schema.features[mod]))
 
     def information(self, mdata: Observations) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from scipy import stats
 import omixvae
 from omixvae.data import from_mudata
 from omixvae.inference import predict, shared_latent
+from omixvae.inference.calibrate import SPREADS, calibrate, interval_credit
 from omixvae.plan import ModalityPlan
-from omixvae.training.calibrate import SPREADS, calibrate, held
 from omixvae.vae import MultimodalVAE
 
 NOISE = 0.5
@@ -57,7 +57,7 @@ def test_limits_from_draws_hold_what_they_should_of_values_from_the_same_distrib
     drawn = law.rvs((n_draws + 1, 20_000), random_state=0).astype(float)
     below, at = ((drawn[1:] < drawn[0]).sum(0), (drawn[1:] == drawn[0]).sum(0))
     for coverage in (0.5, 0.95):
-        part = held(torch.from_numpy(below), torch.from_numpy(at), n_draws, coverage)
+        part = interval_credit(torch.from_numpy(below), torch.from_numpy(at), n_draws, coverage)
         assert part.mean().item() == pytest.approx(coverage, abs=0.01)
         assert 0 <= part.min() <= part.max() <= 1 + 1e-6
 
@@ -68,7 +68,7 @@ def test_the_spread_is_the_smallest_whose_limits_hold_what_they_should(deviation
     data = two_tables(rng.standard_normal((900, 2)), deviation * rng.standard_normal((900, 30)))
     network = ignorant(30)
     calibrate(network, data, np.arange(600), np.arange(600, 900), seed=0)
-    assert network.decoders[1].spread.tolist() == [pytest.approx(needed(deviation), abs=0.1001), 0.0]
+    assert network.decoders[1].calibration.spread.tolist() == [pytest.approx(needed(deviation), abs=0.1001), 0.0]
 
 
 @pytest.mark.parametrize("deviation", [0.3, 1.2])
@@ -79,14 +79,14 @@ def test_entries_have_a_spread_of_their_own(deviation):
     y[rng.random(y.shape) < 0.1] = np.nan
     network = ignorant(60)
     calibrate(network, two_tables(rng.standard_normal((900, 2)), y), np.arange(600), np.arange(600, 900), seed=0)
-    assert network.decoders[1].spread.tolist() == [pytest.approx(needed(deviation), abs=0.1001)] * 2
+    assert network.decoders[1].calibration.spread.tolist() == [pytest.approx(needed(deviation), abs=0.1001)] * 2
 
 
 def test_predictions_are_as_doubtful_as_was_found_where_the_modality_is_absent_and_only_there():
     rng = np.random.default_rng(2)
     data = two_tables(rng.standard_normal((80, 2)), rng.standard_normal((40, 3)))
     network = ignorant()
-    network.decoders[1].spread[0] = 1.0
+    network.decoders[1].calibration.spread[0] = 1.0
     sd = np.empty((80, 3))
     mean = np.empty((80, 3))
     for rows, m, s in predict(network, data, 1, 4000, 0):
@@ -103,7 +103,7 @@ def test_entries_missing_in_a_measured_modality_are_as_doubtful_as_was_found_for
     y = rng.standard_normal((80, 3))
     y[::2, 0] = np.nan
     network = ignorant()
-    network.decoders[1].spread[1] = 0.5
+    network.decoders[1].calibration.spread[1] = 0.5
     sd = np.concatenate([sd for _, _, sd in predict(network, two_tables(rng.standard_normal((80, 2)), y), 1, 4000, 0)])
     assert np.sqrt((sd**2).mean()) == pytest.approx(np.sqrt(NOISE**2 + 0.5**2 * 2.0), rel=0.05)
 
@@ -133,14 +133,14 @@ def test_predictions_that_go_too_far_are_drawn_in_by_the_slope_less_its_error(tr
     assert before.std() > 0.3, "there is something to draw in"
     y = true * before + 0.5 * rng.standard_normal((400, 20))
     calibrate(network, two_tables(x, y), np.arange(300), np.arange(300, 400), seed=0)
-    slope = float(network.decoders[1].slope)
+    slope = float(network.decoders[1].calibration.slope)
     assert low <= slope <= high
     known, told = y[:300] - y[300:].mean(axis=0), before[:300] - y[300:].mean(axis=0)
     per_row, square = (known * told).sum(axis=1), (told**2).sum(axis=1)
     ratio = per_row.sum() / square.sum()
     error = np.sqrt(((per_row - ratio * square) ** 2).sum()) / square.sum()
     assert slope == pytest.approx(np.clip(ratio - error, 0, 1), abs=0.02)
-    network.decoders[1].spread.zero_()
+    network.decoders[1].calibration.spread.zero_()
     # with N(0, I) as prior and no offset, the average is zero
     np.testing.assert_allclose(predicted(), slope * before, atol=1e-4)
 
@@ -153,7 +153,7 @@ def test_zeros_and_ones_that_are_predicted_right_get_no_doubt():
         torch.nn.init.constant_(decoder.linear.bias, -2.0)
     data = two_tables(rng.standard_normal((400, 2)), rng.random((400, 4)) < 1 / (1 + np.exp(2)))
     calibrate(network, data, np.arange(300), np.arange(300, 400), seed=0)
-    assert network.decoders[1].spread.max() <= 0.6
+    assert network.decoders[1].calibration.spread.max() <= 0.6
 
 
 def test_skill_is_what_it_is_by_hand():
@@ -163,7 +163,7 @@ def test_skill_is_what_it_is_by_hand():
     data = two_tables(rng.standard_normal((300, 2)), y)
     network = ignorant()
     calibrate(network, data, np.arange(200), np.arange(200, 300), seed=0)
-    r2, error = network.decoders[1].skill.numpy()
+    r2, error = network.decoders[1].calibration.skill.numpy()
     y = y.astype(np.float32)
     mean = y[200:].mean(axis=0)
     of_zero, of_mean = y[:200] ** 2, (y[:200] - mean) ** 2
@@ -182,10 +182,10 @@ def test_nothing_is_said_from_fewer_than_five_observations_nor_of_a_feature_that
     data = two_tables(rng.standard_normal((50, 2)), y)
     network = ignorant()
     calibrate(network, data, np.arange(4), np.arange(4, 50), seed=0)
-    assert network.decoders[1].skill.isnan().all()
-    assert not network.decoders[1].spread.any()
+    assert network.decoders[1].calibration.skill.isnan().all()
+    assert not network.decoders[1].calibration.spread.any()
     calibrate(network, data, np.arange(20), np.arange(20, 50), seed=0)
-    assert network.decoders[1].skill.isnan().any(0).tolist() == [False, True, False]
+    assert network.decoders[1].calibration.skill.isnan().any(0).tolist() == [False, True, False]
 
 
 def test_nothing_is_said_of_a_feature_that_few_observations_have():
@@ -196,7 +196,7 @@ def test_nothing_is_said_of_a_feature_that_few_observations_have():
     data = two_tables(rng.standard_normal((300, 2)), y)
     network = ignorant()
     calibrate(network, data, np.arange(200), np.arange(200, 300), seed=0)
-    assert network.decoders[1].skill.isnan().any(0).tolist() == [False, True, True]
+    assert network.decoders[1].calibration.skill.isnan().any(0).tolist() == [False, True, True]
 
 
 @pytest.mark.slow
