@@ -69,7 +69,8 @@ class Decoder(nn.Module):
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
         self.calibration = Calibration(n_features, n_out)
-        self._register_load_state_dict_pre_hook(rename_earlier, with_module=True)  # public from torch 2.5 on
+        # Public from torch 2.5 on.
+        self._register_load_state_dict_pre_hook(rename_earlier, with_module=True)  # type: ignore[no-untyped-call]
         n_in = n_latent + n_private + n_covariates
         self.of_batch = nn.Parameter(torch.zeros(n_covariates, n_features)) if by_batch else None
         self.linear = nn.Linear(n_in, n_out) if own is None else None

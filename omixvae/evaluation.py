@@ -34,6 +34,9 @@ looked at."""
 SAMPLES = 128
 """Importance samples: enough that the estimate moves by less than observations differ."""
 
+MOST_EVALUATED = MOST_ROWS
+"""As many as the training judges by: what was held out of it gets the same figures."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -88,7 +91,7 @@ def evaluate(
     labels_key: str | None = None,
     held_out: bool = False,
     n_samples: int = SAMPLES,
-    most: int = MOST_ROWS,
+    most: int = MOST_EVALUATED,
     allow_missing_features: bool = False,
 ) -> Evaluation:
     """Judge a model by observations.
