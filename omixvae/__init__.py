@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from omixvae import data, datasets, pl
     from omixvae.config import Config
     from omixvae.errors import InputError
+    from omixvae.evaluation.select import select
     from omixvae.exports import export
     from omixvae.found import imputed
     from omixvae.model import OmixVAE, fit, load
-    from omixvae.selection import select
     from omixvae.simulation import simulate
     from omixvae.sources import read
 
@@ -42,7 +42,7 @@ _HOMES = {
     "imputed": "omixvae.found",
     "load": "omixvae.model",
     "read": "omixvae.sources",
-    "select": "omixvae.selection",
+    "select": "omixvae.evaluation",
     "simulate": "omixvae.simulation",
 }
 

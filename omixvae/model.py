@@ -4,6 +4,7 @@ import copy
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -42,11 +43,11 @@ from omixvae.summary import (
 from omixvae.training.checkpoint import Checkpoint, Setting
 from omixvae.training.course import Standing
 from omixvae.training.engine import train
-from omixvae.training.initialise import initialise_network
+from omixvae.training.fit import fit_network
 from omixvae.training.progress import TrainingProgress, show_lines
 from omixvae.training.schedule import History
 from omixvae.training.stopping import train_resumably
-from omixvae.vae import MultimodalVAE, new_network
+from omixvae.vae import MultimodalVAE
 
 __all__ = ["OmixVAE", "fit", "load"]
 
@@ -210,16 +211,14 @@ class OmixVAE:
         _check_alike(plan, data, standing, processes)
         # When no error can come any more that would stand beside it.
         warn_of(find_doubts(whole, data, self.config.data))
-        network = new_network(plan, device, self.own)
-        rng = np.random.default_rng(plan.seed)
-        processes.lead(network, lambda: initialise_network(network, data, rng))
         shown = self.config.training.progress and processes.first
         with TrainingProgress(plan.max_epochs, show=shown) as progress:
-            run = network, data, plan, processes
-            if kept is None:
-                history = train(*run, on_epoch=progress)
-            else:
-                history = train_resumably(*run, progress, kept, standing)
+            loop = (
+                partial(train, on_epoch=progress)
+                if kept is None
+                else partial(train_resumably, progress=progress, checkpoint=kept, standing=standing)
+            )
+            network, history = fit_network(plan, data, device, self.own, processes, loop)
         self._fitted = Fitted(self.config, plan, data.schema, history, network)
         return self
 

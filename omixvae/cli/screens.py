@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sklearn.metrics import adjusted_rand_score
 
+from omixvae.evaluation import Selection, word
 from omixvae.keys import Keys
 from omixvae.model import OmixVAE
-from omixvae.selection import Selection, word
 from omixvae.summary import cluster_sizes, results_lines, summarise_results, training_lines
 from omixvae.summary import summarise_training as summarise
 
@@ -152,10 +152,12 @@ def draw_selection(selection: Selection, path: Path) -> None:
     path
         A file whose name ends in .png, .svg or .pdf.
     """
-    from matplotlib.figure import Figure  # only here: no other screen draws
+    from matplotlib.figure import Figure  # only here, as below: no other screen draws
+
+    from omixvae import pl
 
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    selection.plot(figure.subplots())
+    pl.selection(selection, ax=figure.subplots())
     figure.savefig(path, dpi=150)
 
 

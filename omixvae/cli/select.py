@@ -86,7 +86,7 @@ def select(
     mdata = read_input(*sources, ways=ways)
 
     from omixvae.cli import screens  # here, so that --help needs no torch
-    from omixvae.selection import select as find
+    from omixvae.evaluation import select as find
 
     defaults = Config().to_options()
     given = {name: value for name, value in config.to_options().items() if value != defaults[name]}

@@ -14,11 +14,13 @@ from omixvae.vae import MultimodalVAE
 __all__ = [
     "FEWEST_ROWS",
     "draw_latents",
+    "error_sums",
     "feature_means",
     "judges",
     "load",
     "others",
     "predict_average",
+    "r_squared",
     "skill",
     "squared_errors",
 ]
@@ -130,13 +132,50 @@ def skill(
     logarithm; what a finite number of draws adds to the error is taken off. It is not known of a feature whose variance
     lies in fewer than five observations.
     """
-    of_prediction, of_mean, measured = squared_errors(network, source, s, rows, mean, seed)
-    r2 = 1 - of_prediction.sum(0) / of_mean.sum(0)
-    gain = torch.where(measured, (1 - r2) * of_mean - of_prediction, 0.0)
-    error = gain.square().sum(0).sqrt() / of_mean.sum(0)
+    of_prediction, of_mean = squared_errors(network, source, s, rows, mean, seed)
+    r2 = r_squared(error_sums(of_prediction, of_mean))
+    gain = (1 - r2) * of_mean - of_prediction
+    return torch.stack([r2, gain.square().sum(0).sqrt() / of_mean.sum(0)])
+
+
+def error_sums(of_prediction: Float[Tensor, "n g"], of_mean: Float[Tensor, "n g"]) -> Float[Tensor, "three g"]:
+    """Sum over observations what `r_squared` needs; the sums of several sets of observations may be added.
+
+    Parameters
+    ----------
+    of_prediction, of_mean
+        From `squared_errors`.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (3, g): of both errors, and of the squares of the second.
+    """
+    return torch.stack([of_prediction.sum(0), of_mean.sum(0), of_mean.square().sum(0)])
+
+
+def r_squared(sums: Float[Tensor, "three g"]) -> Float[Tensor, " g"]:
+    """Compute R² of each feature: 1 is perfect, 0 what the mean achieves.
+
+    Parameters
+    ----------
+    sums
+        From `error_sums`.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (g,); NaN for a feature whose variance lies in fewer than five observations.
+
+    Examples
+    --------
+    >>> r_squared(error_sums(torch.full((9, 1), 0.5), torch.ones(9, 1)))
+    tensor([0.5000])
+    """
+    of_prediction, of_mean, of_squares = sums
     # Kish's number: of a peak that one cell in a hundred has, hardly more cells can say anything than have it.
-    effective = of_mean.sum(0) ** 2 / of_mean.square().sum(0)
-    return torch.where(effective >= FEWEST_ROWS, torch.stack([r2, error]), torch.nan)
+    effective = of_mean**2 / of_squares
+    return torch.where(effective >= FEWEST_ROWS, 1 - of_prediction / of_mean, torch.nan)
 
 
 @torch.no_grad()
@@ -148,7 +187,7 @@ def squared_errors(
     mean: Float[Tensor, " g"],
     seed: int,
     scale: Likelihood | None = None,
-) -> tuple[Float[Tensor, "n g"], Float[Tensor, "n g"], Bool[Tensor, "n g"]]:
+) -> tuple[Float[Tensor, "n g"], Float[Tensor, "n g"]]:
     """Compute the squared errors that `skill` compares.
 
     Parameters
@@ -162,8 +201,8 @@ def squared_errors(
     Returns
     -------
     tuple of torch.Tensor
-        Each of shape (n, g): squared errors of the prediction, and of the mean; and where they count. Both are 0 where
-        nothing was measured, and for a feature that does not vary among these observations.
+        Each of shape (n, g): squared errors of the prediction, and of the mean. Both are 0 where nothing was measured,
+        and for a feature that does not vary among these observations.
     """
     scale = network.likelihoods[s] if scale is None else scale
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
@@ -175,7 +214,7 @@ def squared_errors(
     varies = modality.only_measured((x - modality.only_measured(x, 0.0).sum(0) / n) ** 2, 0.0).sum(0) > 1e-6 * n
     measured = modality.mask.expand_as(x) & varies
     of_prediction = torch.where(measured, (x - predicted) ** 2 - noise, 0.0)
-    return of_prediction, torch.where(measured, (x - mean) ** 2, 0.0), measured
+    return of_prediction, torch.where(measured, (x - mean) ** 2, 0.0)
 
 
 def predict_average(

@@ -16,7 +16,8 @@ import omixvae
 from omixvae import InputError
 from omixvae.cli import main
 from omixvae.data import from_mudata
-from omixvae.evaluation import _held_out, agreement, covered, evaluate
+from omixvae.evaluation import agreement, covered, evaluate
+from omixvae.evaluation.evaluate import _held_out
 from omixvae.found import Found
 from omixvae.inference.calibrate import calibrate
 from omixvae.inference.skill import feature_means, skill
@@ -137,6 +138,17 @@ def test_the_report_and_evaluate_say_the_same_of_the_held_out_observations(likel
         assert row["features"] == shown[mod]["r2"].notna().sum() > 0
         assert row["better"] == shown[mod]["imputable"].sum()
         assert row["r2"] == pytest.approx(shown[mod]["r2"].median(), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_that_did_not_keep_the_means_of_its_training_is_judged_against_those_at_hand(model, new):
+    earlier = copy.deepcopy(model)
+    for decoder in earlier.network.decoders:
+        decoder.calibration.baseline.fill_(np.nan)
+    measured = new["a"].to_df()
+    predicted, _ = model.impute(new, "a", given=["b[1]"], n_samples=200)
+    r2 = 1 - ((measured - predicted) ** 2).sum() / ((measured - measured.mean()) ** 2).sum()
+    assert evaluate(earlier, new, n_samples=2).imputation.loc["a", "r2"] == pytest.approx(r2.median(), abs=0.02)
 
 
 @pytest.mark.slow

@@ -6,30 +6,20 @@ from typing import TYPE_CHECKING
 import mudata
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data import MaskedModalities
 from omixvae.data.columns import column_names, find_column
 from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError, nearest
-from omixvae.inference import draw_predictions, information, log_likelihood
-from omixvae.inference.calibrate import interval_credit
+from omixvae.evaluation.coverage import coverage_of
+from omixvae.inference import information, log_likelihood
 from omixvae.inference.skill import FEWEST_ROWS, MOST_ROWS, feature_means, judges, skill
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
 
-__all__ = ["NOMINAL", "Agreement", "Evaluation", "agreement", "covered", "evaluate"]
-
-NOMINAL = (0.5, 0.8, 0.9, 0.95)
-
-MOST_OBSERVATIONS, FEWEST_OBSERVATIONS, MOST_FEATURES = 400, 50, 200
-"""Drawn at random, if there are more: the part within the limits is then known to a percent."""
-
-DRAWS, VALUES_DRAWN = 200, 100_000_000
-"""Draws that values are ranked among, and most values drawn for them: of a genome, all are drawn with the few that are
-looked at."""
+__all__ = ["MOST_EVALUATED", "SAMPLES", "Agreement", "Evaluation", "agreement", "evaluate"]
 
 SAMPLES = 128
 """Importance samples: enough that the estimate moves by less than observations differ."""
@@ -212,7 +202,7 @@ def _imputation(model: "OmixVAE", data: MaskedModalities, s: int, rows: np.ndarr
     if mean.isnan().all():
         mean = feature_means(network, network.likelihoods[s], data, chosen, s)
     r2, error = skill(network, data, s, chosen, mean, seed).double().cpu().numpy()
-    within = _covered(model, data.take(np.sort(chosen)), s)["all"]
+    within = coverage_of(model, data.take(np.sort(chosen)), s)["all"]
     return found | {
         "features": int(np.isfinite(r2).sum()),
         "better": int((r2 > 2 * error).sum()),
@@ -246,77 +236,3 @@ def agreement(clusters: "pd.Series[str]", labels: "pd.Series[object]") -> Agreem
     one, other = labels[known].astype(str), clusters[known].astype(str)
     ari, nmi = adjusted_rand_score(one, other), normalized_mutual_info_score(one, other)
     return Agreement(float(ari), float(nmi), int(known.sum()))
-
-
-def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:
-    """Compare measured values with limits of what is predicted of them from the other modalities.
-
-    Parameters
-    ----------
-    model
-        A fitted model.
-    mdata
-        Observations that it was trained on, or others.
-    mod
-        The modality to predict.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each coverage of `NOMINAL`: the part of the measured values within the limits, of each feature and
-        (column ``"all"``) of all together. Limits are those of `OmixVAE.impute_interval`; a value that some draws equal
-        counts by the part of its possible ranks (`omixvae.inference.calibrate.interval_credit`), so that whole numbers
-        are within as often as they should be.
-
-    Raises
-    ------
-    InputError
-        If no observation has the modality and another one.
-    """
-    return _covered(model, model.read(mdata), model.schema.modalities.index(mod))
-
-
-def _covered(model: "OmixVAE", data: MaskedModalities, s: int) -> pd.DataFrame:
-    names = data.schema.modalities
-    usable = np.flatnonzero(data.presence[:, s] & (data.presence.sum(axis=1) > 1))
-    if not len(usable):
-        raise InputError(
-            f"No observation has {names[s]!r} and another modality.",
-            "the argument model",
-            "Leave it out: predictions can only be compared with what was measured together.",
-        )
-    features = np.asarray(data.schema.features[names[s]])
-    rng = np.random.default_rng(0)
-    few = int(np.clip(VALUES_DRAWN // (DRAWS * len(features)), FEWEST_OBSERVATIONS, MOST_OBSERVATIONS))
-    some = data.take(np.sort(rng.permutation(usable)[:few]))
-    columns = np.sort(rng.permutation(len(features))[:MOST_FEATURES])
-    lacking = some.given([name for name in names if name != names[s]])
-    within = _within(model, some, lacking, s, columns)
-    rows = {
-        nominal: {"all": np.nanmean(part), **dict(zip(features[columns], _columns_mean(part), strict=True))}
-        for nominal, part in zip(NOMINAL, within, strict=True)
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _within(
-    model: "OmixVAE", data: MaskedModalities, lacking: MaskedModalities, s: int, columns: np.ndarray
-) -> np.ndarray:
-    """Credit values within the limits of predictions: (coverages, n, features), NaN where none was measured."""
-    device = next(model.network.parameters()).device
-    within = np.empty((len(NOMINAL), data.n_obs, len(columns)))
-    for rows, draws in draw_predictions(model.network, lacking, s, columns, DRAWS, model.plan.seed):
-        modality = data.rows(rows, device, torch.float32).modalities[s]
-        x, measured = (t.expand_as(modality.filled)[:, columns].cpu() for t in (modality.filled, modality.mask))
-        drawn = torch.from_numpy(draws)
-        below, at = (drawn < x).sum(0), (drawn == x).sum(0)
-        for i, nominal in enumerate(NOMINAL):
-            credit = interval_credit(below, at, DRAWS, nominal)
-            within[i, rows] = torch.where(measured, credit, torch.nan).numpy()
-    return within
-
-
-def _columns_mean(part: np.ndarray) -> np.ndarray:
-    known = (~np.isnan(part)).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.nansum(part, axis=0) / known)
