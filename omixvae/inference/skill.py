@@ -63,6 +63,7 @@ def judges(
         Positions of observations that have the modality and another one, in random order; fewer of wide modalities.
     """
     widest = max(likelihood.n_features for likelihood in network.likelihoods)
+    rows = np.sort(rows)  # the same choice for whoever asks, in whatever order
     usable = rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)]
     return np.random.default_rng(seed).permutation(usable)[: max(FEWEST_ROWS, min(most, VALUES_LOADED // widest))]
 

@@ -5,7 +5,7 @@ import shutil
 
 import click
 
-from omixvae.cli.group import Command
+from omixvae.cli.frame import Command
 from omixvae.cli.options import HEADINGS, as_json
 from omixvae.config import Config
 from omixvae.errors import InputError, nearest, raise_together

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from omixvae.cli.group import Command
+from omixvae.cli.frame import Command
 
 __all__ = ["completion"]
 

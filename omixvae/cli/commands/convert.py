@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import check_files, read_input, written_whole
-from omixvae.cli.group import Command, in_first_process
+from omixvae.cli.frame import Command, in_first_process
 from omixvae.cli.options import as_json, in_place, output_file, quietly, ways_in
 
 __all__ = ["convert"]

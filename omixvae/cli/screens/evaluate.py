@@ -1,4 +1,4 @@
-"""What `omixvae evaluate` shows: first made as plain data (also for --json), then printed."""
+"""What `omixvae evaluate` shows."""
 
 import math
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from omixvae.cli.screens import table
+from omixvae.cli.screens.table import table
 from omixvae.evaluation import Evaluation
 
 __all__ = ["show", "summarise"]

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import check_input, check_named, read_input, whole
-from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
     FURTHER,
     as_json,
@@ -85,7 +85,7 @@ def select(
     _check_outputs(sources, output, picture)
     mdata = read_input(*sources, ways=ways)
 
-    from omixvae.cli import screens  # here, so that --help needs no torch
+    from omixvae.cli.screens import select as screen  # here, so that --help needs no torch
     from omixvae.evaluation import select as find
 
     defaults = Config().to_options()
@@ -97,12 +97,12 @@ def select(
         if output is not None:
             found.table.to_csv(files.enter_context(whole(output)), index=False)
         if picture is not None:
-            screens.draw_selection(found, files.enter_context(whole(picture)))
-    summary = screens.summarise_selection(found)
+            screen.draw(found, files.enter_context(whole(picture)))
+    summary = screen.summarise(found)
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
-        screens.print_selection(summary)
+        screen.show(summary)
 
 
 def _grid(texts: Sequence[str]) -> dict[str, list[object]]:

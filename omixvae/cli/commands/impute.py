@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
-from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
     allow_missing_features,
     as_json,

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from omixvae.cli.files import check_input, check_named, read_input
-from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import as_json, model_folder, output_file, quietly, source_file
 from omixvae.errors import check_all
 from omixvae.files import writing

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from omixvae.cli.files import check_input, read_input
-from omixvae.cli.group import Command, in_first_process
+from omixvae.cli.frame import Command, in_first_process
 from omixvae.cli.options import as_json, output_file, quietly, source_file
 from omixvae.errors import InputError, check_all
 from omixvae.files import check_target

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from omixvae.cli.files import check_output, written_whole
-from omixvae.cli.group import Command, in_first_process
+from omixvae.cli.frame import Command, in_first_process
 from omixvae.cli.options import as_json, output_file, quietly
 
 __all__ = ["simulate"]

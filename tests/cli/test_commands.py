@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from omixvae.cli import SECTIONS, main
-from omixvae.cli.group import friendly_warnings
+from omixvae.cli.frame import friendly_warnings
 from omixvae.config import Config
 from omixvae.datasets import list as list_sets
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import check_files, check_results, is_zarr, read_input, written_whole
-from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
     allow_missing_features,
     as_json,
@@ -70,7 +70,7 @@ def annotate(
         )
     mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
-    from omixvae.cli import screens  # here, so that --help needs no torch
+    from omixvae.cli.screens import annotate as screen  # here, so that --help needs no torch
     from omixvae.model import load
     from omixvae.summary import summarise_results
 
@@ -85,4 +85,4 @@ def annotate(
     if as_json:
         click.echo(json.dumps(summary))
     elif not quiet:
-        screens.print_results(summary)
+        screen.show(summary)

@@ -1,4 +1,4 @@
-"""The screen of `omixvae inspect`: first made as plain data (also for --json), then printed."""
+"""What `omixvae inspect` shows."""
 
 import textwrap
 from typing import Any
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omixvae.cli.screens import table
+from omixvae.cli.screens.table import table
 from omixvae.config import DataConfig
 from omixvae.data import MaskedModalities, Schema
 from omixvae.data.columns import find_column
@@ -18,7 +18,7 @@ from omixvae.diagnosis.batches import modalities_by_batch
 from omixvae.diagnosis.values import kind_of_values
 from omixvae.errors import InputError
 
-__all__ = ["describe", "print_description"]
+__all__ = ["show", "summarise"]
 
 MOST_ROWS = 8
 """Combinations of modalities, and batches, that are listed; the rest is counted."""
@@ -30,7 +30,7 @@ TYPICAL_WIDTH = 100
 """Characters of a line where the output is no terminal."""
 
 
-def describe(mdata: mudata.MuData, found: Diagnosis, config: DataConfig) -> dict[str, Any]:
+def summarise(mdata: mudata.MuData, found: Diagnosis, config: DataConfig) -> dict[str, Any]:
     """Say what a MuData holds, what is missing, what training would choose, and what is wrong.
 
     Parameters
@@ -45,7 +45,7 @@ def describe(mdata: mudata.MuData, found: Diagnosis, config: DataConfig) -> dict
     Returns
     -------
     dict
-        Plain types, for JSON and for `print_description`.
+        Plain types, for JSON and for `show`.
     """
     batches = modalities_by_batch(mdata, config)
     data = found.data
@@ -116,8 +116,8 @@ def _plain(error: InputError) -> dict[str, str]:
     return {"problem": error.problem, "where": error.where, "fix": error.fix}
 
 
-def print_description(source: str, described: dict[str, Any]) -> None:
-    """Print what `describe` gave.
+def show(source: str, described: dict[str, Any]) -> None:
+    """Print what `summarise` gave.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import EXAMPLE, check_files, check_results, is_zarr, read_input, written_whole
-from omixvae.cli.group import Command, friendly_warnings
+from omixvae.cli.frame import Command, friendly_warnings
 from omixvae.cli.options import (
     COMMON,
     FURTHER,
@@ -98,7 +98,7 @@ def train(
         if output is not None:
             check_results(mdata, output, config.results.key_added, from_disk=from_disk)
 
-    from omixvae.cli import screens  # here, as all below, so that --help needs no torch
+    from omixvae.cli.screens import train as screen  # here, as all below, so that --help needs no torch
     from omixvae.model import OmixVAE
 
     model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
@@ -118,11 +118,11 @@ def train(
                 with written_whole(mdata, output, copied, config.results.key_added):
                     pass
         truth = TRUTH if sources == (EXAMPLE,) and output is not None else None
-        summary = screens.summarise_training(model, mdata, output, truth=truth)
+        summary = screen.summarise(model, mdata, output, truth=truth)
         if as_json:
             click.echo(json.dumps(summary))
         elif not quiet:
-            screens.print_training(summary)
+            screen.show(summary)
 
 
 def _check_several(sources: tuple[str, ...], output: Path | None, folder: Path | None, *, from_disk: bool) -> None:

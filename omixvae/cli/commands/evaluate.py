@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import is_zarr, read_input
-from omixvae.cli.group import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, in_first_process
 from omixvae.cli.options import (
     allow_missing_features,
     as_json,
@@ -66,7 +66,7 @@ def evaluate(
     mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
     from omixvae import evaluation  # here, as all below, so that --help needs no torch
-    from omixvae.cli import judgement
+    from omixvae.cli.screens import evaluate as screen
     from omixvae.model import load
 
     model = load(folder, device=read_config(None, {"device": device}).training.device)
@@ -80,8 +80,8 @@ def evaluate(
             most=most or evaluation.MOST_EVALUATED,
             allow_missing_features=allow_missing_features,
         )
-    summary = judgement.summarise(found, held_out=held_out)
+    summary = screen.summarise(found, held_out=held_out)
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        judgement.show(" ".join(sources), summary)
+        screen.show(" ".join(sources), summary)

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from omixvae.cli.group import Command, Section, friendly_warnings
+from omixvae.cli.frame import Command, Section, friendly_warnings
 from omixvae.cli.options import as_json, quietly
 from omixvae.errors import InputError
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import is_zarr, read_input
-from omixvae.cli.group import Command, in_first_process
+from omixvae.cli.frame import Command, in_first_process
 from omixvae.cli.options import (
     COLUMNS,
     FURTHER,
@@ -56,13 +56,13 @@ def inspect(
     from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
     mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 
-    from omixvae.cli.description import describe, print_description  # here, so that --help needs no torch
+    from omixvae.cli.screens.inspect import show, summarise  # here, so that --help needs no torch
     from omixvae.diagnosis import diagnose
 
-    described = describe(mdata, diagnose(mdata, config), config.data)
+    described = summarise(mdata, diagnose(mdata, config), config.data)
     if as_json:
         click.echo(json.dumps(described))
     else:
-        print_description(" ".join(sources), described)
+        show(" ".join(sources), described)
     if described["problems"]:
         click.get_current_context().exit(BAD_INPUT)
