@@ -7,11 +7,11 @@ if TYPE_CHECKING:
     from omixvae import data, datasets, pl
     from omixvae.config import Config
     from omixvae.errors import InputError
+    from omixvae.evaluation.select import select
     from omixvae.exports import export
     from omixvae.inspection import inspect
     from omixvae.model import OmixVAE, fit, load
     from omixvae.results.read import imputed
-    from omixvae.selection import select
     from omixvae.simulation import simulate
     from omixvae.sources import read
 
@@ -45,7 +45,7 @@ _HOMES = {
     "inspect": "omixvae.inspection",
     "load": "omixvae.model",
     "read": "omixvae.sources",
-    "select": "omixvae.selection",
+    "select": "omixvae.evaluation",
     "simulate": "omixvae.simulation",
 }
 

@@ -3,16 +3,14 @@
 from typing import Literal, cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from omixvae.calibration import Calibration, rename_earlier
 from omixvae.errors import InputError
 from omixvae.layers import add_linear, own_copy
 
 __all__ = ["Decoder"]
-
-TAILS = 4.0
-"""Degrees of freedom of the doubt about what was not measured."""
 
 
 class Decoder(nn.Module):
@@ -31,7 +29,7 @@ class Decoder(nn.Module):
     hidden_size
         Width of the hidden layers.
     by_batch
-        Whether each feature gets one more number, from the covariates alone (see `beside`).
+        Whether each feature gets one more number, from the covariates alone (see `dispersion_shift`).
     own
         A module (n, d + p + c) → (n, r g) to take instead; an average observation is added to what it gives.
 
@@ -41,11 +39,7 @@ class Decoder(nn.Module):
     weights. `known` maps such a level to the average of those that the modality does know, and leaves the others as
     they are: a prediction for that batch is the prediction for the known batches.
 
-    What is found out about the decoder after the training is kept here too: `slope`, by how much predictions of what
-    was not measured must be drawn in (see `MultimodalVAE.trusted`); `spread`, of shape (2,): the deviation of the noise
-    that `doubt` gives where the modality was not measured, and where it was but for some entries; and `skill`, of shape
-    (2, g): R² of each feature when it is predicted from the other modalities, and the standard error of that; NaN where
-    it is not known (see `omixvae.training.calibrate`).
+    What is found out about its predictions after the training is kept in `calibration`.
 
     Examples
     --------
@@ -55,9 +49,6 @@ class Decoder(nn.Module):
     """
 
     known: Tensor
-    slope: Tensor
-    spread: Tensor
-    skill: Tensor
 
     def __init__(
         self,
@@ -76,9 +67,9 @@ class Decoder(nn.Module):
         self.n_features, n_out = n_features, n_decoded * n_features
         self.n_latent, self.n_private = n_latent, n_private
         self.register_buffer("known", torch.eye(n_covariates))
-        self.register_buffer("slope", torch.ones(()))
-        self.register_buffer("spread", torch.zeros(2))
-        self.register_buffer("skill", torch.full((2, n_features), torch.nan))
+        self.calibration = Calibration(n_features, n_out)
+        # Public from torch 2.5 on.
+        self._register_load_state_dict_pre_hook(rename_earlier, with_module=True)  # type: ignore[no-untyped-call]
         n_in = n_latent + n_private + n_covariates
         self.of_batch = nn.Parameter(torch.zeros(n_covariates, n_features)) if by_batch else None
         self.linear = nn.Linear(n_in, n_out) if own is None else None
@@ -117,26 +108,9 @@ class Decoder(nn.Module):
         bent = self.bent(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
         return decoded + bent if self.last is None else add_linear(decoded, bent, self.last.weight)
 
-    def beside(self, covariates: Float[Tensor, "*n c"]) -> Float[Tensor, "*n g"] | None:
+    def dispersion_shift(self, covariates: Float[Tensor, "*n c"]) -> Float[Tensor, "*n g"] | None:
         """Give what the covariates alone say of each feature; None unless made for it."""
         return None if self.of_batch is None else covariates @ self.known @ self.of_batch
-
-    def doubt(self, absent: Bool[Tensor, " n"], generator: torch.Generator) -> Float[Tensor, "n rg"]:
-        """Draw noise to add to what is decoded for observations that lack the modality, or entries of it.
-
-        Student's t with `TAILS` degrees of freedom, times `spread`: how far a prediction misses differs between
-        observations, which no one deviation can say.
-        """
-        shape = (len(absent), len(self.offset))
-        noise = torch.randn(shape, generator=generator, device=self.spread.device, dtype=self.spread.dtype)
-        half = torch.full_like(noise, 0.5 * TAILS)
-        spread = torch.where(absent, self.spread[0], self.spread[1]).unsqueeze(-1)
-        return spread * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
-
-    @property
-    def imputable(self) -> Bool[Tensor, " g"]:
-        """True for the features whose R² is above zero by two standard errors; false where it is not known."""
-        return self.skill[0] > 2 * self.skill[1]
 
     @property
     def offset(self) -> Float[Tensor, " rg"]:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, Unpack
 
@@ -47,11 +48,11 @@ from omixvae.summary import (
 from omixvae.training.checkpoint import Checkpoint, Setting
 from omixvae.training.course import Standing
 from omixvae.training.engine import train
-from omixvae.training.initialise import initialise_network
+from omixvae.training.fit import fit_network
 from omixvae.training.progress import TrainingProgress, show_lines
 from omixvae.training.schedule import History
 from omixvae.training.stopping import train_resumably
-from omixvae.vae import MultimodalVAE, new_network
+from omixvae.vae import MultimodalVAE
 
 __all__ = ["OmixVAE", "fit", "load"]
 
@@ -213,16 +214,15 @@ class OmixVAE:
                 kept = Checkpoint(Path(checkpoint), setting)
             standing = None if kept is None else kept.read()
         _check_alike(plan, data, standing, processes)
-        network = new_network(plan, device, self.own)
-        rng = np.random.default_rng(plan.seed)
-        processes.lead(network, lambda: initialise_network(network, data, rng))
         shown = self.config.training.progress and processes.first
         with TrainingProgress(plan.max_epochs, show=shown) as progress:
-            run, bound = (network, data, plan, processes), self.own.objective
-            if kept is None:
-                history = train(*run, bound=bound, on_epoch=progress)
-            else:
-                history = train_resumably(*run, progress, kept, standing, bound)
+            bound = self.own.objective
+            loop = (
+                partial(train, bound=bound, on_epoch=progress)
+                if kept is None
+                else partial(train_resumably, progress=progress, checkpoint=kept, standing=standing, bound=bound)
+            )
+            network, history = fit_network(plan, data, device, self.own, processes, loop)
         self._fitted = Fitted(self.config, plan, data.schema, history, network)
         return self
 
@@ -572,7 +572,7 @@ class OmixVAE:
 
         Notes
         -----
-        `omixvae.training.calibrate`. On the scale that the encoder sees: standard units, or logged counts.
+        `omixvae.inference.calibrate`. On the scale that the encoder sees: standard units, or logged counts.
 
         Examples
         --------
@@ -582,8 +582,8 @@ class OmixVAE:
         ['r2', 'se', 'imputable']
         """
         decoder = self.network.decoders[self._position(mod)]
-        r2, error = decoder.skill.cpu().double().numpy()
-        imputable = decoder.imputable.cpu().numpy()
+        r2, error = decoder.calibration.skill.cpu().double().numpy()
+        imputable = decoder.calibration.imputable.cpu().numpy()
         return pd.DataFrame({"r2": r2, "se": error, "imputable": imputable}, list(self.schema.features[mod]))
 
     def information(self, mdata: Observations) -> pd.DataFrame:

@@ -247,32 +247,13 @@ class MultimodalVAE(nn.Module):
         parts = zip(q.loc.chunk(len(given)), q.scale.chunk(len(given)), given, strict=True)
         return [DiagonalGaussian(loc, scale, partial(stopped, *at)) for loc, scale, at in parts]
 
-    def trusted(self, s: int, z: Float[Tensor, "*n d"], batch: MaskedBatch) -> Float[Tensor, "*n d"]:
-        """Draw latents in towards the average, as far as predictions of a modality from the others go too far.
-
-        Parameters
-        ----------
-        s
-            Position of the modality, which the belief behind `z` does not know.
-        z
-            Shape (..., n, d): latents of the observations of `batch`.
-        batch
-            Some observations.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape (..., n, d); `z` itself where the decoder's `slope` is 1.
-        """
-        return torch.lerp(self.prior_of(batch).mean, z, self.decoders[s].slope)
-
     def decode(
         self,
         s: int,
         z: Float[Tensor, "*n d"],
         w: Float[Tensor, "*n p"],
         batch: MaskedBatch,
-        doubt: Float[Tensor, "*n rg"] | None = None,
+        calibration_noise: Float[Tensor, "*n rg"] | None = None,
     ) -> DataDistribution:
         """Give p(x_s | z, w_s) of one modality.
 
@@ -284,7 +265,7 @@ class MultimodalVAE(nn.Module):
             Shape (..., n, d) and (..., n, p): latents of the observations of `batch`.
         batch
             Gives covariates, library sizes and coverages.
-        doubt
+        calibration_noise
             Added on the scale of the decoder, if given.
 
         Returns
@@ -293,16 +274,16 @@ class MultimodalVAE(nn.Module):
             Shape (..., n, g), in the data's units.
         """
         exposure = batch.modalities[s].exposure.expand(*z.shape[:-1], -1)
-        p: DataDistribution = self.likelihoods[s](self._decoded(s, z, w, batch, doubt), exposure)
+        p: DataDistribution = self.likelihoods[s](self._decoded(s, z, w, batch, calibration_noise), exposure)
         return p
 
-    def _decoded(self, s: int, z: Tensor, w: Tensor, batch: MaskedBatch, doubt: Tensor | None = None) -> Tensor:
+    def _decoded(self, s: int, z: Tensor, w: Tensor, batch: MaskedBatch, noise: Tensor | None = None) -> Tensor:
         """Give what the decoder of a modality says, and beside it what the covariates alone do."""
         decoder, covariates = self.decoders[s], batch.covariates.expand(*z.shape[:-1], -1)
         decoded = decoder(z, w, covariates)
-        decoded = decoded if doubt is None else decoded + doubt
-        beside = decoder.beside(covariates)
-        return decoded if beside is None else torch.cat([decoded, beside], dim=-1)
+        decoded = decoded if noise is None else decoded + noise
+        shift = decoder.dispersion_shift(covariates)
+        return decoded if shift is None else torch.cat([decoded, shift], dim=-1)
 
     def log_prob(
         self,

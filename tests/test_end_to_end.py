@@ -236,16 +236,16 @@ def test_simulate_writes_what_the_python_call_makes(tmp_path):
 
 def test_help_answers_at_once_without_the_heavy_packages():
     code = (
-        "import sys, time; began = time.perf_counter(); from omixvae.cli import main\n"
+        "import sys, time; from omixvae.cli import main\n"
         "try: main(['--help'], prog_name='omixvae')\n"
         "except SystemExit: pass\n"
-        "print(time.perf_counter() - began, [m for m in ('torch', 'mudata', 'scanpy', 'pandas') if m in sys.modules])"
+        "print(time.process_time(), [m for m in ('torch', 'mudata', 'scanpy', 'pandas') if m in sys.modules])"
     )
     began = time.perf_counter()
     lines = run(code=code).stdout.splitlines()
     assert lines[0] == "Usage: omixvae [OPTIONS] COMMAND [ARGS]..."
     assert lines[-1].endswith(" []")
-    assert float(lines[-1].split()[0]) < 1
+    assert float(lines[-1].split()[0]) < 0.5  # of the processor, the start of Python included: others may be at work
     assert time.perf_counter() - began < 5
 
 

@@ -128,7 +128,7 @@ def test_dispersions_may_differ_between_batches():
     }
     model = OmixVAE(dispersion="batch", **options).fit(mdata)
     decoder, likelihood = model.network.decoders[0], model.network.likelihoods[0]
-    found = likelihood.log_theta + decoder.beside(torch.eye(2))
+    found = likelihood.log_theta + decoder.dispersion_shift(torch.eye(2))
     assert found.detach()[0].median() == pytest.approx(0.0, abs=0.4)
     assert found.detach()[1].median() == pytest.approx(np.log(30), abs=0.6)
     _, sd = model.impute(mdata, "x", given=["y"])

@@ -14,7 +14,7 @@ from sphinx.config import Config as SphinxConfig
 
 import omixvae
 from omixvae.cli import SECTIONS, main
-from omixvae.cli.group import Option
+from omixvae.cli.frame import Option
 from omixvae.config import GROUPS, OPTIONS
 
 PYTHON = """# Python

@@ -1,4 +1,4 @@
-"""The command line: parse, call the API, print. One file per command.
+"""The command line: parse, call the API, print. One file per command in `commands/`, and per screen in `screens/`.
 
 Nothing heavy is imported at the top of these files: `omixvae --help` must answer at once.
 """
@@ -6,20 +6,20 @@ Nothing heavy is imported at the top of these files: `omixvae --help` must answe
 import click
 
 from omixvae import __version__
-from omixvae.cli.annotate import annotate
-from omixvae.cli.completion import completion
-from omixvae.cli.convert import convert
-from omixvae.cli.data import data
-from omixvae.cli.evaluate import evaluate
-from omixvae.cli.explain import options
-from omixvae.cli.export import export
-from omixvae.cli.group import Cli
-from omixvae.cli.impute import impute
-from omixvae.cli.inspect import inspect
-from omixvae.cli.report import report
-from omixvae.cli.select import select
-from omixvae.cli.simulate import simulate
-from omixvae.cli.train import train
+from omixvae.cli.commands.annotate import annotate
+from omixvae.cli.commands.completion import completion
+from omixvae.cli.commands.convert import convert
+from omixvae.cli.commands.data import data
+from omixvae.cli.commands.evaluate import evaluate
+from omixvae.cli.commands.export import export
+from omixvae.cli.commands.impute import impute
+from omixvae.cli.commands.inspect import inspect
+from omixvae.cli.commands.options import options
+from omixvae.cli.commands.report import report
+from omixvae.cli.commands.select import select
+from omixvae.cli.commands.simulate import simulate
+from omixvae.cli.commands.train import train
+from omixvae.cli.frame import Cli
 
 __all__ = ["main"]
 

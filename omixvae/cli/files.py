@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from omixvae.cli.group import friendly_warnings
+from omixvae.cli.frame import friendly_warnings
 from omixvae.errors import InputError, check_all
 from omixvae.files import check_folder, check_target, whole_file, whole_folder, writing
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from omixvae.cli.group import Option
+from omixvae.cli.frame import Option
 from omixvae.config import OPTIONS, Config
 from omixvae.constraints import Constraint, Flag, Name, Names, Number, PerModality, Word
 from omixvae.errors import InputError

@@ -41,7 +41,7 @@ def prediction(
     -----
     With z ~ q(z | x_O) and w_s ~ q(w_s | z, x_O) (the prior where the modality is absent), the law of total variance
     gives mean E[E(x|z,w)] and variance E[Var(x|z,w)] + Var[E(x|z,w)]. Where the modality is absent, z is drawn in; what
-    is decoded gets the doubt that held-out observations have shown to be right (`omixvae.training.calibrate`). An
+    is decoded gets the doubt that held-out observations have shown to be right (`omixvae.inference.calibrate`). An
     observation that lacks the modality gets the median library size of those that have it (of its own batch, if that
     has any), an entry without coverage the median coverage of its feature in the training data.
     """
@@ -169,12 +169,14 @@ def _states(
     network: MultimodalVAE, encoded: Encoded, s: int, n_samples: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Draw z and w_s, and the doubt about what is decoded from them where not all was measured, if there is any."""
-    absent, doubtful = ~encoded.batch.presence[:, s], bool(network.decoders[s].spread.any())
+    absent, calibration = ~encoded.batch.presence[:, s], network.decoders[s].calibration
+    doubtful = bool(calibration.spread.any())
     doubt = torch.zeros(())
     drawn = encoded.posterior.rsample(generator, n_samples)
-    for i, z in enumerate(torch.where(absent.unsqueeze(-1), network.trusted(s, drawn, encoded.batch), drawn)):
+    shrunk = calibration.shrink(drawn, network.prior_of(encoded.batch).mean)
+    for i, z in enumerate(torch.where(absent.unsqueeze(-1), shrunk, drawn)):
         w = network.private_posterior(encoded.h, encoded.batch.presence, z).rsample(generator)
         if doubtful:
             # Each second draw mirrors the doubt of the one before, so that it does not move the average.
-            doubt = -doubt if i % 2 else network.decoders[s].doubt(absent, generator)
+            doubt = -doubt if i % 2 else calibration.noise(absent, generator)
         yield z, w[:, s], doubt if doubtful else None

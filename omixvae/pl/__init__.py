@@ -7,6 +7,7 @@ from omixvae.pl.information import information
 from omixvae.pl.latent import latent
 from omixvae.pl.loadings import loadings
 from omixvae.pl.presence import presence
+from omixvae.pl.selection import selection
 from omixvae.pl.variance import variance_explained
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "latent",
     "loadings",
     "presence",
+    "selection",
     "variance_explained",
 ]
 

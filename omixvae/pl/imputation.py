@@ -76,7 +76,7 @@ def imputation(
         better than by their mean, as far as can be told. Features that could not be judged are not drawn, but counted
         in the title. With `model` two axes: in the second each dot is the part of the values within the limits, over
         all features, and the pale bar holds the middle 80 % of the features. Above the line limits are wider than they
-        need be; limits of counts are whole numbers, and always somewhat so.
+        need be. Whole numbers that lie on a limit count in part, so that these should be on the line too.
 
     Raises
     ------

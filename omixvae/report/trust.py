@@ -142,7 +142,7 @@ def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE 
         else (
             " Right: of the measured values of this file, most of which the model was trained on, how many lie within "
             "the limits of predictions from the other modalities; dots on the dashed line are as they should be, above "
-            "it limits are wider than they need be. Those of counts are whole numbers, and always somewhat so."
+            "it limits are wider than they need be. Whole numbers that lie on a limit count in part."
         )
     )
     return draw(

@@ -190,10 +190,10 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table
         adata.varm[keys.loadings] = aligned(decoder.loadings.detach().cpu().float().numpy())
     if likelihood.takes_coverage:
         adata.var[keys.coverage] = aligned(likelihood.get_buffer("typical_coverage").cpu().float().numpy())
-    r2 = aligned(decoder.skill[0].cpu().float().numpy())
+    r2 = aligned(decoder.calibration.skill[0].cpu().float().numpy())
     if np.isfinite(r2).any():
         adata.var[keys.imputation_r2] = r2
-        adata.var[keys.imputable] = aligned(decoder.imputable.cpu().numpy(), otherwise=False)
+        adata.var[keys.imputable] = aligned(decoder.calibration.imputable.cpu().numpy(), otherwise=False)
 
 
 def _fits(table: Table, n_obs: int) -> bool:

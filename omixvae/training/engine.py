@@ -13,10 +13,10 @@ from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared
 from omixvae.devices import few_threads, kept_memory
 from omixvae.distributions import LatentDistribution
 from omixvae.errors import InputError
+from omixvae.inference.calibrate import calibrate
 from omixvae.objectives import OBJECTIVES, Bound, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.processes import OneProcess, Processes
-from omixvae.training.calibrate import calibrate
 from omixvae.training.course import Course, Standing, StoppedTraining
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
 from omixvae.vae import MultimodalVAE

@@ -109,7 +109,7 @@ def test_doubt_about_a_logarithm_widens_what_is_predicted_and_does_not_raise_it(
     absent = ~data.presence[:, 0]
     found = []
     for spread in (0.0, 1.0):
-        network.decoders[0].spread.fill_(spread)
+        network.decoders[0].calibration.spread.fill_(spread)
         mean, sd = np.empty((2, data.n_obs, data.tables[0].n_features))
         for rows, m, s in inference.predict(network, data, 0, 200, seed=0):
             mean[rows], sd[rows] = m, s

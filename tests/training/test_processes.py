@@ -20,10 +20,10 @@ from omixvae.config import Config
 from omixvae.data import from_mudata
 from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError
+from omixvae.inference.calibrate import calibrate
 from omixvae.objectives import OBJECTIVES
 from omixvae.plan import make_plan
 from omixvae.processes import OneProcess, several_started
-from omixvae.training.calibrate import calibrate
 from omixvae.training.engine import (
     LARGEST_GRADIENT,
     NOISE_APART,
