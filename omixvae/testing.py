@@ -17,7 +17,7 @@ from omixvae.data.masked import ModalityBatch
 from omixvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 from omixvae.encoders.aggregation import Aggregation
 from omixvae.encoders.pooling import SumPooling
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood
+from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
 from omixvae.priors import Prior
 
 __all__ = ["check_aggregation", "check_likelihood", "check_prior"]
@@ -29,6 +29,18 @@ STANDARD_ERRORS = 6.0
 LIBRARIES = (2.0, 5.0, 9.0)
 ROUNDING = 1e-10
 """Largest difference between two float64 results that should be the same."""
+
+
+OF_KIND: dict[ValueKind, Callable[[float], bool]] = {
+    "counts": lambda x: x >= 0 and x.is_integer(),
+    "covered_counts": lambda x: x >= 0 and x.is_integer(),
+    "amounts": lambda x: x >= 0,
+    "continuous": np.isfinite,
+    "fractions": lambda x: 0 <= x <= 1,
+    "binary": lambda x: x in (0, 1),
+    "labels": lambda x: x in (0, 1),
+}
+"""Which values are of each kind."""
 
 
 def check_likelihood(
@@ -50,7 +62,8 @@ def check_likelihood(
     ------
     AssertionError
         If probabilities do not sum or integrate to one; mean or variance are not those of samples; a gradient is
-        missing or wrong; a missing entry leaves a trace; or `check` and `log_prob` contradict each other.
+        missing or wrong; a missing entry leaves a trace; or `check` takes what `log_prob` cannot, or what is not of
+        the likelihood's kind.
 
     Examples
     --------
@@ -196,6 +209,8 @@ def _check_values(
         if isinstance(support, Tensor) and value > float(support.max()) and value.is_integer():
             possible = possible or float(support.max()) > 1  # counts have no upper limit
         assert possible or not accepted, f"check takes {value}, which the distribution cannot give."
+        of_kind = OF_KIND[likelihood.kind](value)
+        assert of_kind or not accepted, f"check takes {value}, which is not of the kind {likelihood.kind!r}."
         if accepted:
             # No count is above its coverage, and whoever reads the data sees to it.
             p = likelihood(decoded[:1], exposure[:1].clamp(min=value) if likelihood.takes_coverage else exposure[:1])

@@ -42,7 +42,7 @@ def python_blocks(text):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["own_networks.md"])
+@pytest.mark.parametrize("page", ["own_parts.md"])
 def test_examples_run(page, tmp_path, monkeypatch):
     blocks = python_blocks((DOCS / page).read_text())
     assert blocks

@@ -1,4 +1,4 @@
-"""Encoders and decoders that a user brings: trained, saved without code, refused with a sentence where they fail."""
+"""Parts that a user brings: trained, saved without code, refused with a sentence where they do not fit."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,15 @@ from torch import nn
 
 import omixvae
 from omixvae import InputError, OmixVAE
+from omixvae.distributions import GaussianMixture
+from omixvae.encoders import Aggregation, Head, PooledPrivateEncoder
+from omixvae.layers import MLP
+from omixvae.likelihoods.continuous import Laplace
 from omixvae.likelihoods.counts import NegativeBinomial, NegativeBinomialCounts
+from omixvae.objectives import Bound
+from omixvae.objectives.mixture import mixture_bound
+from omixvae.priors import Prior
+from omixvae.testing import check_aggregation, check_prior
 
 QUICK = {"max_epochs": 3, "progress": False}
 
@@ -185,3 +193,173 @@ def test_a_network_that_gives_no_number_stops_the_training_with_a_sentence():
             OmixVAE(encoders={"rna": Logarithm()}, aggregation=aggregation, max_epochs=2, progress=False).fit(
                 build_mdata()
             )
+
+
+class Even(Prior):
+    """A prior of one's own, with clusters, trained from the first step on."""
+
+    about_n_clusters = "groups of the same size among {n}"
+
+    def __init__(self, n_latent, n_clusters=1, aggregation=None, scale=1.0):
+        super().__init__(n_latent, n_clusters, aggregation)
+        self.loc = nn.Parameter(torch.randn(n_clusters, n_latent))
+        self.scale, self.sizes = scale, None
+
+    def forward(self):
+        return GaussianMixture(self.loc.new_zeros(len(self.loc)), self.loc, torch.full_like(self.loc, self.scale))
+
+    def clusters(self, p, z):
+        return p.responsibilities(z)
+
+    def finish(self, sizes):
+        self.sizes = sizes
+
+
+class Late(Even):
+    """A prior of one's own that waits for latents, and is N(0, I) until then."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.began = None
+        self.requires_grad_(requires_grad=False)
+        self.loc.zero_()
+
+    @staticmethod
+    def starts_after(*, cohort):
+        return 0.5
+
+    def start(self, beliefs, n_measured, *, choose, seed):
+        means = torch.cat([q.mean for q in beliefs])
+        self.began = (len(means), len(n_measured), choose)
+        self.loc.copy_(means[: len(self.loc)])
+        self.requires_grad_()
+
+
+class Mean(Aggregation):
+    """An aggregation of one's own."""
+
+    private_encoder = PooledPrivateEncoder
+    most_modalities = 3
+
+    def __init__(self, n_features, n_latent, hidden_size, n_components=1):
+        super().__init__(n_features, n_latent, hidden_size, n_components)
+        self.head = Head(n_latent)
+        self.chi, self.rho = MLP(n_features, [9], 9), MLP(9, [9], self.head.size)
+
+    def embed(self, h):
+        return self.chi(h)
+
+    def combine(self, g, present):
+        total = torch.where(present.unsqueeze(-1), g, 0.0).sum(1)
+        return self.head(self.rho(total / present.sum(1, keepdim=True).clamp(min=1)))
+
+
+def everything(network, batch, subset, generator, *, beta=1.0, kl="stl", private=None):
+    """Explain everything from everything: a bound of one's own."""
+    return mixture_bound(network, batch, batch.presence, generator, beta=beta, kl=kl)
+
+
+@pytest.mark.parametrize(("check", "part"), [(check_prior, Even), (check_prior, Late), (check_aggregation, Mean)])
+def test_they_obey_the_laws(check, part):
+    check(part)
+
+
+PARTS = {
+    "prior": (Even, {"n_clusters": 4}),
+    "prior, later": (Late, {"n_clusters": 4}),
+    "prior made by the user": (Even(5, 4, scale=0.3), {}),
+    "aggregation": (Mean, {}),
+    "aggregation made by the user": (Mean(64, 5, 64), {}),
+    "objective": (Bound(everything), {}),
+}
+
+
+@pytest.mark.parametrize("which", PARTS)
+def test_each_part_is_trained_saved_and_loaded(which, tmp_path):
+    part, further = PARTS[which]
+    option = which.split()[0].rstrip(",")
+    mdata = build_mdata(n_features=(8, 5, 4))
+    options = {**QUICK, "n_latent": 5, **further}
+    model = omixvae.fit(mdata, **{option: part}, **options)
+    assert getattr(model.plan, option) == "own"
+    name = type(part).__name__ if not isinstance(part, type) else part.__name__
+    assert model.plan.reasons[option] == f"{option} = {name}: your own"
+    latent = model.latent(mdata)[0]
+    assert np.abs(latent - OmixVAE(**options).fit(mdata).latent(mdata)[0]).max() > 1e-3, "it is used"
+    np.testing.assert_array_equal(OmixVAE(**{option: part}, **options).fit(mdata).latent(mdata)[0], latent)
+    model.save(tmp_path / "model")
+    with pytest.raises(InputError, match=f"trained with {option}=... of your own, which is not given"):
+        omixvae.load(tmp_path / "model")
+    loaded = omixvae.load(tmp_path / "model", **{option: part})
+    np.testing.assert_array_equal(loaded.latent(mdata)[0], latent)
+    OmixVAE(**options).fit(mdata).save(tmp_path / "ours")
+    with pytest.raises(InputError, match="and one of your own is given"):
+        omixvae.load(tmp_path / "ours", **{option: part})
+
+
+def test_a_prior_of_ones_own_has_clusters_and_hears_of_the_training():
+    mdata = build_mdata(60)
+    model = omixvae.fit(mdata, prior=Late, n_clusters=4, max_epochs=6, progress=False)
+    assert model.plan.prior_epoch == 3
+    n_trained = model.network.prior.began[0]
+    assert model.network.prior.began == (n_trained, n_trained, False)
+    assert int(model.network.prior.sizes.sum()) == n_trained < 60
+    assert mdata.obsm["omixvae_cluster_probs"].shape == (60, 4)
+    assert model.plan.reasons["n_clusters"] == "n_clusters = 4: as asked"
+    plan = OmixVAE(prior=Even, **QUICK).fit(mdata).plan
+    assert plan.reasons["n_clusters"] == f"n_clusters = {plan.n_clusters}: groups of the same size among 60"
+
+
+def test_an_instance_stays_as_it_was_and_each_fit_starts_from_it():
+    prior = Even(5, 4)
+    start = prior.loc.clone()
+    OmixVAE(prior=prior, n_latent=5, **QUICK).fit(build_mdata())
+    assert torch.equal(prior.loc, start)
+
+
+def test_a_likelihood_made_by_the_user_keeps_its_settings(tmp_path):
+    mdata = build_mdata(n_features=(8, 5, 4))
+    own = {"rna": NegativeBinomial(8, by_total=True), "protein": Laplace(5, noise=0.5)}
+    model = omixvae.fit(mdata, likelihoods=own, **QUICK)
+    assert model.network.likelihoods[0].by_total, "a panel has none unless it is asked for"
+    assert model.plan.modalities[0].by_total
+    assert model.network.likelihoods[1].noise == 0.5
+    assert torch.equal(own["rna"].center, torch.zeros(8)), "it is copied"
+    model.save(tmp_path / "model")
+    loaded = omixvae.load(tmp_path / "model", likelihoods=own)
+    np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
+
+
+def test_a_likelihood_of_ones_own_listens_to_the_options_that_it_takes():
+    class OwnCounts(NegativeBinomial):
+        """Counts, as ours are."""
+
+    mdata = build_mdata(n_features=(8, 5, 4))
+    options = {"size_factors": {"rna": "total"}, "dispersion": "batch", "batch_key": "batch", **QUICK}
+    fitted = [OmixVAE(likelihoods={"rna": of}, **options).fit(mdata) for of in (OwnCounts, "negative_binomial")]
+    assert fitted[0].network.likelihoods[0].by_total
+    assert fitted[0].network.likelihoods[0].by_batch
+    np.testing.assert_array_equal(*(model.latent(mdata)[0] for model in fitted))
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        ({"prior": nn.Linear}, "Linear is no prior. Where: the argument prior."),
+        ({"prior": Mean}, "Mean is no prior. Where: the argument prior."),
+        ({"prior": Even(7, 2), "n_latent": 5}, "Even has n_latent = 7, and here it must be 5."),
+        ({"prior": 3}, "Option prior cannot be 3."),
+        ({"aggregation": Even}, "Even is no aggregation. Where: the argument aggregation."),
+        ({"aggregation": Mean(64, 3, 64), "n_latent": 5}, "Mean has n_latent = 3, and here it must be 5."),
+        ({"objective": everything}, "everything is no bound. Where: the argument objective."),
+        (
+            {"objective": Bound(everything, trains_prior=False), "prior": Even},
+            "The bound own has no term that trains the prior own.",
+        ),
+        ({"likelihoods": {"rna": NegativeBinomial(3)}}, "NegativeBinomial has n_features = 3, and here it must be 8."),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(own, sentence):
+    with pytest.raises(InputError) as refusal:
+        OmixVAE(**own, **QUICK).fit(build_mdata(n_features=(8, 5, 4)))
+    assert sentence in str(refusal.value)

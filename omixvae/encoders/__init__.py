@@ -1,12 +1,21 @@
 """What is seen → what is believed about the latents."""
 
-from omixvae.encoders.aggregation import Aggregation, PrivateEncoder, Variant
+from omixvae.encoders.aggregation import Aggregation, Head, PrivateEncoder, Variant
 from omixvae.encoders.attention import SelfAttention
 from omixvae.encoders.experts import MixtureOfExperts, MixtureOfProductsOfExperts, ProductOfExperts
 from omixvae.encoders.features import FeatureEncoder
 from omixvae.encoders.pooling import SumPooling
+from omixvae.encoders.private import OwnPrivateEncoder, PooledPrivateEncoder
 
-__all__ = ["AGGREGATIONS", "Aggregation", "FeatureEncoder", "PrivateEncoder"]
+__all__ = [
+    "AGGREGATIONS",
+    "Aggregation",
+    "FeatureEncoder",
+    "Head",
+    "OwnPrivateEncoder",
+    "PooledPrivateEncoder",
+    "PrivateEncoder",
+]
 
 AGGREGATIONS: dict[str, Variant] = {
     "sum_pooling": Variant(SumPooling),

@@ -55,6 +55,12 @@ class UnnormalisedGaussian(Gaussian):
         return p
 
 
+class CountsBelowZero(Gaussian):
+    """Breaks a law: what it takes is not of its kind."""
+
+    kind = "counts"
+
+
 class ForgottenZeros(NegativeBinomial):
     """Breaks a law: its input is centred, though zeros are not looked at."""
 
@@ -75,6 +81,7 @@ class CarelessCounts(NegativeBinomial):
     [
         (UnnormalisedGaussian, "gaussian", "The probabilities of all values sum to something that differs from one"),
         (CarelessCounts, "negative_binomial", "check takes inf, which the distribution cannot give"),
+        (CountsBelowZero, "gaussian", "which is not of the kind .counts."),
         (ForgottenZeros, "negative_binomial", "It keeps_zeros, but the encoder's input of zero is not zero"),
     ],
 )
