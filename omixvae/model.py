@@ -259,9 +259,9 @@ class OmixVAE:
         ((20, 15), (20,))
         """
         totals = {
-            m.name: likelihood.get_buffer("center").exp().cpu().double().numpy()
+            m.name: composition.cpu().double().numpy()
             for m, likelihood in zip(self.plan.modalities, self.network.likelihoods, strict=True)
-            if likelihood.by_total
+            if (composition := likelihood.composition()) is not None
         }
         data = from_mudata(
             as_mudata(mdata), self.config.data, self.schema, totals, allow_missing_features=allow_missing_features
