@@ -262,9 +262,9 @@ class OmixVAE:
         if self._fitted is None:
             return self._read_to_train(mdata)
         totals = {
-            m.name: likelihood.get_buffer("center").exp().cpu().double().numpy()
+            m.name: composition.cpu().double().numpy()
             for m, likelihood in zip(self.plan.modalities, self.network.likelihoods, strict=True)
-            if likelihood.by_total
+            if (composition := likelihood.composition()) is not None
         }
         data = from_mudata(
             as_mudata(mdata), self.config.data, self.schema, totals, allow_missing_features=allow_missing_features

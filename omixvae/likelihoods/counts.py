@@ -227,6 +227,10 @@ class _Composition(Likelihood):
         total = torch.where(exposure.isnan(), self.typical_library, exposure)
         return functional.log_softmax(self.center + deviation, dim=-1) + total.log()
 
+    def composition(self) -> Float[Tensor, " g"] | None:
+        """Return the composition of an average observation, if the total is the size factor."""
+        return self.center.exp() if self.by_total else None
+
     @staticmethod
     def check(values: np.ndarray) -> np.ndarray:
         """Take whole numbers that are not negative."""

@@ -129,6 +129,13 @@ class Likelihood(nn.Module, ABC):
         p: DataDistribution = self(decoded, modality.exposure)
         return modality.only_measured(p.log_prob(modality.filled), 0.0).sum(-1)
 
+    def composition(self) -> Float[Tensor, " g"] | None:
+        """Return what part of the total of an average observation each feature makes up; None where it plays no part.
+
+        With it the totals of new data that lack some features are estimated; override it if `by_total` may be true.
+        """
+        return None
+
     @staticmethod
     @abstractmethod
     def check(values: np.ndarray) -> np.ndarray:
