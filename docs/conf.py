@@ -57,4 +57,5 @@ html_theme_options = {
     "navbar_persistent": [],  # the search stands in the sidebar
 }
 html_copy_source = False
+smartquotes = False  # values are there to be copied
 copybutton_exclude = ".linenos, .gp, .go"

@@ -351,6 +351,6 @@ def test_counts_are_decoded_in_units_of_what_varies_beyond_counting(word):
     one[1] = 1.0
     counted = NegativeBinomial(43).double()
     counted.load_state_dict(likelihood.state_dict(), strict=False)
-    means = [counted(decoded, torch.tensor(1e4, dtype=torch.float64)).mean for decoded in (start, one)]
+    means = [counted(decoded, torch.tensor([1e4], dtype=torch.float64)).mean for decoded in (start, one)]
     ratio = (means[1] / means[0])[1] / (means[1] / means[0])[0]
     np.testing.assert_allclose(ratio.log().item(), likelihood.unit[1].item(), rtol=1e-6)
