@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import zarr
 from anndata.io import read_elem, write_elem
 
-from omixvae.data.stored import lies_on_disk
+from omixvae.data.stored_matrix import lies_on_disk
 from omixvae.errors import InputError, raise_together
 from omixvae.mudata_io import writing_elements
 

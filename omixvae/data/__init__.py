@@ -4,7 +4,7 @@ from omixvae.config import DataConfig
 from omixvae.data.from_mudata import from_mudata
 from omixvae.data.masked import MaskedBatch, MaskedModalities, ModalityBatch, ModalityTable, Schema
 from omixvae.data.open import StoredAnnData, open_mudata
-from omixvae.data.stored import Part, StoredMatrix
+from omixvae.data.stored_matrix import Part, StoredMatrix
 
 __all__ = [
     "DataConfig",

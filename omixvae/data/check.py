@@ -8,7 +8,7 @@ from anndata import AnnData
 
 from omixvae.config import DataConfig
 from omixvae.data.masked import MaskedModalities
-from omixvae.data.tables import Survey
+from omixvae.data.survey import Survey
 from omixvae.errors import NO_OPTION, InputError, nearest
 
 __all__ = [

@@ -26,7 +26,8 @@ from omixvae.data.features import check_features, find_features
 from omixvae.data.levels import check_levels
 from omixvae.data.masked import MaskedModalities, Schema
 from omixvae.data.matrices import Matrix, arrange, as_matrix
-from omixvae.data.stored import StoredMatrix, StoredRows, StoredTable, lies_on_disk
+from omixvae.data.stored import StoredRows, StoredTable
+from omixvae.data.stored_matrix import StoredMatrix, lies_on_disk
 from omixvae.data.tables import ModalityTable, Table
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.options import per_modality

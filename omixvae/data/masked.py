@@ -14,8 +14,9 @@ import torch
 
 from omixvae.data.batches import MaskedBatch, ModalityBatch, Nonzeros
 from omixvae.data.sampler import Layout
-from omixvae.data.stored import BLOCK_ROWS
-from omixvae.data.tables import ModalityTable, Moments, Table
+from omixvae.data.stored_matrix import BLOCK_ROWS
+from omixvae.data.survey import Moments
+from omixvae.data.tables import ModalityTable, Table
 
 __all__ = [
     "Covariate",

@@ -13,7 +13,7 @@ import pandas as pd
 import zarr
 from anndata.io import read_elem, sparse_dataset
 
-from omixvae.data.stored import StoredMatrix
+from omixvae.data.stored_matrix import StoredMatrix
 from omixvae.errors import InputError, raise_together
 
 __all__ = ["StoredAnnData", "open_mudata"]

@@ -10,7 +10,7 @@ from omixvae.config import DataConfig
 from omixvae.data import MaskedModalities
 from omixvae.data.check import features_phrase, layer_names
 from omixvae.data.doubts import matrix_of
-from omixvae.data.stored import lies_on_disk
+from omixvae.data.stored_matrix import lies_on_disk
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
 from omixvae.options import per_modality

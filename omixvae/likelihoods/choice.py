@@ -6,7 +6,8 @@ import numpy as np
 
 from omixvae.config import LikelihoodWord
 from omixvae.data.check import features_phrase
-from omixvae.data.tables import ABUNDANT, Table
+from omixvae.data.survey import ABUNDANT
+from omixvae.data.tables import Table
 from omixvae.errors import InputError
 from omixvae.likelihoods.likelihood import Likelihood
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.data.matrices import as_matrix, split_missing
-from omixvae.data.stored import lies_on_disk
+from omixvae.data.stored_matrix import lies_on_disk
 from omixvae.errors import InputError, nearest
 from omixvae.inference import latent_names
 from omixvae.options import per_modality
