@@ -117,6 +117,7 @@ class OmixVAE:
         self.config = Config.from_options(**words)
         self.own = OwnModules(encoders or {}, decoders or {}, **own)
         self._fitted: Fitted | None = None
+        self._doubts: list[InputError] = []
 
     @property
     def plan(self) -> Plan:
@@ -214,6 +215,9 @@ class OmixVAE:
                 kept = Checkpoint(Path(checkpoint), setting)
             standing = None if kept is None else kept.read()
         _check_alike(plan, data, standing, processes)
+        # When no error can come any more that would stand beside it.
+        warn_of(self._doubts)
+        self._doubts = []
         shown = self.config.training.progress and processes.first
         with TrainingProgress(plan.max_epochs, show=shown) as progress:
             bound = self.own.objective
@@ -232,11 +236,10 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            A MuData, or what else `omixvae.read` takes. Before the training, what the options ask for is read; warnings
-            say what probably is not what it seems. After it, modalities and features that the model does not know are
-            left out; those that it knows and that are not here are taken as not measured. Features are found by their
-            names, or by another usual spelling of these, and levels of batch and covariates too; warnings say what was
-            lacking or renamed.
+            A MuData, or what else `omixvae.read` takes. Before the training, what the options ask for is read. After
+            it, modalities and features that the model does not know are left out; those that it knows and that are not
+            here are taken as not measured. Features are found by their names, or by another usual spelling of these,
+            and levels of batch and covariates too; warnings say what was lacking or renamed.
         allow_missing_features
             Read a modality also where it has fewer than a fifth of the features that the model knows. Their values
             then tell next to nothing of the latents.
@@ -753,10 +756,10 @@ class OmixVAE:
         return next(self.network.parameters()).device
 
     def _read_to_train(self, mdata: Source) -> MaskedModalities:
-        """Read what the options ask for, and say what is doubtful in it."""
+        """Read what the options ask for, and find what is doubtful in it, which `fit` says."""
         whole = self._keep(mdata)
         data = from_mudata(whole, self.config.data)
-        warn_of(find_doubts(whole, data, self.config.data))
+        self._doubts = find_doubts(whole, data, self.config.data)
         return data
 
     def _keep(self, source: Source) -> mudata.MuData:

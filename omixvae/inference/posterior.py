@@ -176,6 +176,9 @@ def private_moments(network: MultimodalVAE, seed: int) -> Callable[[Encoded], tu
     generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
 
     def moments(encoded: Encoded) -> tuple[np.ndarray, np.ndarray]:
+        if not network.n_private:
+            nothing = np.zeros((*encoded.batch.presence.shape, 0), np.float32)
+            return nothing, nothing
         beliefs = [
             network.private_posterior(encoded.h, encoded.batch.presence, z)
             for z in encoded.posterior.rsample(generator, PRIVATE_SAMPLES)

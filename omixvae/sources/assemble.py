@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from omixvae.errors import InputError, raise_together
 from omixvae.mudata_io import without_pulling
 from omixvae.sources.how import Ways
-from omixvae.sources.modalities import Results
+from omixvae.sources.modalities import Found
 from omixvae.sources.orientation import find_sides
 from omixvae.sources.samples import add_samples, read_samples, sample_names
 from omixvae.sources.tables import Table, repeated
@@ -23,7 +23,7 @@ MOSTLY = 0.5
 """Part of zeros from which a table is kept as a sparse matrix: the same values, in less memory."""
 
 
-def assemble(found: Sequence[Results], ways: Ways) -> tuple[mudata.MuData, list[str]]:
+def assemble(found: Sequence[Found], ways: Ways) -> tuple[mudata.MuData, list[str]]:
     """Put together what was found.
 
     Parameters
@@ -46,7 +46,7 @@ def assemble(found: Sequence[Results], ways: Ways) -> tuple[mudata.MuData, list[
     Examples
     --------
     >>> cells = anndata.AnnData(np.ones((2, 1)), pd.DataFrame(index=["a", "b"]), pd.DataFrame(index=["CD4"]))
-    >>> mdata, notes = assemble([Results("the AnnData", {"rna": cells})], Ways())
+    >>> mdata, notes = assemble([Found("the AnnData", {"rna": cells})], Ways())
     >>> mdata.shape, notes
     ((2, 1), ["There is a single modality, 'rna': nothing can be learned of how several go together."])
     """
@@ -66,7 +66,7 @@ def assemble(found: Sequence[Results], ways: Ways) -> tuple[mudata.MuData, list[
     return mdata, notes
 
 
-def _build(found: Sequence[Results], samples: pd.DataFrame | None, ways: Ways, notes: list[str]) -> mudata.MuData:
+def _build(found: Sequence[Found], samples: pd.DataFrame | None, ways: Ways, notes: list[str]) -> mudata.MuData:
     parts = {name: values for part in found for name, values in part.modalities.items()}
     known = [set(part.obs_names) for part in parts.values() if isinstance(part, anndata.AnnData)]
     known += [] if samples is None else [sample_names(samples)]
@@ -179,7 +179,7 @@ def _without(matrix: Any, numbers: Sequence[float]) -> Any:  # noqa: ANN401 (den
     return np.where(np.isin(values, np.asarray(numbers, values.dtype)), np.nan, values).astype(values.dtype)
 
 
-def _add_columns(mdata: mudata.MuData, found: Sequence[Results], modalities: Mapping[str, anndata.AnnData]) -> None:
+def _add_columns(mdata: mudata.MuData, found: Sequence[Found], modalities: Mapping[str, anndata.AnnData]) -> None:
     """Take columns along that describe samples: of a MuData among others, and of an AnnData that holds all."""
     for part in found:
         if part.whole is not None:

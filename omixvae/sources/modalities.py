@@ -16,7 +16,7 @@ from omixvae.sources.stores import kind_of_store, read_anndata, reading_store, u
 from omixvae.sources.tables import Table, is_table, table
 from omixvae.sources.tenx import is_matrix_folder, read_10x, split_by_type
 
-__all__ = ["Results", "find_modalities"]
+__all__ = ["Found", "find_modalities"]
 
 FIRST = "rna"
 """Name of the values of an AnnData that has none: most are of transcripts."""
@@ -60,7 +60,7 @@ KNOWN = (
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class Found:
     """What one thing holds.
 
     Parameters
@@ -84,7 +84,7 @@ class Results:
     tables: tuple[str, ...] = ()
 
 
-def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) -> Results:
+def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) -> Found:
     """Read one thing.
 
     Parameters
@@ -100,7 +100,7 @@ def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) ->
 
     Returns
     -------
-    Results
+    Found
         Tables with the samples on whichever side they are.
 
     Raises
@@ -115,12 +115,12 @@ def find_modalities(name: str | None, held: Held, ways: Ways, *, alone: bool) ->
     """
     if isinstance(held, mudata.MuData):
         modalities = held.mod if alone else {mod: _without_tables(adata, ()) for mod, adata in held.mod.items()}
-        return Results("the MuData", modalities, held)
+        return Found("the MuData", modalities, held)
     if isinstance(held, pd.DataFrame):
         if name is None:
             raise _nameless("data frame")
         where = f"the data frame {name!r}"
-        return Results(where, {name: table(held, where, ways)})
+        return Found(where, {name: table(held, where, ways)})
     if isinstance(held, anndata.AnnData):
         if name is None and not alone:
             raise _nameless("AnnData")
@@ -140,7 +140,7 @@ def _nameless(kind: str) -> InputError:
     )
 
 
-def _in_path(path: Path, name: str | None, ways: Ways, *, alone: bool) -> Results:
+def _in_path(path: Path, name: str | None, ways: Ways, *, alone: bool) -> Found:
     if not path.exists():
         raise InputError(f"There is no file {str(path)!r}.", "the data", "Check the path.")
     where, stem = f"file {path}", path.name.partition(".")[0]
@@ -148,14 +148,14 @@ def _in_path(path: Path, name: str | None, ways: Ways, *, alone: bool) -> Result
     if kind == "mudata":
         with reading_store(path):
             mdata = read_mudata(path)
-        return Results(where, mdata.mod, mdata)
+        return Found(where, mdata.mod, mdata)
     if kind == "anndata":
         guess = stem if not alone or stem.lower() in ASSAYS else None
         return _in_anndata(read_anndata(path), where, name, guess, ways)
     if kind == "10x" or is_matrix_folder(path):
         return _in_anndata(read_10x(path), where, name, FIRST, ways)
     if kind is None and path.is_file() and is_table(path):
-        return Results(where, {name or stem: table(path, where, ways)})
+        return Found(where, {name or stem: table(path, where, ways)})
     raise _unknown(path, kind)
 
 
@@ -181,7 +181,7 @@ def _unknown(path: Path, kind: str | None) -> InputError:
     return InputError(f"{path.name!r} is no file of a kind that is read here.", f"file {path}", KNOWN)
 
 
-def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str | None, ways: Ways) -> Results:
+def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str | None, ways: Ways) -> Found:
     """Take an AnnData apart: by the kinds of its features, and tables of obsm."""
     notes = []
     if adata.isbacked and ways.numbers:
@@ -206,7 +206,7 @@ def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str
     keys = [key for key, _ in tables.values()]
     first, *others = parts
     modalities = {first: _without_tables(parts[first], keys)} | {other: parts[other] for other in others}
-    return Results(
+    return Found(
         where, modalities | {n: part for n, (_, part) in tables.items()}, None, tuple(notes), tuple(adata.obsm)
     )
 

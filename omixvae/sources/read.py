@@ -10,7 +10,7 @@ import pandas as pd
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.sources.assemble import assemble
 from omixvae.sources.how import Held, Source, Ways
-from omixvae.sources.modalities import Results, find_modalities
+from omixvae.sources.modalities import Found, find_modalities
 
 __all__ = ["as_mudata", "read", "split_name"]
 
@@ -149,9 +149,9 @@ def _listed(source: Source) -> Iterator[tuple[str | None, Held]]:
         yield None, source
 
 
-def _find(given: Sequence[tuple[str | None, Held]], ways: Ways) -> list[Results]:
+def _find(given: Sequence[tuple[str | None, Held]], ways: Ways) -> list[Found]:
     """Read all that is given, and find names that are there twice."""
-    found: list[Results] = []
+    found: list[Found] = []
     errors: list[InputError] = []
     for name, held in given:
         try:

@@ -23,9 +23,10 @@ from omixvae.data import (
     StoredAnnData,
     StoredMatrix,
     from_mudata,
+    masked,
     open_mudata,
     stored,
-    tables,
+    stored_matrix,
 )
 from omixvae.data.matrices import split_missing
 from omixvae.data.sampler import epoch_batches
@@ -43,11 +44,11 @@ N_OBS = 60
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Let a few observations fill many blocks, and the cache hold few of them."""
-    monkeypatch.setattr(stored, "BLOCK_ROWS", 7)
-    monkeypatch.setattr("omixvae.data.masked.BLOCK_ROWS", 7)
+    for module in (stored, stored_matrix, masked):
+        monkeypatch.setattr(module, "BLOCK_ROWS", 7)
     monkeypatch.setattr(stored, "CACHE_BYTES", 1000)
     monkeypatch.setattr(stored, "WINDOW_ROWS", 21)
-    monkeypatch.setattr(tables, "VALUES_AT_ONCE", 64)
+    monkeypatch.setattr("omixvae.data.survey.VALUES_AT_ONCE", 64)
 
 
 def build(*, sparse: bool) -> mudata.MuData:

@@ -197,7 +197,7 @@ def test_what_is_not_there_is_said_with_the_remedy(dataset, cache, server):
     error = refused(dataset, cache)
     assert error.problem == (
         f"The data set 'few_digits' is not in the cache and cannot be downloaded: {url}: "
-        "the server answered 404 (Not Results)."
+        "the server answered 404 (Not Found)."
     )
     assert error.where == f"the cache {cache}"
     lacking = "".join(

@@ -60,7 +60,7 @@ def test_the_first_epochs_do_not_press_the_others_flat(mdata):
     n = 50
     curve = -100.0 - 10 * np.exp(-np.arange(n) / 10)
     curve[:2] = -1e6
-    names = ("bound", "held_out_bound", "reconstruction", "rate", "cross_rate")
+    names = ("bound", "held_out_bound", "reconstruction", "rate", "cross_rate", "seconds")
     mdata.uns["omixvae"]["history"] = {"epoch": np.arange(n)} | dict.fromkeys(names, curve)
     for ax in pl.history(mdata, ax=Figure().subplots(1, 2)):
         low, high = ax.get_ylim()

@@ -102,8 +102,7 @@ def train(
         from omixvae.model import OmixVAE
 
         model = OmixVAE(**config.to_options())  # type: ignore[arg-type]  # options only, no modules
-        with friendly_warnings():
-            data = model.read(mdata)
+        data = model.read(mdata)
     with friendly_warnings(), saying_how_to_go_on(sources):
         model.fit(data, checkpoint)
     with processes.together():
