@@ -97,6 +97,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
 
     Examples
     --------
+    >>> from omixvae.data.tables import ModalityTable
     >>> values = np.array([[1.0, 0.0], [3.0, 0.5]], np.float32)
     >>> table = ModalityTable("rna", ("CD4", "CD8A"), values, np.arange(2), None, np.ones(2))
     >>> found = survey(table.blocks(), 2)

@@ -20,7 +20,7 @@ from omixvae.cli.options import read_config
 from omixvae.config import OPTIONS, Config
 from omixvae.evaluation import Agreement
 from omixvae.report import write_report
-from omixvae.report.command import command_line, stored_options
+from omixvae.report.command import command_line
 from omixvae.report.facts import Course, Facts
 from omixvae.report.findings import distrusted, findings
 from omixvae.report.markers import find_markers
@@ -156,7 +156,7 @@ def test_entries_that_were_not_measured_are_no_difference(fitted):
 
 
 def test_the_command_gives_the_same_options(fitted):
-    options = stored_options(fitted[0].uns["omixvae"]["config"])
+    options = Results(fitted[0]).record.config.to_options()
     words = shlex.split(command_line(options))
     given = main.commands["train"].make_context("train", words[2:]).params
     again = read_config(None, {name: given[name] for name in OPTIONS}).to_options()
