@@ -3,8 +3,9 @@
 import dataclasses
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -22,14 +23,30 @@ from omixvae.vae import MultimodalVAE, new_network
 __all__ = ["Fitted", "read_model", "save_model", "versions"]
 
 
+FORMAT = 1
+"""Of the folder. Format 0, before the first release, had neither this number nor the observations held out."""
+
+
 class Fitted(NamedTuple):
-    """All that makes a fitted model: what was asked, what was done, what the data look like, and the result."""
+    """All that makes a fitted model.
+
+    Parameters
+    ----------
+    config, plan, schema, history
+        What was asked, what was done, what the data look like, and how the training went.
+    network
+        The result.
+    held_out
+        Names of the observations that the network was not trained on, in the order in which they judged it; None in
+        models of format 0.
+    """
 
     config: Config
     plan: Plan
     schema: Schema
     history: History
     network: MultimodalVAE
+    held_out: tuple[str, ...] | None = None
 
 
 def save_model(path: Path, fitted: Fitted) -> None:
@@ -47,13 +64,18 @@ def save_model(path: Path, fitted: Fitted) -> None:
     InputError
         If the folder cannot be written.
     """
-    history = {"versions": versions(), "epochs": [dataclasses.asdict(row) for row in fitted.history]}
+    told = {
+        "format": FORMAT,
+        "versions": versions(),
+        "held_out": fitted.held_out,
+        "epochs": [dataclasses.asdict(row) for row in fitted.history],
+    }
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in fitted.network.state_dict().items()}
     with writing(path), whole_folder(path) as folder:
         (folder / "config.json").write_text(fitted.config.to_json())
         (folder / "plan.json").write_text(fitted.plan.to_json())
         (folder / "schema.json").write_text(fitted.schema.to_json())
-        (folder / "history.json").write_text(json.dumps(history))
+        (folder / "history.json").write_text(json.dumps(told))
         try:
             save_file(weights, folder / "weights.safetensors")
         except SafetensorError as error:  # what it makes of a full disk
@@ -90,12 +112,15 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
         )
     try:
         config, plan, schema, history = ((path / name).read_text() for name in MODEL_FILES[:4])
+        told = json.loads(history)
+        _check_format(path, told)
         return Fitted(
             Config.from_options(**json.loads(config)),
             Plan.from_json(plan),
             Schema.from_json(schema),
-            tuple(Epoch(**row) for row in json.loads(history)["epochs"]),
+            tuple(Epoch(**row) for row in told["epochs"]),
             _network(Plan.from_json(plan), path / "weights.safetensors", device, own),
+            tuple(told["held_out"]) if told.get("held_out") is not None else None,
         )
     except InputError:
         raise
@@ -105,6 +130,16 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
             f"model {path}",
             "Its files are damaged, or of another version of omixvae; copy the folder again, or train again.",
         ) from error
+
+
+def _check_format(path: Path, told: Mapping[str, Any]) -> None:
+    """Refuse what a later version wrote in another way, by the version that wrote it."""
+    if told.get("format", 0) > FORMAT:
+        raise InputError(
+            f"The model in {path} is of omixvae {told['versions']['omixvae']}, which writes models in a newer way.",
+            f"model {path}",
+            "Update omixvae, or train again with this version.",
+        )
 
 
 def _network(plan: Plan, weights: Path, device: torch.device, own: OwnModules) -> MultimodalVAE:

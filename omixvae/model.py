@@ -18,6 +18,7 @@ from omixvae.bounds import Bound
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
+from omixvae.data.sampler import held_out_split
 from omixvae.data.symbols import feature_positions
 from omixvae.devices import is_there, resolve_device
 from omixvae.encoders import Aggregation
@@ -135,6 +136,11 @@ class OmixVAE:
         return self._trained().history
 
     @property
+    def held_out(self) -> tuple[str, ...] | None:
+        """Names of the observations that the training only looked at to judge; None in models of early versions."""
+        return self._trained().held_out
+
+    @property
     def network(self) -> MultimodalVAE:
         """The PyTorch module (after `fit`)."""
         return self._trained().network
@@ -227,7 +233,9 @@ class OmixVAE:
                 else partial(train_resumably, progress=progress, checkpoint=kept, standing=standing, bound=bound)
             )
             network, history = fit_network(plan, data, device, self.own, processes, loop)
-        self._fitted = Fitted(self.config, plan, data.schema, history, network)
+        held_out = held_out_split(data.presence, plan.held_out, np.random.default_rng(plan.seed))[1]
+        names = tuple(map(str, data.obs_names[held_out]))
+        self._fitted = Fitted(self.config, plan, data.schema, history, network, names)
         return self
 
     def read(self, mdata: Source, *, allow_missing_features: bool = False) -> MaskedModalities:

@@ -169,7 +169,16 @@ def _held_out(model: "OmixVAE", data: MaskedModalities) -> np.ndarray:
             "option held_out",
             "Leave the option out, and give observations that the model was not trained on.",
         )
-    return held_out_split(data.presence, model.plan.held_out, np.random.default_rng(model.plan.seed))[1]
+    if model.held_out is None:  # an early version did not keep their names, and drew as this does
+        return held_out_split(data.presence, model.plan.held_out, np.random.default_rng(model.plan.seed))[1]
+    rows = pd.Index(data.obs_names.astype(str)).get_indexer(list(model.held_out))
+    if (rows < 0).all():
+        raise InputError(
+            "None of the observations that were held out in the training are here.",
+            "option held_out",
+            "Give the data that the model was trained on, or leave the option out.",
+        )
+    return rows[rows >= 0]
 
 
 def _evidence(model: "OmixVAE", data: MaskedModalities, n_samples: int) -> pd.DataFrame:

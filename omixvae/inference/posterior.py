@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.distributions import LatentDistribution
 from omixvae.vae import MultimodalVAE
@@ -67,9 +66,9 @@ def encode(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray | 
     widest = max(likelihood.n_features for likelihood in network.likelihoods)
     size = max(16, min(1024, VALUES_AT_ONCE // widest))
     rows = np.arange(source.n_obs) if rows is None else rows
-    index = [rows[i : i + size] for i in range(0, len(rows), size)]
     with torch.no_grad():
-        for batch in load_batches(source, index, parameter.device, parameter.dtype):
+        for start in range(0, len(rows), size):
+            batch = source.rows(rows[start : start + size], parameter.device, parameter.dtype)
             h = network.features(batch)
             yield Encoded(batch, h, network.posterior(batch, h, batch.presence))
 

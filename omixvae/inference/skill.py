@@ -5,7 +5,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.data.sampler import epoch_batches
 from omixvae.likelihoods import Likelihood
@@ -271,7 +270,7 @@ def load(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray) -> 
         All of them.
     """
     parameter = next(network.parameters())
-    return next(load_batches(source, [np.sort(rows)], parameter.device, parameter.dtype))
+    return source.rows(np.sort(rows), parameter.device, parameter.dtype)
 
 
 def others(batch: MaskedBatch, s: int) -> Bool[Tensor, "n m"]:

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omixvae.data.loader import load_batches
 from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.data.sampler import epoch_batches, held_out_split, in_order, shared_batches
 from omixvae.devices import few_threads, kept_memory
@@ -257,7 +256,7 @@ def _device(network: MultimodalVAE) -> torch.device:
 
 def _load(network: MultimodalVAE, source: MaskedModalities, index: np.ndarray) -> MaskedBatch:
     parameter = next(network.parameters())
-    return next(load_batches(source, [index], parameter.device, parameter.dtype))
+    return source.rows(index, parameter.device, parameter.dtype)
 
 
 def _evaluate(
