@@ -15,11 +15,11 @@ class Word:
     words: tuple[str, ...]
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
+        """Return whether the value may be used."""
         return isinstance(value, str) and value in self.words
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         return "one of " + ", ".join(self.words)
 
     def parse(self, text: str) -> object:
@@ -37,14 +37,14 @@ class Number:
     words: tuple[str, ...] = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
+        """Return whether the value may be used."""
         if isinstance(value, str):
             return value in self.words
         allowed = int if self.kind is int else (int, float)
         return isinstance(value, allowed) and not isinstance(value, bool) and self.low <= float(value) <= self.high
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         noun = "a whole number" if self.kind is int else "a number"
         low, high = (f"{bound:,}" if self.kind is int else f"{bound:g}" for bound in (self.low, self.high))
         return f"{noun} from {low} to {high}" + "".join(f", or {w}" for w in self.words)
@@ -62,11 +62,11 @@ class Flag:
     """Yes or no."""
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
+        """Return whether the value may be used."""
         return isinstance(value, bool)
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         return "true or false"
 
     def parse(self, text: str) -> object:
@@ -81,11 +81,11 @@ class Name:
     optional: bool = True
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
+        """Return whether the value may be used."""
         return (value is None and self.optional) or (isinstance(value, str) and value != "" and "/" not in value)
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         return "a name without '/'"
 
     def parse(self, text: str) -> object:
@@ -100,7 +100,7 @@ class Names:
     words: tuple[str | None, ...] = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
+        """Return whether the value may be used."""
         if value is None or isinstance(value, str):
             return value in self.words
         return (
@@ -108,7 +108,7 @@ class Names:
         )
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         return "a list of different names" + "".join(f", or {w}" for w in self.words if w)
 
     def parse(self, text: str) -> object:
@@ -124,13 +124,13 @@ class PerModality:
     words: tuple[str, ...] = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the value may be used."""
+        """Return whether the value may be used."""
         if isinstance(value, Mapping):
             return all(isinstance(k, str) and self.value.accepts(v) for k, v in value.items())
         return (isinstance(value, str) and value in self.words) or self.value.accepts(value)
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         one = self.value.describe()
         return f"{one}, for all modalities, or name=value pairs with such" + "".join(f", or {w}" for w in self.words)
 

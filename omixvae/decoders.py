@@ -109,7 +109,7 @@ class Decoder(nn.Module):
         return decoded + bent if self.last is None else add_linear(decoded, bent, self.last.weight)
 
     def dispersion_shift(self, covariates: Float[Tensor, "*n c"]) -> Float[Tensor, "*n g"] | None:
-        """Give what the covariates alone say of each feature; None unless made for it."""
+        """Return what the covariates alone say of each feature; None unless made for it."""
         return None if self.of_batch is None else covariates @ self.known @ self.of_batch
 
     @property

@@ -22,7 +22,7 @@ DEVICES = ("cpu", "cuda", "mps")
 
 
 def is_there(word: str) -> bool:
-    """Find out whether this machine, and this build of PyTorch, has a device.
+    """Check whether this machine, and this build of PyTorch, has a device.
 
     Parameters
     ----------

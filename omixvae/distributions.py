@@ -40,7 +40,7 @@ class LatentDistribution(ABC):
 
     @abstractmethod
     def detach(self) -> "LatentDistribution":
-        """Give the same distribution with the gradient of its parameters stopped (for sticking the landing)."""
+        """Return the same distribution with the gradient of its parameters stopped (for sticking the landing)."""
 
 
 class DiagonalGaussian(LatentDistribution):
@@ -142,11 +142,11 @@ class GaussianMixture(LatentDistribution):
         return self._average(self.scale**2 + (self.loc - self.mean.unsqueeze(-2)) ** 2)
 
     def _average(self, of: Tensor) -> Tensor:
-        """Give the weighted average over the components."""
+        """Return the weighted average over the components."""
         return (self.log_weights.exp().unsqueeze(-1) * of).sum(-2)
 
     def _joint(self, z: Tensor) -> Tensor:
-        """Give log π_c + log N(z | m_c, v_c), shape (..., k)."""
+        """Return log π_c + log N(z | m_c, v_c), shape (..., k)."""
         # Matrix products would save the (n, k, d) array, but lose whole nats in float32 where components are narrow.
         return self.log_weights + DiagonalGaussian(self.loc, self.scale).log_prob(z.unsqueeze(-2))
 
@@ -173,7 +173,7 @@ class GaussianMixture(LatentDistribution):
         return z[0] if n_samples is None else z
 
     def _reparameterised(self, z: Float[Tensor, "s *n d"]) -> Tensor:
-        """Give the same points with the gradient of the parameters."""
+        """Return the same points with the gradient of the parameters."""
         standardised = (z.unsqueeze(-2) - self.loc) / self.scale
         log_density = -0.5 * standardised**2 - self.scale.log()
         before = functional.pad(log_density[..., :-1].cumsum(-1), (1, 0))
@@ -243,7 +243,7 @@ class PriorWhere(LatentDistribution):
 
 
 def gaussian_kl(q: LatentDistribution, p: LatentDistribution) -> tuple[Tensor, Tensor] | None:
-    """Give KL(q ‖ p) in closed form where both are Gaussian.
+    """Return KL(q ‖ p) in closed form where both are Gaussian.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def gaussian_kl(q: LatentDistribution, p: LatentDistribution) -> tuple[Tensor, T
 
 
 def _as_gaussian(q: LatentDistribution) -> tuple[DiagonalGaussian, Tensor] | None:
-    """Give the one Gaussian per observation that a distribution is, and where it is one."""
+    """Return the one Gaussian per observation that a distribution is, and where it is one."""
     if isinstance(q, PriorWhere):
         prior, belief = q.prior, q.belief
         if not isinstance(belief, DiagonalGaussian):

@@ -37,7 +37,7 @@ class InputError(ValueError):
         super().__init__(f"{problem} Where: {where.rstrip('.')}. How to mend it: {fix}")
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        """Say how to make it again in another process."""
+        """Return how to make it again in another process."""
         return type(self), (self.problem, self.where, self.fix, () if self.parts == (self,) else self.parts)
 
 
@@ -130,7 +130,7 @@ def likely(word: object, words: Iterable[str]) -> str | None:
 
 
 def nearest(word: object, words: Iterable[str], without: str = "There is none to choose from.") -> str:
-    """Say which words are allowed, and which one was probably meant.
+    """Return which words are allowed, and which one was probably meant.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ CHECKPOINT_FILES = ("config.json", "plan.json", "schema.json", "training.json", 
 
 
 def check_target(path: Path) -> None:
-    """Find out before the work whether its result can be written.
+    """Check before the work whether its result can be written.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_target(path: Path) -> None:
 
 
 def check_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "saved model") -> None:
-    """Find out before the work whether a model, or something else, can be saved in a folder.
+    """Check before the work whether a model, or something else, can be saved in a folder.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def check_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "sa
 
 
 def check_no_model(path: Path, how: str) -> None:
-    """Find out before the work whether a folder holds a model, which may be hours of training.
+    """Check before the work whether a folder holds a model, which may be hours of training.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def check_no_model(path: Path, how: str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside the target, and move it there when all went well.
+    """Provide a temporary path beside the target, and move it there when all went well.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "saved model") -> Iterator[Path]:
-    """Give a temporary folder beside the target, and move it there when all went well.
+    """Provide a temporary folder beside the target, and move it there when all went well.
 
     Parameters
     ----------

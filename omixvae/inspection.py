@@ -183,7 +183,7 @@ def _patterns(data: MaskedModalities) -> list[dict[str, Any]]:
 
 
 def _columns(mdata: mudata.MuData, schema: Schema) -> list[dict[str, Any]]:
-    """Say as what each column that is asked for is used: with its levels, or as a number."""
+    """Return how each column that is asked for is used: with its levels, or as a number."""
     used = [(c.name, "batch" if c.name == schema.batch_key else "covariate", c.categories) for c in schema.covariates]
     if schema.labels_key is not None:
         used.append((schema.labels_key, "labels", schema.features[schema.labels_key]))

@@ -55,7 +55,7 @@ class _LimitSize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ANN401 (as PyTorch has it)
-        """Give the gradient."""
+        """Return the gradient."""
         y, scale = ctx.saved_tensors
         along = (y * grad).mean(-1, keepdim=True) / LARGEST_SIZE**2
         return torch.addcmul(grad, y, along, value=-1).mul_(scale)

@@ -320,7 +320,7 @@ class OmixVAE:
     def latent(
         self, mdata: Observations, given: str | Sequence[str] | None = None, n_samples: int = 0
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
-        """Give the shared latent of each observation.
+        """Return the shared latent of each observation.
 
         Parameters
         ----------
@@ -344,7 +344,7 @@ class OmixVAE:
     def private_latent(
         self, mdata: Observations, mod: str, given: str | Sequence[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Give the private latent of one modality.
+        """Return the private latent of one modality.
 
         Parameters
         ----------
@@ -453,7 +453,7 @@ class OmixVAE:
         features: str | Sequence[str] | None = None,
         n_samples: int = INTERVAL_SAMPLES,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Say between which limits the values of a modality lie, with a given probability.
+        """Return the limits between which values of a modality lie, with a given probability.
 
         Parameters
         ----------
@@ -561,7 +561,7 @@ class OmixVAE:
         return drawn
 
     def imputation_skill(self, mod: str) -> pd.DataFrame:
-        """Say how well each feature of a modality is predicted from the other modalities.
+        """Return how well each feature of a modality is predicted from the other modalities.
 
         Parameters
         ----------
@@ -698,7 +698,7 @@ class OmixVAE:
         return pd.Series(values, data.obs_names, name="log_likelihood")
 
     def loadings(self, mod: str) -> pd.DataFrame:
-        """Give the weight of each latent dimension on each feature.
+        """Return the weight of each latent dimension on each feature.
 
         Parameters
         ----------
@@ -794,7 +794,7 @@ class OmixVAE:
         return self.schema.modalities.index(mod)
 
     def _among(self, mods: str | Sequence[str]) -> np.ndarray:
-        """Say of each modality whether it is one of these."""
+        """Return for each modality whether it is one of these."""
         return np.isin(np.arange(len(self.schema.modalities)), [self._position(mod) for mod in as_names(mods)])
 
     def _columns(self, mdata: Observations, mod: str, features: str | Sequence[str] | None) -> np.ndarray:
@@ -922,7 +922,7 @@ def load(
 
 
 def _check_alike(plan: Plan, data: MaskedModalities, standing: Standing | None, processes: Processes) -> None:
-    """Find out whether a script gave each process the same: else they would wait for one another for ever."""
+    """Check whether a script gave each process the same: else they would wait for one another for ever."""
     begun = "" if standing is None else f"{len(standing.history)} {standing.step}"
     fingerprint = hashlib.sha256((plan.to_json() + begun).encode() + data.presence.tobytes()).hexdigest()
     if len(set(processes.gather(fingerprint))) > 1:

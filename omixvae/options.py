@@ -171,7 +171,7 @@ def _number(value: numbers.Number) -> object:
 
 
 def _refusal(option: Option, value: object) -> InputError:
-    """Say what is wrong with the value of one option."""
+    """Return what is wrong with the value of one option."""
     shown = dict(value) if isinstance(value, Mapping) else value
     one = option.allowed.value if isinstance(option.allowed, PerModality) else option.allowed
     wrong = next((v for v in value.values() if not one.accepts(v)), None) if isinstance(value, Mapping) else value
@@ -206,7 +206,7 @@ def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def per_modality(asked: Mapping[str, T] | T, names: Iterable[str]) -> dict[str, T]:
-    """Give each modality what an option says of it; a single value holds for all.
+    """Return what an option says of each modality; a single value holds for all.
 
     Parameters
     ----------

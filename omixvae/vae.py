@@ -115,7 +115,7 @@ class MultimodalVAE(nn.Module):
         )
 
     def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:
-        """Give h_s of each modality; zeros where it is absent.
+        """Return h_s of each modality; zeros where it is absent.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class MultimodalVAE(nn.Module):
     def posterior(
         self, batch: MaskedBatch, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]
     ) -> LatentDistribution:
-        """Give q(z | x_S) for the set S of each observation; p(z) where S is empty.
+        """Return q(z | x_S) for the set S of each observation; p(z) where S is empty.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class MultimodalVAE(nn.Module):
     def posteriors(
         self, batch: MaskedBatch, h: Float[Tensor, "n m e"], *sets: Bool[Tensor, "n m"]
     ) -> list[LatentDistribution]:
-        """Give q(z | x_S) for several sets S of each observation; what they have in common is computed once.
+        """Return q(z | x_S) for several sets S of each observation; what they have in common is computed once.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class MultimodalVAE(nn.Module):
     def private_posterior(
         self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]
     ) -> DiagonalGaussian:
-        """Give q(w_s | z, x_S) for s ∈ S, and p(w_s) = N(0, I) for the others.
+        """Return q(w_s | z, x_S) for s ∈ S, and p(w_s) = N(0, I) for the others.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class MultimodalVAE(nn.Module):
     def private_posteriors(
         self, h: Float[Tensor, "n m e"], *given: tuple[Bool[Tensor, "n m"], Float[Tensor, "n d"]]
     ) -> list[DiagonalGaussian]:
-        """Give q(w_s | z, x_S) for several S and z of each observation; what they have in common is computed once.
+        """Return q(w_s | z, x_S) for several S and z of each observation; what they have in common is computed once.
 
         Parameters
         ----------
@@ -255,7 +255,7 @@ class MultimodalVAE(nn.Module):
         batch: MaskedBatch,
         calibration_noise: Float[Tensor, "*n rg"] | None = None,
     ) -> DataDistribution:
-        """Give p(x_s | z, w_s) of one modality.
+        """Return p(x_s | z, w_s) of one modality.
 
         Parameters
         ----------
@@ -278,7 +278,7 @@ class MultimodalVAE(nn.Module):
         return p
 
     def _decoded(self, s: int, z: Tensor, w: Tensor, batch: MaskedBatch, noise: Tensor | None = None) -> Tensor:
-        """Give what the decoder of a modality says, and beside it what the covariates alone do."""
+        """Return what the decoder of a modality says, and beside it what the covariates alone do."""
         decoder, covariates = self.decoders[s], batch.covariates.expand(*z.shape[:-1], -1)
         decoded = decoder(z, w, covariates)
         decoded = decoded if noise is None else decoded + noise
@@ -293,7 +293,7 @@ class MultimodalVAE(nn.Module):
         *,
         only: Sequence[bool] | None = None,
     ) -> Float[Tensor, "n m"]:
-        """Give log p(x_s | z_s, w_s) of each observation and modality, in nats; 0 where it is absent.
+        """Return log p(x_s | z_s, w_s) of each observation and modality, in nats; 0 where it is absent.
 
         Parameters
         ----------

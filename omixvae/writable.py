@@ -147,7 +147,7 @@ def _refusal(value: object, *, as_zarr: bool) -> str | None:
 
 
 def _named_alike(read: object, written: object) -> bool:
-    """Tell whether names are as before: '.' may replace all else, and one with '/' be taken apart, without an error."""
+    """Check that names are as before: '.' may replace all else, one with '/' be taken apart, without an error."""
     if isinstance(written, pd.DataFrame):
         return isinstance(read, pd.DataFrame) and list(read.columns) == list(written.columns)
     return not isinstance(written, Mapping) or (isinstance(read, Mapping) and set(read) == set(written))

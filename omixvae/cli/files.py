@@ -79,7 +79,7 @@ def check_files(
 
 
 def check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
-    """Find out before the work whether an output can be written.
+    """Check before the work whether an output can be written.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
 
 
 def is_zarr(path: Path) -> bool:
-    """Say whether a path is a zarr folder of a MuData, whose matrices are left where they are.
+    """Return whether a path is a zarr folder of a MuData, whose matrices are left where they are.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def is_zarr(path: Path) -> bool:
 
 
 def check_input(source: str) -> None:
-    """Find out whether an input is there and may be read.
+    """Check whether an input is there and may be read.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def read_input(
 
 
 def check_results(mdata: "mudata.MuData", output: Path, key: str, *, from_disk: bool) -> None:
-    """Find out before the work whether a MuData can be written, and results beside what it holds.
+    """Check before the work whether a MuData can be written, and results beside what it holds.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = No
 
 @contextmanager
 def whole(output: Path) -> Iterator[Path]:
-    """Give a temporary path that takes its own name when all went well, and say so in words where it cannot.
+    """Provide a temporary path that takes its own name when all went well, and say so in words where it cannot.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def whole(output: Path) -> Iterator[Path]:
 
 
 def check_named(path: Path, where: str, endings: Sequence[str]) -> None:
-    """Find out before the work whether a file of some other kind can be written.
+    """Check before the work whether a file of some other kind can be written.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ resume_folder = click.option(
 
 
 def checkpoint_folder(output: Path | None, folder: Path | None, resume: Path | None) -> Path:
-    """Say where a training that is stopped leaves its checkpoint, and find out whether it can.
+    """Return where a training that is stopped leaves its checkpoint, and find out whether it can.
 
     Parameters
     ----------

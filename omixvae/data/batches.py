@@ -82,11 +82,11 @@ class ModalityBatch:
         return self.only_measured(self.values, 0.0)
 
     def only_measured(self, x: Float[Tensor, "n g"], otherwise: Tensor | float) -> Float[Tensor, "n g"]:
-        """Give `x` where a number was measured, and something else where none was."""
+        """Return `x` where a number was measured, and something else where none was."""
         return x if self.complete else torch.where(self.mask, x, otherwise)
 
     def take(self, rows: Int[Tensor, " k"]) -> "ModalityBatch":
-        """Give some of the observations, by their positions in the batch."""
+        """Return some of the observations, by their positions in the batch."""
         return replace(
             self,
             values=self.values[rows],
@@ -122,5 +122,5 @@ class MaskedBatch:
         return torch.stack([modality.present for modality in self.modalities], dim=-1)
 
     def take(self, rows: Int[Tensor, " k"]) -> "MaskedBatch":
-        """Give some of the observations, by their positions in the batch."""
+        """Return some of the observations, by their positions in the batch."""
         return MaskedBatch(tuple(m.take(rows) for m in self.modalities), self.covariates[rows], self.index[rows])

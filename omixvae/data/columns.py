@@ -72,7 +72,7 @@ def column_names(mdata: mudata.MuData) -> list[str]:
 
 
 def place_of_column(mdata: mudata.MuData, name: str) -> str:
-    """Say where `find_column` finds a column, as it is written in Python.
+    """Return where `find_column` finds a column, as it is written in Python.
 
     Parameters
     ----------

@@ -199,7 +199,7 @@ def _rows_of_zeros(
 
 
 def _are_apart(n_nonzero: np.ndarray, n_features: int) -> bool:
-    """Say whether observations that have so many features are far from having none."""
+    """Return whether observations that have so many features are far from having none."""
     sparsest, typical = np.quantile(n_nonzero, [0.01, 0.5])
     return bool(sparsest >= max(NEAREST * typical, min(FEWEST_FEATURES, n_features / 2)))
 

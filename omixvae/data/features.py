@@ -131,7 +131,7 @@ def _completed(plain: np.ndarray, known: pd.Index, names: pd.Index) -> np.ndarra
 def check_features(
     name: str, adata: AnnData, features: Sequence[str], columns: np.ndarray, *, allow_missing_features: bool
 ) -> list[InputError]:
-    """Find out whether new data have so few features of a modality that their latents would mean nothing.
+    """Check whether new data have so few features of a modality that their latents would mean nothing.
 
     Parameters
     ----------

@@ -181,7 +181,7 @@ def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> Data
 
 
 def _differences(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> list[str]:
-    """Say which modalities a trained model cannot use: a misspelt name would otherwise go unnoticed."""
+    """Return which modalities a trained model cannot use: a misspelt name would otherwise go unnoticed."""
     lacking = [m for m in schema.modalities if m not in mdata.mod and m != schema.labels_key]
     if config.modalities is not None or not lacking:
         return []

@@ -99,7 +99,7 @@ def doubtful_columns(mdata: mudata.MuData, config: DataConfig) -> Iterator[Input
 
 
 def taken_as_number(column: "pd.Series[object]", option: str) -> bool:
-    """Say whether a column is used as the number that it holds, and not as a category.
+    """Return whether a column is used as the number that it holds, and not as a category.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def _use_of_numbers(mdata: mudata.MuData, option: str, column: "pd.Series[object
 
 
 def _seem_numbers(column: "pd.Series[object]", option: str) -> bool:
-    """Say whether the levels of a column are measurements rather than names of categories."""
+    """Return whether the levels of a column are measurements rather than names of categories."""
     counts = column.dropna().astype(str).value_counts()
     if len(counts) <= MANY_NUMBERS or not _are_numbers(list(counts.index)):
         return False
@@ -215,7 +215,7 @@ def _means_unknown(word: str) -> bool:
 
 
 def _as_it_is(column: "pd.Series[object]", word: str) -> object:
-    """Give the value that reads so, as Python writes it: -9 is not '-9'."""
+    """Return the value that reads so, as Python writes it: -9 is not '-9'."""
     value = column[column.astype(str) == word].iloc[0]
     return value.item() if isinstance(value, np.generic) else value
 

@@ -179,7 +179,7 @@ class MaskedModalities:
         return Layout(np.where(last >= 0, row[last], -1), BLOCK_ROWS, windows[largest])
 
     def rows(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> MaskedBatch:
-        """Give some observations as tensors on a device.
+        """Return some observations as tensors on a device.
 
         Parameters
         ----------
@@ -213,11 +213,11 @@ class MaskedModalities:
         return replace(self, tables=tuple(table.on(device) for table in self.tables))
 
     def table(self, modality: str) -> Table:
-        """Give the table of one modality by its name."""
+        """Return the table of one modality by its name."""
         return self.tables[self.schema.modalities.index(modality)]
 
     def take(self, index: np.ndarray) -> "MaskedModalities":
-        """Give some observations alone, as if there were no others.
+        """Return some observations alone, as if there were no others.
 
         Parameters
         ----------

@@ -15,7 +15,7 @@ BYTES_OF_ENTRY = 8
 
 
 def fits(matrix: sp.csr_matrix, device: torch.device) -> bool:
-    """Say whether a matrix can stay on a device.
+    """Return whether a matrix can stay on a device.
 
     Parameters
     ----------

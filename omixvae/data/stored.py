@@ -66,13 +66,13 @@ class StoredRows:
         return max(BLOCK_ROWS, min(WINDOW_ROWS, fitting))
 
     def blocks(self) -> Iterator[ModalityTable]:
-        """Give all rows, some at a time; none is kept."""
+        """Yield all rows, some at a time; none is kept."""
         n, size = self.matrix.shape[0], block_rows(len(self.features))
         for first in range(0, n, size):
             yield self._decode(first, min(n, first + size))
 
     def block(self, number: int) -> ModalityTable:
-        """Give a block of `BLOCK_ROWS` rows, and keep it until others have taken its place."""
+        """Return a block of `BLOCK_ROWS` rows, and keep it until others have taken its place."""
         if number in self._kept:
             self._kept.move_to_end(number)
             return self._kept[number]
@@ -85,7 +85,7 @@ class StoredRows:
         return block
 
     def some(self, number: int, rows: np.ndarray, *, alone: bool) -> Iterator[ModalityTable]:
-        """Give some rows of a block; where they are to be read alone, one at a time, unless the block is at hand."""
+        """Yield some rows of a block; where they are to be read alone, one at a time, unless the block is at hand."""
         if alone and number not in self._kept:
             yield from (self._decode(row, row + 1) for row in rows.tolist())
         else:
@@ -146,7 +146,7 @@ class StoredTable(Table):
         return self.rows.window
 
     def blocks(self) -> Iterator[ModalityTable]:
-        """Give all rows, one after the other, some at a time."""
+        """Return all rows, one after the other, some at a time."""
         return self.rows.blocks()
 
     def absent(self) -> "StoredTable":
@@ -180,7 +180,7 @@ class StoredTable(Table):
         return ModalityTable(self.name, self.features, values, new, missing, self.library[index], self.is_label)
 
     def on(self, device: torch.device) -> "StoredTable":
-        """Give itself: what lies on disk may be too much for a device.
+        """Return itself: what lies on disk may be too much for a device.
 
         Parameters
         ----------

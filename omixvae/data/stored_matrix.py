@@ -20,7 +20,7 @@ BLOCK_ROWS = 256
 
 
 def lies_on_disk(x: object) -> bool:
-    """Say whether a matrix is one whose values are still in a file.
+    """Return whether a matrix is one whose values are still in a file.
 
     Parameters
     ----------

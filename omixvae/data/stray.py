@@ -136,7 +136,7 @@ class _End:
             self.held |= _columns_with(values, extreme)
 
     def rest(self, other: "_End") -> tuple[float, float]:
-        """Give the smallest and the largest of all values but this one; `other` is the other end."""
+        """Return the smallest and the largest of all values but this one; `other` is the other end."""
         return (self.next, other.value) if self.sign > 0 else (other.value, -self.next)
 
 
@@ -147,7 +147,7 @@ def _columns_with(values: Matrix, number: float) -> np.ndarray:
 
 
 def _far_out(value: float, smallest: float, largest: float, *, whole: bool) -> bool:
-    """Say whether a number is apart from all others, which reach from `smallest` to `largest`."""
+    """Return whether a number is apart from all others, which reach from `smallest` to `largest`."""
     if not np.isfinite([smallest, largest]).all():
         return False  # there are no others
     if value == -1.0:

@@ -169,7 +169,7 @@ def _infinite(values: Matrix) -> np.ndarray:
 
 
 def block_rows(n_features: int) -> int:
-    """Say how many rows a block has that is looked at as a whole.
+    """Return how many rows a block has that is looked at as a whole.
 
     Parameters
     ----------

@@ -66,11 +66,11 @@ class Table(ABC):
 
     @abstractmethod
     def blocks(self) -> "Iterator[ModalityTable]":
-        """Give all stored rows, one after the other, some at a time (`block_rows`), as tables in memory."""
+        """Return all stored rows, one after the other, some at a time (`block_rows`), as tables in memory."""
 
     @abstractmethod
     def take(self, index: np.ndarray) -> "ModalityTable":
-        """Give some observations alone, in memory, in the order of `index`."""
+        """Return some observations alone, in memory, in the order of `index`."""
 
     @abstractmethod
     def absent(self) -> "Table":
@@ -141,7 +141,7 @@ class ModalityTable(Table):
         return None
 
     def blocks(self) -> "Iterator[ModalityTable]":
-        """Give all stored rows, one after the other, some at a time, without totals.
+        """Yield all stored rows, one after the other, some at a time, without totals.
 
         Yields
         ------
@@ -156,7 +156,7 @@ class ModalityTable(Table):
             yield ModalityTable(self.name, self.features, values, np.arange(n), missing, np.full(n, np.nan))
 
     def measured(self) -> np.ndarray:
-        """Give the measured values as one flat array (if sparse: the stored ones, and one zero if any is implied).
+        """Return the measured values as one flat array (if sparse: the stored ones, and one zero if any is implied).
 
         Returns
         -------
@@ -181,7 +181,7 @@ class ModalityTable(Table):
         return replace(self, row=np.full(len(self.row), -1))
 
     def take(self, index: np.ndarray) -> "ModalityTable":
-        """Give some observations alone: nothing of the others is left, so that no moment or count sees them.
+        """Return some observations alone: nothing of the others is left, so that no moment or count sees them.
 
         Parameters
         ----------

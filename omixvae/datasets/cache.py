@@ -18,7 +18,7 @@ __all__ = ["cache_folder", "place_of", "put_into_cache", "read_cached"]
 
 
 def cache_folder(folder: str | Path | None = None) -> Path:
-    """Say where public data sets are kept.
+    """Return where public data sets are kept.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def cache_folder(folder: str | Path | None = None) -> Path:
 
 
 def place_of(dataset: Dataset, folder: Path) -> Path:
-    """Say where the MuData of a data set is, or would be, in a cache folder."""
+    """Return where the MuData of a data set is, or would be, in a cache folder."""
     return folder / f"{dataset.name}.h5mu"
 
 

@@ -74,7 +74,7 @@ def info(name: str) -> Dataset:
 
 
 def path(name: str, *, folder: str | Path | None = None) -> Path:
-    """Say where the MuData file of a public data set is, or will be after `fetch`.
+    """Return where the MuData file of a public data set is, or will be after `fetch`.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ def _retrieve(file: UpstreamFile, target: Path, *, progress: bool) -> None:
 
 
 def is_intact(path: Path, file: UpstreamFile) -> bool:
-    """Say whether a file is the one that was published.
+    """Return whether a file is the one that was published.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def look_at_names(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
 
 
 def _renamed(one: str, other: str, names: dict[str, pd.Index]) -> InputError | None:
-    """Say whether a usual change of the names would make many more of them match."""
+    """Check whether a usual change of the names would make many more of them match."""
     first, second = names[one], names[other]
     smaller, matching = min(len(first), len(second)), int(first.isin(second).sum())
     for change in CHANGES:

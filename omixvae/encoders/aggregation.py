@@ -51,7 +51,7 @@ class PrivateEncoder(nn.Module, ABC):
     def forward(
         self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"], z: Float[Tensor, "n d"]
     ) -> DiagonalGaussian:
-        """Give the beliefs about w, shape (n, m, p); the prior where a modality is absent (Eq. A10).
+        """Return the beliefs about w, shape (n, m, p); the prior where a modality is absent (Eq. A10).
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class PrivateEncoder(nn.Module, ABC):
 
     @abstractmethod
     def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:
-        """Give [μ_s, log σ_s], shape (n, m, 2 p); whatever is said of an absent modality is not used."""
+        """Return [μ_s, log σ_s], shape (n, m, 2 p); whatever is said of an absent modality is not used."""
 
 
 class Aggregation(nn.Module, ABC):
@@ -121,7 +121,7 @@ class Aggregation(nn.Module, ABC):
         self.n_components = n_components
 
     def forward(self, h: Float[Tensor, "n m e"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
-        """Give the belief about z from the present modalities.
+        """Return the belief about z from the present modalities.
 
         Parameters
         ----------

@@ -88,7 +88,7 @@ class AttentivePrivateEncoder(PrivateEncoder):
         self.out = nn.ModuleList(nn.Linear(size, 2 * max(n_private)) for _ in n_private)
 
     def embed(self, h: Tensor) -> Tensor:
-        """Give χ₁(h_s)."""
+        """Return χ₁(h_s)."""
         g: Tensor = self.chi_1(h)
         return g
 
@@ -148,10 +148,10 @@ class SelfAttention(Aggregation):
         self.rho = MLP(size, [hidden_size, hidden_size], self.head.size)
 
     def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
-        """Give χ(h_s)."""
+        """Return χ(h_s)."""
         g: Tensor = self.chi(h)
         return g
 
     def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
-        """Give the belief about z from the present modalities."""
+        """Return the belief about z from the present modalities."""
         return self.head(self.rho(self.pool(g, present)))

@@ -133,7 +133,7 @@ def before_prior(alone: DiagonalGaussian) -> DiagonalGaussian:
 
 
 def _equal_logits(possible: Bool[Tensor, "n k"], like: Tensor) -> Tensor:
-    """Give the same weight to all that are possible, or to all where none is."""
+    """Weigh all that are possible alike, or all where none is."""
     possible = possible | ~possible.any(-1, keepdim=True)
     return like.new_zeros(possible.shape).masked_fill(~possible, -torch.inf)
 
@@ -159,7 +159,7 @@ class _Experts(Aggregation):
             self.expert = nn.Sequential(refine, MLP(hidden_size, [hidden_size, hidden_size], 2 * n_latent))
 
     def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
-        """Give [μ_s, log σ_s] of each modality's expert."""
+        """Return [μ_s, log σ_s] of each modality's expert."""
         g: Tensor = self.expert(h)
         return g
 
@@ -179,7 +179,7 @@ class ProductOfExperts(_Experts):
     """
 
     def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> DiagonalGaussian:
-        """Give the belief about z from the present modalities."""
+        """Return the belief about z from the present modalities."""
         return product(before_prior(gaussian_from(g)), present)
 
 
@@ -199,7 +199,7 @@ class MixtureOfExperts(_Experts):
     """
 
     def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
-        """Give the belief about z from the present modalities."""
+        """Return the belief about z from the present modalities."""
         return mixture(gaussian_from(g), present)
 
 
@@ -220,5 +220,5 @@ class MixtureOfProductsOfExperts(_Experts):
     most_modalities: ClassVar[int | None] = 5
 
     def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> GaussianMixture:
-        """Give the belief about z from the present modalities."""
+        """Return the belief about z from the present modalities."""
         return mixture_of_products(before_prior(gaussian_from(g)), present)

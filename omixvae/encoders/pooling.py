@@ -48,10 +48,10 @@ class SumPooling(Aggregation):
         self.rho = MLP(hidden_size, [hidden_size, hidden_size], self.head.size)
 
     def embed(self, h: Float[Tensor, "n m e"]) -> Float[Tensor, "n m c"]:
-        """Give χ(h_s)."""
+        """Return χ(h_s)."""
         g: Tensor = self.chi(h)
         return g
 
     def combine(self, g: Float[Tensor, "n m c"], present: Bool[Tensor, "n m"]) -> LatentDistribution:
-        """Give the belief about z from the present modalities."""
+        """Return the belief about z from the present modalities."""
         return self.head(self.rho(torch.where(present.unsqueeze(-1), g, 0.0).sum(1)))

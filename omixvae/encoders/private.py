@@ -31,7 +31,7 @@ class OwnPrivateEncoder(PrivateEncoder):
         self.own = nn.ModuleList(MLP(n_features, [hidden_size], 2 * max(n_private)) for _ in n_private)
 
     def embed(self, h: Tensor) -> Tensor:
-        """Give [μ_s, log σ_s]: all that there is to do."""
+        """Return [μ_s, log σ_s]: all that there is to do."""
         return torch.stack([own(h[:, s]) for s, own in enumerate(self.own)], dim=1)
 
     def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class PooledPrivateEncoder(PrivateEncoder):
         self.rho = MLP(hidden_size, [hidden_size], 2 * max(n_private))
 
     def embed(self, h: Tensor) -> Tensor:
-        """Give χ₀(h_s) and χ₂(h_s), side by side."""
+        """Return χ₀(h_s) and χ₂(h_s), side by side."""
         return torch.cat([self.chi_0(h), self.chi_2(h)], dim=-1)
 
     def _combine(self, g: Tensor, present: Tensor, z: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ def _labels(mdata: mudata.MuData, labels_key: str) -> "pd.Series[object]":
 
 
 def _held_out(model: "OmixVAE", data: MaskedModalities) -> np.ndarray:
-    """Give the observations that a training on these data holds out (as `omixvae.training.engine.train`)."""
+    """Return the observations that a training on these data holds out (as `omixvae.training.engine.train`)."""
     if not model.plan.held_out:
         raise InputError(
             "No observations were held out in the training.",

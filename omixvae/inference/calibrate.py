@@ -145,7 +145,7 @@ def _spread(network: MultimodalVAE, trial: Trial, seed: int) -> float:
 def _judge(
     network: MultimodalVAE, trial: Trial, latents: list[tuple[Tensor, Tensor]], generator: torch.Generator
 ) -> tuple[float, float]:
-    """Give the log-likelihood of each value judged by itself, and the share of them within their limits."""
+    """Return the log-likelihood of each value judged by itself, and the share of them within their limits."""
     absent, calibration = ~trial.batch.presence[:, trial.s], network.decoders[trial.s].calibration
     below = at = torch.zeros_like(trial.x)
     log_p = []
@@ -190,7 +190,7 @@ def interval_credit(below: Tensor, at: Tensor, n: int, coverage: float) -> Tenso
 
 
 def _settled(judged: list[tuple[float, float]]) -> bool:
-    """Say whether the last of several rising spreads, the first of them none, holds enough or is less probable."""
+    """Return whether the last of several rising spreads, the first of them none, holds enough or is less probable."""
     likelihood, cover = judged[-1]
     return cover >= COVERAGE or likelihood < judged[0][0]
 

@@ -64,7 +64,7 @@ def cluster_probabilities(network: MultimodalVAE, source: MaskedModalities, n_sa
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Say how unsure an assignment is: the entropy of its probabilities in nats.
+    """Return how unsure an assignment is: the entropy of its probabilities in nats.
 
     Parameters
     ----------

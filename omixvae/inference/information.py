@@ -114,7 +114,7 @@ def _subsets(m: int) -> Iterator[Sequence[int]]:
 def _terms(
     network: MultimodalVAE, encoded: Encoded, subset: Sequence[int], n_samples: int, generator: torch.Generator
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Give column, the observations it holds for, and their values, for one subset."""
+    """Yield column, the observations it holds for, and their values, for one subset."""
     m = len(encoded.batch.modalities)
     observed = encoded.batch.presence
     mask = torch.zeros(m, dtype=torch.bool, device=observed.device)

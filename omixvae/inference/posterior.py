@@ -38,7 +38,7 @@ class Encoded:
     posterior: LatentDistribution
 
     def take(self, network: MultimodalVAE, rows: Tensor) -> "Encoded":
-        """Give some of the observations, by their positions in the batch; the encoders are not run again."""
+        """Return some of the observations, by their positions in the batch; the encoders are not run again."""
         if len(rows) == len(self.h):
             return self
         batch, h = self.batch.take(rows), self.h[rows]

@@ -54,7 +54,7 @@ def variance_explained(network: MultimodalVAE, data: MaskedModalities, n_private
 
 
 def _means(network: MultimodalVAE, data: MaskedModalities) -> list[tuple[Tensor, Tensor]]:
-    """Give the average latents, and the average values, of the observations that have each modality."""
+    """Return the average latents, and the average values, of the observations that have each modality."""
     sums: list[list[Tensor]] = [[] for _ in data.tables]
     counts = [0] * len(data.tables)
     for encoded in encode(network, data):
@@ -70,7 +70,7 @@ def _means(network: MultimodalVAE, data: MaskedModalities) -> list[tuple[Tensor,
 def _explained(
     network: MultimodalVAE, data: MaskedModalities, s: int, means: tuple[Tensor, Tensor], kept: Tensor
 ) -> np.ndarray:
-    """Give R² for each set of latents that is kept, shape (sets,)."""
+    """Return R² for each set of latents that is kept, shape (sets,)."""
     average, mean = means
     errors, total = np.zeros(len(kept)), 0.0
     d = network.n_latent
@@ -88,7 +88,7 @@ def _explained(
 
 
 def _latents(network: MultimodalVAE, encoded: Encoded) -> Tensor:
-    """Give the posterior means of z and of w_s side by side, shape (n, m, d + p)."""
+    """Return the posterior means of z and of w_s side by side, shape (n, m, d + p)."""
     presence, z = encoded.batch.presence, encoded.posterior.mean
     w = network.private_posterior(encoded.h, presence, z).mean
     return torch.cat([z.unsqueeze(1).expand(-1, presence.shape[1], -1), w], dim=-1)

@@ -67,7 +67,7 @@ class Categorical(Likelihood):
         return (values == 0) | (values == 1)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
-        """Give the indicators as they are."""
+        """Return the indicators as they are."""
         return values
 
     @torch.no_grad()

@@ -67,7 +67,7 @@ def suitable(table: Table) -> tuple[LikelihoodWord, str]:
 def refusal(
     table: Table, word: str, likelihood: type[Likelihood] | Likelihood, *, trained: bool = False
 ) -> InputError | None:
-    """Say why a likelihood cannot take the values of a modality, if so.
+    """Return why a likelihood cannot take the values of a modality, if so.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def refusal(
 
 
 def _within_bounds(table: Table, likelihood: type[Likelihood] | Likelihood) -> bool:
-    """Say whether one look at the values was enough: each of our likelihoods takes an interval, or its whole numbers.
+    """Return whether one look at the values was enough: our likelihoods take an interval, or its whole numbers.
 
     On disk a second look would take minutes.
     """
@@ -132,7 +132,7 @@ def _within_bounds(table: Table, likelihood: type[Likelihood] | Likelihood) -> b
 
 
 def _not_one_each(table: Table, *, trained: bool) -> InputError | None:
-    """Say which observations do not have exactly one category."""
+    """Return which observations do not have exactly one category."""
     wrong = np.flatnonzero(table.survey.totals != 1)
     if not len(wrong):
         return None

@@ -39,12 +39,12 @@ START_LOGIT = -2.2
 
 
 def is_count(values: np.ndarray) -> np.ndarray:
-    """Tell for each value whether it is a whole number that is not negative."""
+    """Return for each value whether it is a whole number that is not negative."""
     return np.isfinite(values) & (values >= 0) & (values == np.round(values))
 
 
 def plain_log_prob(x: Tensor, log_mu: Tensor, log_theta: Tensor) -> Tensor:
-    """Give the log-probability of each count, entry by entry: what `SparseLogProb` must equal.
+    """Return the log-probability of each count, entry by entry: what `SparseLogProb` must equal.
 
     With d = log μ - log θ the two powers are -x log(1 + e⁻ᵈ) - θ log(1 + eᵈ), which never overflow.
     """
@@ -219,7 +219,7 @@ class _Composition(Likelihood):
         self.register_buffer("unit", torch.ones(n_features))
 
     def _log_mean(self, decoded: Tensor, exposure: Tensor) -> Tensor:
-        """Give log(total × softmax(center + unit × decoded)); center + unit × decoded without a size factor."""
+        """Return log(total × softmax(center + unit × decoded)); center + unit × decoded without a size factor."""
         deviation = self.unit * decoded
         if not self.by_total:
             return self.center + deviation.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
@@ -379,10 +379,10 @@ class ZeroInflatedNegativeBinomial(_Composition):
 
 
 def log_deviation(mean: Tensor, variance: Tensor, counting: Tensor) -> Tensor:
-    """Give the standard deviation of log μ with these moments of the counts, `counting` being what chance adds."""
+    """Return the standard deviation of log μ with these moments of the counts, `counting` being what chance adds."""
     return ((variance - counting) / mean.square().clamp(min=1e-12)).clamp(min=0).log1p().sqrt().clamp(*UNIT_LIMITS)
 
 
 def fitting_theta(mean: Tensor, variance: Tensor) -> Tensor:
-    """Give the inverse dispersion with these moments, within limits."""
+    """Return the inverse dispersion with these moments, within limits."""
     return (mean**2 / (variance - mean).clamp(min=1e-3)).clamp(0.1, 100.0)

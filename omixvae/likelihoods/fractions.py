@@ -70,7 +70,7 @@ class BetaFractions(DataDistribution):
         return self.mean * torch.sigmoid(-self.logits) / (1 + self.concentration)
 
     def _parameters(self) -> tuple[Tensor, Tensor]:
-        """Give α and β, large enough for lgamma."""
+        """Return α and β, large enough for lgamma."""
         sides = (torch.sigmoid(side * self.logits) * self.concentration for side in (1, -1))
         alpha, beta = (side.clamp(min=1e-6) for side in sides)
         return alpha, beta

@@ -112,7 +112,7 @@ class Likelihood(nn.Module, ABC):
         """
 
     def score(self, decoded: Float[Tensor, "n rg"], modality: ModalityBatch) -> Float[Tensor, " n"]:
-        """Give the log-probability of what was measured of each observation, in nats; 0 where it lacks the modality.
+        """Return the log-probability of what was measured of each observation, in nats; 0 where it lacks the modality.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Likelihood(nn.Module, ABC):
     @staticmethod
     @abstractmethod
     def check(values: np.ndarray) -> np.ndarray:
-        """Tell for each value whether `log_prob` can take it."""
+        """Return for each value whether `log_prob` can take it."""
 
     @abstractmethod
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n g_or_1"]) -> Float[Tensor, "n g"]:

@@ -149,17 +149,17 @@ def _added(x: Tensor, row: Tensor, column: Tensor, values: Tensor) -> None:
 
 
 def _rising(theta: Tensor) -> Tensor:
-    """Give θ, θ + 1, …, shape (`SMALL_COUNT`, g): log Γ(x + θ) - log Γ(θ) is the sum of the first x logarithms."""
+    """Return θ, θ + 1, …, shape (`SMALL_COUNT`, g): log Γ(x + θ) - log Γ(θ) is the sum of the first x logarithms."""
     return theta + torch.arange(SMALL_COUNT, device=theta.device, dtype=theta.dtype).unsqueeze(-1)
 
 
 def _sums(terms: Tensor) -> Tensor:
-    """Give the sum of the first x terms, from none of them on."""
+    """Return the sum of the first x terms, from none of them on."""
     return torch.cat([torch.zeros_like(terms[:1]), terms.cumsum(0)])
 
 
 def _digamma_difference(x: Tensor, theta: Tensor) -> Tensor:
-    """Give ψ(x + θ) - ψ(θ)."""
+    """Return ψ(x + θ) - ψ(θ)."""
     return torch.digamma(x + theta) - torch.digamma(theta)
 
 

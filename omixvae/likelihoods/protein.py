@@ -146,7 +146,7 @@ def _upper_group(y: Float[Tensor, "n g"], mask: Bool[Tensor, "n g"]) -> Bool[Ten
 
 
 def _moments(x: Float[Tensor, "n g"], mask: Bool[Tensor, "n g"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Give mean, variance and number of each feature's values within a mask; 0 where there is none."""
+    """Return mean, variance and number of each feature's values within a mask; 0 where there is none."""
     n = mask.sum(0)
     mean = torch.where(mask, x, 0.0).sum(0) / n.clamp(min=1)
     return mean, torch.where(mask, (x - mean) ** 2, 0.0).sum(0) / n.clamp(min=1), n

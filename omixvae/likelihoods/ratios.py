@@ -11,7 +11,7 @@ float32 digit is a whole nat, while the series keeps the ratio's own digits (its
 
 
 def log_binomial_ratio(x: Tensor, theta: Tensor) -> Tensor:
-    """Give log Γ(x + θ) - log Γ(θ) - log Γ(x + 1), accurate for counts of any size."""
+    """Return log Γ(x + θ) - log Γ(θ) - log Γ(x + 1), accurate for counts of any size."""
     a, b = x + theta, x + 1
     series = (b - 0.5) * torch.log1p((theta - 1) / b) + (theta - 1) * (a.log() - 1) + (1 / a - 1 / b) / 12
     small = torch.where(x < STIRLING_FROM, x, 0.0)

@@ -16,7 +16,7 @@ __all__ = ["finish", "panel", "panels"]
 
 
 def panel(ax: "AxesLike | None", size: tuple[float, float]) -> "Axes":
-    """Give the axes of a figure that has one panel.
+    """Return the axes of a figure that has one panel.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def panels(
     columns: int | None = None,
     widths: Sequence[float] | None = None,
 ) -> "np.ndarray":
-    """Give the axes of a figure that has several panels.
+    """Return the axes of a figure that has several panels.
 
     Parameters
     ----------

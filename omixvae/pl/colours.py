@@ -89,7 +89,7 @@ class Numbers:
 
 
 def palette(number: int) -> tuple[str, ...]:
-    """Give colours that can be told apart.
+    """Return colours that can be told apart.
 
     Parameters
     ----------

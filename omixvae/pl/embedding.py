@@ -20,7 +20,7 @@ MOST_FOR_EXACT_NEIGHBOURS = 50_000
 
 
 def embedding(found: Results, basis: str) -> tuple[np.ndarray, str]:
-    """Give two coordinates for each observation.
+    """Return two coordinates for each observation.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ def _scatter(ax: "Axes", points: np.ndarray, colours: np.ndarray | str, area: fl
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Give the ends of the scale: outliers must not take it all, yet a gene of few cells must be seen in them."""
+    """Return the ends of the scale: outliers must not take it all, yet a gene of few cells must be seen in them."""
     if not len(values):
         return 0.0, 1.0
     low, high = np.percentile(values, [1, 99]) if len(values) >= 100 else (values.min(), values.max())
@@ -173,7 +173,7 @@ def _short(name: str) -> str:
 
 
 def _fits(points: np.ndarray, centres: np.ndarray, names: Sequence[str]) -> bool:
-    """Say whether short names at these places would stand clear of one another, in a panel of the usual size."""
+    """Return whether short names at these places would stand clear of one another, in a panel of the usual size."""
     if not names or max(map(len, names)) > 3:
         return False
     span = np.ptp(points, axis=0)

@@ -118,7 +118,7 @@ def _asked(weights: pd.DataFrame, dims: Sequence[int | str]) -> list[str]:
 
 
 def _top(weights: pd.DataFrame, n_features: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give values and names of the largest weights of each column, the most positive first: each (features, dims)."""
+    """Return values and names of the largest weights of each column, the most positive first: each (features, dims)."""
     values = weights.to_numpy(float)
     largest = np.argsort(-np.abs(values), axis=0, kind="stable")[:n_features]
     falling = np.argsort(-np.take_along_axis(values, largest, axis=0), axis=0, kind="stable")

@@ -14,7 +14,7 @@ MEMBER, ABSENT = "0.15", "0.88"
 
 
 def set_name(members: np.ndarray, modalities: Sequence[str]) -> str:
-    """Give a short name to a set of modalities.
+    """Return a short name of a set of modalities.
 
     Parameters
     ----------

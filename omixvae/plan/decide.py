@@ -360,7 +360,7 @@ def _by_size(n: float, slope: float, intercept: float, low: int, high: int) -> i
 
 
 def _asked(option: T | Literal["auto"] | Mapping[str, T], data: MaskedModalities) -> dict[str, T]:
-    """Give each modality what is asked for it; one word for all is not meant for labels."""
+    """Return what is asked for each modality; one word for all is not meant for labels."""
     if option == "auto":
         return {}
     return per_modality(option, (t.name for t in data.tables if not t.is_label))

@@ -120,7 +120,7 @@ def _unknown_modalities(config: Config, own: OwnModules, known: Sequence[str]) -
 
 
 def _too_many_modalities(config: Config, data: MaskedModalities, own: OwnModules) -> list[InputError]:
-    """Say that the aggregation cannot take so many modalities, if so."""
+    """Return an error if the aggregation cannot take so many modalities."""
     aggregation = AGGREGATIONS[config.model.aggregation] if own.aggregation is None else own.aggregation
     most, n = aggregation.most_modalities, len(data.tables)
     if most is None or n <= most:
@@ -137,7 +137,7 @@ def _too_many_modalities(config: Config, data: MaskedModalities, own: OwnModules
 
 
 def _no_batches(config: Config, data: MaskedModalities) -> list[InputError]:
-    """Say that there is nothing for the dispersion to differ by, if so."""
+    """Return an error if there is nothing for the dispersion to differ by."""
     if config.model.dispersion == "feature" or data.covariates.shape[1]:
         return []
     return [
@@ -154,7 +154,7 @@ def _taking_noise() -> str:
 
 
 def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood] | Likelihood) -> InputError | None:
-    """Say that a likelihood has no use for a known noise, if one was given for its modality."""
+    """Return an error if a noise is given for a modality whose likelihood has no use for it."""
     if not isinstance(config.model.noise, Mapping) or name not in config.model.noise or likelihood.takes_noise:
         return None
     return InputError(
@@ -165,7 +165,7 @@ def _no_noise(config: Config, name: str, word: str, likelihood: type[Likelihood]
 
 
 def _no_coverage(table: Table, word: str, likelihood: type[Likelihood] | Likelihood) -> InputError | None:
-    """Say that a likelihood lacks the coverage of its counts, or has no use for one, if so."""
+    """Return an error if a likelihood lacks the coverage of its counts, or has no use for one."""
     if likelihood.takes_coverage == (table.coverage is not None):
         return None
     if likelihood.takes_coverage:

@@ -69,7 +69,7 @@ def group_latents(
 
 
 def united(latent: np.ndarray, n_measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Say which groups of observations belong together: those that the graph of nearest neighbours connects.
+    """Find the groups of observations that belong together: those that the graph of nearest neighbours connects.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def united(latent: np.ndarray, n_measured: np.ndarray, groups: np.ndarray) -> np
 
 
 def _communities(latent: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """Give the Leiden communities of the nearest-neighbour graph, from coarse to fine."""
+    """Yield the Leiden communities of the nearest-neighbour graph, from coarse to fine."""
     import scanpy as sc  # only here: it takes seconds to load, and commands that do not train need it not
 
     graph = _neighbour_graph(latent)

@@ -35,7 +35,7 @@ def join_processes() -> Processes:
 
 
 def several_started() -> bool:
-    """Tell whether this process was started together with others.
+    """Return whether this process was started together with others.
 
     Returns
     -------

@@ -97,7 +97,7 @@ class ProcessGroup(Processes):
         return torch.device(device.type, number)
 
     def gather(self, value: T) -> list[T]:
-        """Give the values of all processes, in the order of their ranks; each must be able to be pickled."""
+        """Return the values of all processes, in the order of their ranks; each must be able to be pickled."""
         values: list[T] = [value] * self.size
         with _reached():
             distributed.all_gather_object(values, value)

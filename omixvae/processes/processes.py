@@ -94,7 +94,7 @@ class Processes(ABC):
 
     @abstractmethod
     def gather(self, value: T) -> list[T]:
-        """Give the values of all processes, in the order of their ranks; each must be able to be pickled."""
+        """Return the values of all processes, in the order of their ranks; each must be able to be pickled."""
 
     @abstractmethod
     def sum(self, values: "torch.Tensor") -> "torch.Tensor":
@@ -125,15 +125,15 @@ class OneProcess(Processes):
         """Do nothing."""
 
     def device(self, device: "torch.device") -> "torch.device":
-        """Give the device as it is."""
+        """Return the device as it is."""
         return device
 
     def gather(self, value: T) -> list[T]:
-        """Give the value."""
+        """Return the value."""
         return [value]
 
     def sum(self, values: "torch.Tensor") -> "torch.Tensor":
-        """Give the tensor."""
+        """Return the tensor."""
         return values
 
     def sum_gradients(self, network: "torch.nn.Module") -> None:

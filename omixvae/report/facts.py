@@ -111,11 +111,11 @@ class Facts:
         return table.loc[order]
 
     def sure(self) -> float:
-        """Give the part of the observations whose cluster has a probability of at least `SURE`."""
+        """Return the part of the observations whose cluster has a probability of at least `SURE`."""
         return float((self.found.cluster_probabilities.max(axis=1) >= SURE).mean())
 
     def course(self) -> Course:
-        """Say how the training went."""
+        """Return how the training went."""
         history, plan = self.found.history, self.found.record.plan
         judged = history["held_out_bound"].iloc[plan.prior_epoch :].dropna()
         most, held_out = plan.max_epochs, plan.held_out
@@ -127,7 +127,7 @@ class Facts:
         return Course(len(history), most, int(judged.idxmax()) + 1, float(late), float(whole), held_out)
 
     def told(self) -> pd.DataFrame:
-        """Say what each modality tells alone: ``rate`` (nats), ``part`` of what all tell, and ``n`` observations.
+        """Return what each modality tells alone: ``rate`` (nats), ``part`` of what all tell, and ``n`` observations.
 
         `part` is NaN where no observation has all modalities.
         """
@@ -141,7 +141,7 @@ class Facts:
         return single.sort_values("rate", ascending=False)
 
     def skills(self) -> dict[str, pd.DataFrame | str]:
-        """Give the table of held-out skill of each modality, or the reason why there is none."""
+        """Return the table of held-out skill of each modality, or the reason why there is none."""
         skills: dict[str, pd.DataFrame | str] = {}
         for mod in self.found.modalities:
             try:

@@ -22,7 +22,7 @@ SMALL_CLUSTER = 10
 
 
 def key_numbers(facts: Facts) -> tuple[tuple[str, str], ...]:
-    """Give the numbers that stand on top of the page.
+    """Return the numbers that stand on top of the page.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _on_imputation(facts: Facts) -> Iterator[Point]:
 
 
 def distrusted(facts: Facts) -> Points:
-    """Say what is not to be trusted, as far as the results tell.
+    """Return what is not to be trusted, as far as the results tell.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def _doubts_of_clusters(facts: Facts) -> Iterator[Point]:
 
 
 def _followed(facts: Facts) -> Iterator[Point]:
-    """Say what the clusters follow that is no biology."""
+    """Yield what the clusters follow that is no biology."""
     batch = facts.found.record.config.data.batch_key
     if batch and find_column(facts.found.mdata, str(batch)) is not None:
         agreement = facts.agreement(_labels(facts, str(batch)))

@@ -79,7 +79,7 @@ def find_markers(found: Results, mod: str) -> Markers | str:
 
 
 def _chosen(found: Results, mod: str) -> tuple[np.ndarray, "pd.Series[str]", int]:
-    """Give rows of the modality, their clusters, and the number to which clusters were cut down (0 if none was)."""
+    """Return rows of the modality, their clusters, and the number to which clusters were cut down (0 if none was)."""
     adata = found.mdata.mod[mod]
     present = found.presence[mod].reindex(adata.obs_names).to_numpy(bool)
     clusters = found.clusters.reindex(adata.obs_names)[present].dropna()
@@ -95,7 +95,7 @@ def _chosen(found: Results, mod: str) -> tuple[np.ndarray, "pd.Series[str]", int
 
 
 def _values(found: Results, mod: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """Give values on the scale that fits their likelihood, NaN where nothing was measured, and say which it is."""
+    """Return values on the scale that fits their likelihood, NaN where nothing was measured, and say which it is."""
     adata, likelihood = found.mdata.mod[mod], found.likelihood(mod)
     x = _dense(adata, found.layer(mod), rows, mod)
     if likelihood == "binomial":

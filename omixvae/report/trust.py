@@ -198,7 +198,7 @@ def of_loadings(facts: Facts) -> Section:
 
 
 def of_choices(facts: Facts) -> Section:
-    """Say what was decided and why, and how to do it again.
+    """Return what was decided and why, and how to do it again.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ def check_free(mdata: mudata.MuData, key: str) -> None:
 
 
 def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, ...]:
-    """Say which modalities the option `impute` means.
+    """Return which modalities the option `impute` means.
 
     Parameters
     ----------

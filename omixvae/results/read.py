@@ -122,7 +122,7 @@ class Results:
             raise InputError(f"There is no modality {mod!r}.", "the argument mod", nearest(mod, self.modalities))
 
     def skill(self, mod: str) -> pd.DataFrame:
-        """Say how well each feature is predicted from the other modalities.
+        """Return how well each feature is predicted from the other modalities.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class Results:
         return var[list(columns)].rename(columns=columns).astype({"r2": float, "imputable": bool})
 
     def loadings(self, mod: str) -> pd.DataFrame:
-        """Give the weight of each latent dimension on each feature.
+        """Return the weight of each latent dimension on each feature.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Results:
         return pd.DataFrame(weights, adata.var_names, latent_names(weights.shape[1], plan.n_latent))
 
     def likelihood(self, mod: str) -> str | None:
-        """Say how the values of a modality were taken.
+        """Return how the values of a modality were taken.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class Results:
         return next((m.likelihood for m in self.record.plan.modalities if m.name == mod), None)
 
     def layer(self, mod: str, option: str = "layers") -> str | None:
-        """Say where the values of a modality were read from.
+        """Return where the values of a modality were read from.
 
         Parameters
         ----------
@@ -242,7 +242,7 @@ class Results:
         return np.asarray(missing.sum(axis=1)).ravel() < adata.n_vars
 
     def measured(self, mod: str, feature: str) -> "pd.Series[float]":
-        """Give the measured values of a feature.
+        """Return the measured values of a feature.
 
         Parameters
         ----------

@@ -137,7 +137,7 @@ def _turned(name: str, table: Table, side: str, *, alone: bool) -> anndata.AnnDa
 
 
 def _named(name: str, adata: anndata.AnnData, notes: list[str]) -> anndata.AnnData:
-    """Give features that have the same name different ones, as scanpy does."""
+    """Return features that have the same name different ones, as scanpy does."""
     twice = adata.var_names[adata.var_names.duplicated()]
     if len(twice):
         adata.var["name"] = adata.var_names

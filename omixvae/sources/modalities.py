@@ -160,7 +160,7 @@ def _in_path(path: Path, name: str | None, ways: Ways, *, alone: bool) -> Found:
 
 
 def _unknown(path: Path, kind: str | None) -> InputError:
-    """Say what a path is that nothing here reads, and the way on."""
+    """Return what a path is that nothing here reads, and the way on."""
     ending = path.suffix.lower()
     if path.is_dir():
         return InputError(f"The folder {str(path)!r} holds nothing that is read here.", f"folder {path}", KNOWN)

@@ -24,7 +24,7 @@ COMPRESSED = {
 
 
 def kind_of_store(path: Path) -> str | None:
-    """Say what an HDF5 file or a zarr folder holds.
+    """Return what an HDF5 file or a zarr folder holds.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def _kind(names: set[str]) -> str:
 
 
 def is_mudata_store(path: Path) -> bool:
-    """Say whether a path is a file or a zarr folder that holds a MuData.
+    """Return whether a path is a file or a zarr folder that holds a MuData.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def _why_unreadable(path: Path, reason: str) -> tuple[str, str]:
 
 
 def unpacking(path: Path) -> str | None:
-    """Say how a compressed file is unpacked, found out from its name or from how it begins.
+    """Return how a compressed file is unpacked, found out from its name or from how it begins.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Table:
 
 
 def is_table(path: Path) -> bool:
-    """Say whether the name of a file is one of a table.
+    """Return whether the name of a file is one of a table.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ TYPE = 2
 
 
 def is_matrix_folder(path: Path) -> bool:
-    """Say whether a folder holds a matrix as Cell Ranger writes it.
+    """Return whether a folder holds a matrix as Cell Ranger writes it.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 def _slopes(aggregation: Aggregation, h: Tensor, present: Tensor, z: Tensor) -> tuple[Tensor, ...]:
-    """Give the gradients of a smooth function of the belief in the features and the parameters; last, its values."""
+    """Return the gradients of a smooth function of the belief in the features and the parameters; last, its values."""
     h = h.clone().requires_grad_()
     # Rows without any modality may give whatever they like.
     values = _describe(aggregation(h, present), z)[present.any(-1)].sum(-1)

@@ -95,7 +95,7 @@ def _check_normalised(
 
 
 def _quadrature(mean: Tensor, scale: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
-    """Give points and weights, shape (points, g), that integrate over the open interval; wide tails included.
+    """Return points and weights, shape (points, g), that integrate over the open interval; wide tails included.
 
     So many points that a density with a kink (Laplace) integrates to one, too.
     """

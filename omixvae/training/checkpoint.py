@@ -115,7 +115,7 @@ class Checkpoint:
         self.path, self.setting = path, setting
 
     def read(self) -> Standing | None:
-        """Give where the training stands.
+        """Return where the training stands.
 
         Returns
         -------

@@ -165,5 +165,5 @@ class Course:
 
 
 def _below(standing: Standing, part: str) -> dict[str, Tensor]:
-    """Give the tensors of one part by their own names."""
+    """Return the tensors of one part by their own names."""
     return {name.removeprefix(f"{part}."): t for name, t in standing.tensors.items() if name.startswith(f"{part}.")}

@@ -146,7 +146,7 @@ def _begin(network: MultimodalVAE, bound: Bound, plan: Plan, rng: np.random.Gene
 
 
 def _nothing_yet(plan: Plan, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Give the sums and the steps at which terms were lost, at the start of an epoch."""
+    """Return the sums and the steps at which terms were lost, at the start of an epoch."""
     sums = torch.zeros(4, device=device, dtype=torch.float64)
     return sums, torch.full((len(plan.modalities) + 3,), math.inf, device=device)
 
@@ -292,7 +292,7 @@ def _penalty(network: MultimodalVAE, plan: Plan) -> Tensor:
 
 
 def _finite(terms: Terms, norm: Tensor) -> Tensor:
-    """Say which terms are finite numbers: each reconstruction, the rate, the cross rate, and the gradient."""
+    """Return which terms are finite numbers: each reconstruction, the rate, the cross rate, and the gradient."""
     parts = (*terms.reconstruction.unbind(-1), terms.rate, terms.cross_rate, norm)
     return torch.stack([torch.isfinite(part).all() for part in parts])
 
@@ -341,7 +341,7 @@ def _held_out_bound(
 
 
 def _rows_at_once(plan: Plan, most: int) -> int:
-    """Say how many observations are looked at together when nothing is learned from them."""
+    """Return how many observations are looked at together when nothing is learned from them."""
     widest = max(m.n_features for m in plan.modalities)
     return max(plan.batch_size, min(most, VALUES_AT_ONCE // widest))
 

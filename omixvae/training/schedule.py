@@ -111,7 +111,7 @@ def best_epoch(history: History, since: int) -> int:
 
 
 def should_stop(history: History, since: int, patience: int) -> bool:
-    """Tell whether the held-out bound has not risen for `patience` epochs.
+    """Return whether the held-out bound has not risen for `patience` epochs.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.reached, self.folder = reached, folder
 
     def __str__(self) -> str:
-        """Say where it stopped, and how to go on."""
+        """Return where it stopped, and how to go on."""
         return f"Stopped {self.reached}. The same call goes on from checkpoint={self.folder!r}."
 
 

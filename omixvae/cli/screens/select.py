@@ -16,7 +16,7 @@ NATS = ("log_likelihood", "difference", "se")
 
 
 def summarise(selection: Selection) -> dict[str, Any]:
-    """Say how the settings did, and which one was chosen.
+    """Return how the settings did, and which one was chosen.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ __all__ = ["show", "summarise"]
 
 
 def summarise(model: OmixVAE, mdata: mudata.MuData, output: Path | None, truth: str | None = None) -> dict[str, Any]:
-    """Say how the training went, and what was written.
+    """Return how the training went, and what was written.
 
     Parameters
     ----------
