@@ -47,11 +47,11 @@ from omixvae.summary import (
     training_lines,
 )
 from omixvae.training.checkpoint import Checkpoint, Setting
-from omixvae.training.course import Standing
 from omixvae.training.engine import train
 from omixvae.training.fit import fit_network
 from omixvae.training.progress import TrainingProgress, show_lines
 from omixvae.training.schedule import History
+from omixvae.training.state import Snapshot
 from omixvae.training.stopping import train_resumably
 from omixvae.vae import MultimodalVAE
 
@@ -219,8 +219,8 @@ class OmixVAE:
             if checkpoint is not None:
                 setting = Setting.of(self.config, plan, data, device, processes.size)
                 kept = Checkpoint(Path(checkpoint), setting)
-            standing = None if kept is None else kept.read()
-        _check_alike(plan, data, standing, processes)
+            snapshot = None if kept is None else kept.read()
+        _check_alike(plan, data, snapshot, processes)
         # When no error can come any more that would stand beside it.
         warn_of(self._doubts)
         self._doubts = []
@@ -230,7 +230,7 @@ class OmixVAE:
             loop = (
                 partial(train, bound=bound, on_epoch=progress)
                 if kept is None
-                else partial(train_resumably, progress=progress, checkpoint=kept, standing=standing, bound=bound)
+                else partial(train_resumably, progress=progress, checkpoint=kept, snapshot=snapshot, bound=bound)
             )
             network, history = fit_network(plan, data, device, self.own, processes, loop)
         held_out = held_out_split(data.presence, plan.held_out, np.random.default_rng(plan.seed))[1]
@@ -921,9 +921,9 @@ def load(
     return model
 
 
-def _check_alike(plan: Plan, data: MaskedModalities, standing: Standing | None, processes: Processes) -> None:
+def _check_alike(plan: Plan, data: MaskedModalities, snapshot: Snapshot | None, processes: Processes) -> None:
     """Check whether a script gave each process the same: else they would wait for one another for ever."""
-    begun = "" if standing is None else f"{len(standing.history)} {standing.step}"
+    begun = "" if snapshot is None else f"{len(snapshot.history)} {snapshot.step}"
     fingerprint = hashlib.sha256((plan.to_json() + begun).encode() + data.presence.tobytes()).hexdigest()
     if len(set(processes.gather(fingerprint))) > 1:
         raise InputError(

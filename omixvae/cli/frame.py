@@ -17,7 +17,7 @@ import click
 from omixvae.errors import InputError, likely, nearest
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
-__all__ = ["Cli", "Command", "Option", "Section", "friendly_warnings", "in_first_process"]
+__all__ = ["Cli", "Command", "Option", "Section", "friendly_warnings", "on_rank_zero"]
 
 STOPPED = 128
 """Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
@@ -157,7 +157,7 @@ def _end(processes: Processes, say: Callable[[], None]) -> None:
     """Say why all processes end, once, and be no more disturbed by a launcher that ends the others with the first."""
     if processes.size > 1:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    processes.say_once(say)
+    processes.report_once(say)
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def _sigterm_like_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def in_first_process(command: Callable[..., None]) -> Callable[..., None]:
+def on_rank_zero(command: Callable[..., None]) -> Callable[..., None]:
     """Let the first process do what is no work to share, and the others wait until it is done.
 
     Parameters

@@ -128,7 +128,7 @@ class ProcessGroup(Processes):
         for parameter, gradient, n in zip(trained, gradients, there.tolist(), strict=True):
             parameter.grad = gradient.view_as(parameter) if n else None
 
-    def say_once(self, say: Callable[[], None]) -> None:
+    def report_once(self, say: Callable[[], None]) -> None:
         """Let the process that comes here first say something, and wait until it has."""
         try:
             store = distributed.distributed_c10d._get_default_store()  # has no public name

@@ -105,7 +105,7 @@ class Processes(ABC):
         """Add up the gradients over the processes; a parameter has none only where it has none in any of them."""
 
     @abstractmethod
-    def say_once(self, say: Callable[[], None]) -> None:
+    def report_once(self, say: Callable[[], None]) -> None:
         """Let the process that comes here first say something, and wait until it has."""
 
 
@@ -139,6 +139,6 @@ class OneProcess(Processes):
     def sum_gradients(self, network: "torch.nn.Module") -> None:
         """Do nothing."""
 
-    def say_once(self, say: Callable[[], None]) -> None:
+    def report_once(self, say: Callable[[], None]) -> None:
         """Say it."""
         say()

@@ -21,8 +21,8 @@ from omixvae.data import MaskedModalities, Schema
 from omixvae.errors import InputError, raise_together
 from omixvae.files import CHECKPOINT_FILES, check_folder, whole_folder
 from omixvae.plan import Plan
-from omixvae.training.course import Standing
 from omixvae.training.schedule import Epoch
+from omixvae.training.state import Snapshot
 
 __all__ = ["Checkpoint", "Setting"]
 
@@ -114,12 +114,12 @@ class Checkpoint:
         check_folder(path, CHECKPOINT_FILES, WHAT)
         self.path, self.setting = path, setting
 
-    def read(self) -> Standing | None:
+    def read(self) -> Snapshot | None:
         """Return where the training stands.
 
         Returns
         -------
-        Standing or None
+        Snapshot or None
             None where it has not been stopped yet.
 
         Raises
@@ -144,7 +144,7 @@ class Checkpoint:
                 told["circumstances"],
             )
             history = tuple(Epoch(**row) for row in told.pop("epochs"))
-            standing = Standing(history, told["step"], told["seconds"], told["order"], tuple(told["trained"]), tensors)
+            snapshot = Snapshot(history, told["step"], told["seconds"], told["order"], tuple(told["trained"]), tensors)
         except InputError:
             raise
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -154,14 +154,14 @@ class Checkpoint:
                 "A part of it is damaged or missing: copy it again, or remove it and train from the start.",
             ) from error
         self._check_same(before)
-        return standing
+        return snapshot
 
-    def write(self, standing: Standing) -> None:
+    def write(self, snapshot: Snapshot) -> None:
         """Leave where the training stands, whole or not at all.
 
         Parameters
         ----------
-        standing
+        snapshot
             Where it stands.
 
         Raises
@@ -175,11 +175,11 @@ class Checkpoint:
             "circumstances": setting.circumstances,
             "observations": setting.observations,
             "moments": list(setting.moments),
-            "step": standing.step,
-            "seconds": standing.seconds,
-            "order": standing.order,
-            "trained": standing.trained,
-            "epochs": [dataclasses.asdict(row) for row in standing.history],
+            "step": snapshot.step,
+            "seconds": snapshot.seconds,
+            "order": snapshot.order,
+            "trained": snapshot.trained,
+            "epochs": [dataclasses.asdict(row) for row in snapshot.history],
         }
         try:
             with whole_folder(self.path, CHECKPOINT_FILES, WHAT) as folder:
@@ -187,7 +187,7 @@ class Checkpoint:
                 (folder / "plan.json").write_text(setting.plan.to_json())
                 (folder / "schema.json").write_text(setting.schema.to_json())
                 (folder / "training.json").write_text(json.dumps(told))
-                save_file(standing.tensors | moments, folder / "training.safetensors")
+                save_file(snapshot.tensors | moments, folder / "training.safetensors")
         except (OSError, SafetensorError) as error:
             raise InputError(
                 f"The training was stopped, and no checkpoint could be written: {str(error).splitlines()[0]}.",

@@ -16,8 +16,8 @@ from omixvae.inference.calibrate import calibrate
 from omixvae.objectives import OBJECTIVES, Bound, Terms, draw_subset
 from omixvae.plan import Plan
 from omixvae.processes import OneProcess, Processes
-from omixvae.training.course import Course, Standing, StoppedTraining
 from omixvae.training.schedule import Epoch, History, best_epoch, learning_rate_factor, should_stop, warm_up
+from omixvae.training.state import Snapshot, StoppedTraining, TrainingState
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["DivergedError", "train"]
@@ -59,7 +59,7 @@ def train(
     bound: Bound | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     stop: Callable[[], bool] | None = None,
-    standing: Standing | None = None,
+    snapshot: Snapshot | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -80,7 +80,7 @@ def train(
         Called after each epoch with its row of the history.
     stop
         Asked again and again whether to stop. With several processes all stop when one is to.
-    standing
+    snapshot
         Where an earlier training of the same network with the same data and plan was stopped: this one goes on from
         there, and ends as that would have.
 
@@ -97,7 +97,7 @@ def train(
     InputError
         If there are more processes than observations to train on, or the bound would never train the prior.
     StoppedTraining
-        If `stop` said so: holds the standing.
+        If `stop` said so: holds the snapshot.
 
     Notes
     -----
@@ -113,15 +113,15 @@ def train(
     _check_enough(rows, processes)
     bound = OBJECTIVES[plan.objective] if bound is None else bound
     _check_prior_is_trained(network, bound, plan)
-    course = _begin(network, bound, plan, rng, processes)
-    if standing is not None:
-        course.take_up(standing, processes.rank)
+    state = _begin(network, bound, plan, rng, processes)
+    if snapshot is not None:
+        state.restore(snapshot, processes.rank)
     with few_threads(plan.batch_size * plan.hidden_size):
-        _run_epochs(course, source, plan, processes, rows, held_out, on_epoch, stop)
-        reached = None if stop is None else course.standing(processes)
-        history = course.history
-        _keep_best(course)
-        del course  # and with it what the optimiser took of memory
+        _run_epochs(state, source, plan, processes, rows, held_out, on_epoch, stop)
+        reached = None if stop is None else state.snapshot(processes)
+        history = state.history
+        _keep_best(state)
+        del state  # and with it what the optimiser took of memory
         if not bound.trains_prior:
             _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
         _finish_prior(network, source, rows, plan, processes)
@@ -131,10 +131,12 @@ def train(
     return history
 
 
-def _begin(network: MultimodalVAE, bound: Bound, plan: Plan, rng: np.random.Generator, processes: Processes) -> Course:
+def _begin(
+    network: MultimodalVAE, bound: Bound, plan: Plan, rng: np.random.Generator, processes: Processes
+) -> TrainingState:
     device = _device(network)
     sums, lost_at = _nothing_yet(plan, device)
-    return Course(
+    return TrainingState(
         network=network,
         bound=bound,
         optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True),
@@ -152,7 +154,7 @@ def _nothing_yet(plan: Plan, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _run_epochs(
-    course: Course,
+    state: TrainingState,
     source: MaskedModalities,
     plan: Plan,
     processes: Processes,
@@ -162,32 +164,32 @@ def _run_epochs(
     stop: Callable[[], bool] | None,
 ) -> None:
     """Train until the last epoch, or as long as it helps, and leave nothing in memory of what it took."""
-    network = course.network
+    network = state.network
     # Read once, and kept: on disk they lie among all others, and every epoch would go through the whole file for them.
     judges = source.take(held_out)
-    while course.epoch < plan.max_epochs and not should_stop(course.history, plan.prior_epoch, plan.patience):
-        _run_steps(course, source, plan, processes, rows, stop)
-        _check_finite(course.lost_at.tolist(), plan, processes)
+    while state.epoch < plan.max_epochs and not should_stop(state.history, plan.prior_epoch, plan.patience):
+        _run_steps(state, source, plan, processes, rows, stop)
+        _check_finite(state.lost_at.tolist(), plan, processes)
         network.eval()
-        held_out_bound = _held_out_bound(network, course.bound, judges, plan, processes)
-        bound, reconstruction, rate, cross_rate = (processes.sum(course.sums) / len(rows)).tolist()
-        row = Epoch(course.epoch, bound, held_out_bound, reconstruction, rate, cross_rate, course.seconds)
-        course.history, course.step = (*course.history, row), 0
+        held_out_bound = _held_out_bound(network, state.bound, judges, plan, processes)
+        bound, reconstruction, rate, cross_rate = (processes.sum(state.sums) / len(rows)).tolist()
+        row = Epoch(state.epoch, bound, held_out_bound, reconstruction, rate, cross_rate, state.seconds)
+        state.history, state.step = (*state.history, row), 0
         if on_epoch is not None:
             on_epoch(row)
         if (
             not math.isnan(held_out_bound)
             and row.epoch >= plan.prior_epoch
-            and best_epoch(course.history, plan.prior_epoch) == row.epoch
+            and best_epoch(state.history, plan.prior_epoch) == row.epoch
         ):
-            course.best = {name: value.clone() for name, value in network.state_dict().items()}
+            state.best = {name: value.clone() for name, value in network.state_dict().items()}
         if _is_to_stop(stop, processes):
-            raise StoppedTraining(course.standing(processes))
+            raise StoppedTraining(state.snapshot(processes))
     network.zero_grad(set_to_none=True)
 
 
 def _run_steps(
-    course: Course,
+    state: TrainingState,
     source: MaskedModalities,
     plan: Plan,
     processes: Processes,
@@ -195,30 +197,30 @@ def _run_steps(
     stop: Callable[[], bool] | None,
 ) -> None:
     """Take the steps of an epoch, or those that are left of it."""
-    network, layout, rng = course.network, source.layout, course.rng
-    if not course.step:
-        if course.epoch == plan.prior_epoch:
+    network, layout, rng = state.network, source.layout, state.rng
+    if not state.step:
+        if state.epoch == plan.prior_epoch:
             network.eval()
             _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
-        course.sums, course.lost_at = _nothing_yet(plan, _device(network))
-        course.order = rng.bit_generator.state
+        state.sums, state.lost_at = _nothing_yet(plan, _device(network))
+        state.order = rng.bit_generator.state
     network.train()
-    warm = warm_up(course.epoch + 1, plan.warm_up_epochs, plan.beta_start)
+    warm = warm_up(state.epoch + 1, plan.warm_up_epochs, plan.beta_start)
     batches = shared_batches(rows, plan.batch_size, processes.size, rng, layout)
-    for parts in batches[course.step :]:
-        n_done = course.epoch * len(batches) + course.step
+    for parts in batches[state.step :]:
+        n_done = state.epoch * len(batches) + state.step
         factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
-        course.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
+        state.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
         own = parts[processes.rank]
-        terms = _evaluate(network, course.bound, _load(network, source, own), plan, course.noise, warm)
+        terms = _evaluate(network, state.bound, _load(network, source, own), plan, state.noise, warm)
         # the mean over the batch is that over each process's part, weighted by its size
         loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
-        norm = _step(network, course.optimiser, loss, processes)
-        course.lost_at = torch.where(_finite(terms, norm), course.lost_at, course.lost_at.clamp(max=n_done + 1))
-        course.sums += len(own) * _means(terms)
-        course.step += 1
-        if course.step % STEPS_BETWEEN_QUESTIONS == 0 and course.step < len(batches) and _is_to_stop(stop, processes):
-            raise StoppedTraining(course.standing(processes))
+        norm = _step(network, state.optimiser, loss, processes)
+        state.lost_at = torch.where(_finite(terms, norm), state.lost_at, state.lost_at.clamp(max=n_done + 1))
+        state.sums += len(own) * _means(terms)
+        state.step += 1
+        if state.step % STEPS_BETWEEN_QUESTIONS == 0 and state.step < len(batches) and _is_to_stop(stop, processes):
+            raise StoppedTraining(state.snapshot(processes))
 
 
 def _is_to_stop(stop: Callable[[], bool] | None, processes: Processes) -> bool:
@@ -226,9 +228,9 @@ def _is_to_stop(stop: Callable[[], bool] | None, processes: Processes) -> bool:
     return stop is not None and any(processes.gather(stop()))
 
 
-def _keep_best(course: Course) -> None:
-    if course.best:
-        course.network.load_state_dict(course.best)
+def _keep_best(state: TrainingState) -> None:
+    if state.best:
+        state.network.load_state_dict(state.best)
 
 
 def _check_enough(rows: np.ndarray, processes: Processes) -> None:

@@ -11,10 +11,10 @@ from omixvae.data import MaskedModalities
 from omixvae.plan import Plan
 from omixvae.processes import Processes
 from omixvae.training.checkpoint import Checkpoint
-from omixvae.training.course import Standing, StoppedTraining
 from omixvae.training.engine import train
 from omixvae.training.progress import TrainingProgress
 from omixvae.training.schedule import History
+from omixvae.training.state import Snapshot, StoppedTraining
 from omixvae.vae import MultimodalVAE
 
 __all__ = ["TrainingInterrupted", "train_resumably"]
@@ -49,7 +49,7 @@ def train_resumably(
     processes: Processes,
     progress: TrainingProgress,
     checkpoint: Checkpoint,
-    standing: Standing | None,
+    snapshot: Snapshot | None,
     bound: Bound | None = None,
 ) -> History:
     """Train a network in place, and leave a checkpoint when a signal says to stop.
@@ -62,7 +62,7 @@ def train_resumably(
         Shows it.
     checkpoint
         Where to leave it; removed at the end of the training.
-    standing
+    snapshot
         What the checkpoint held, if there was one.
     bound
         What is maximised; the one that the plan names when not given.
@@ -82,22 +82,22 @@ def train_resumably(
     with _stop_signals(progress.say, at_once_again=processes.size == 1) as stop:
         try:
             run = network, source, plan, processes
-            history = train(*run, bound=bound, on_epoch=progress, stop=lambda: stop() > 0, standing=standing)
+            history = train(*run, bound=bound, on_epoch=progress, stop=lambda: stop() > 0, snapshot=snapshot)
         except StoppedTraining as stopped:
             # together: a launcher ends all once one has ended
             with processes.together():
                 if processes.first:
-                    checkpoint.write(stopped.standing)
+                    checkpoint.write(stopped.snapshot)
             number = max(processes.gather(stop()))
-            raise TrainingInterrupted(number, _reached(stopped.standing, plan), str(checkpoint.path)) from None
+            raise TrainingInterrupted(number, _reached(stopped.snapshot, plan), str(checkpoint.path)) from None
     if processes.first:
         checkpoint.remove()
     return history
 
 
-def _reached(standing: Standing, plan: Plan) -> str:
-    n = len(standing.history)
-    return f"in epoch {n + 1} of {plan.max_epochs}" if standing.step else f"after epoch {n} of {plan.max_epochs}"
+def _reached(snapshot: Snapshot, plan: Plan) -> str:
+    n = len(snapshot.history)
+    return f"in epoch {n + 1} of {plan.max_epochs}" if snapshot.step else f"after epoch {n} of {plan.max_epochs}"
 
 
 @contextmanager

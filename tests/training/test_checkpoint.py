@@ -16,10 +16,10 @@ from omixvae.config import Config
 from omixvae.data import from_mudata
 from omixvae.processes import OneProcess
 from omixvae.training.checkpoint import Checkpoint, Setting
-from omixvae.training.course import StoppedTraining
 from omixvae.training.engine import train
 from omixvae.training.initialise import initialise_network
 from omixvae.training.progress import TrainingProgress
+from omixvae.training.state import StoppedTraining
 from omixvae.training.stopping import _stop_signals
 from omixvae.vae import new_network
 
@@ -70,18 +70,18 @@ def test_a_training_stopped_at_every_opportunity_ends_as_one_that_never_was(name
     rows = []
     history = train(straight, data, plan, on_epoch=rows.append)
     setting = Setting.of(Config(), plan, data, CPU, 1)
-    seen, points, standing = [], [], None
+    seen, points, snapshot = [], [], None
     while True:
         network = begin(plan, data)  # as after a restart: nothing is left but the folder
         stuck = len(points) > 1 and points[-1] == points[-2]
         try:
             resumed = train(
-                network, data, plan, on_epoch=seen.append, stop=lambda stuck=stuck: not stuck, standing=standing
+                network, data, plan, on_epoch=seen.append, stop=lambda stuck=stuck: not stuck, snapshot=snapshot
             )
         except StoppedTraining as stopped:
-            Checkpoint(tmp_path / "stopped", setting).write(stopped.standing)
-            standing = Checkpoint(tmp_path / "stopped", setting).read()
-            points.append((len(standing.history), standing.step))
+            Checkpoint(tmp_path / "stopped", setting).write(stopped.snapshot)
+            snapshot = Checkpoint(tmp_path / "stopped", setting).read()
+            points.append((len(snapshot.history), snapshot.step))
         else:
             break
     assert_same(network, straight)
@@ -100,7 +100,7 @@ def stopped_after(n_questions, folder, **changes):
     asked = iter([*[False] * (n_questions - 1), True])
     with pytest.raises(StoppedTraining) as stopped:
         train(begin(plan, data), data, plan, OneProcess(), stop=lambda: next(asked))
-    Checkpoint(folder, setting).write(stopped.value.standing)
+    Checkpoint(folder, setting).write(stopped.value.snapshot)
     return data, setting
 
 
@@ -127,8 +127,8 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_that_was_there(tmp_p
     folder = tmp_path / "stopped"
     _, setting = stopped_after(1, folder)
     before = (folder / "training.json").read_bytes()
-    standing = Checkpoint(folder, setting).read()
-    broken = dataclasses.replace(standing, order={"not": {1, 2}})
+    snapshot = Checkpoint(folder, setting).read()
+    broken = dataclasses.replace(snapshot, order={"not": {1, 2}})
     with pytest.raises(TypeError):
         Checkpoint(folder, setting).write(broken)
     assert (folder / "training.json").read_bytes() == before

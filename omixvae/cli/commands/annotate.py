@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import check_files, check_results, is_zarr, read_input, written_whole
-from omixvae.cli.frame import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
 from omixvae.cli.options import (
     allow_missing_features,
     as_json,
@@ -43,7 +43,7 @@ __all__ = ["annotate"]
 @quietly
 @as_json
 @ways_in()
-@in_first_process
+@on_rank_zero
 def annotate(
     sources: tuple[str, ...],
     folder: Path,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import check_files, read_input, written_whole
-from omixvae.cli.frame import Command, in_first_process
+from omixvae.cli.frame import Command, on_rank_zero
 from omixvae.cli.options import as_json, in_place, output_file, quietly, ways_in
 
 __all__ = ["convert"]
@@ -27,7 +27,7 @@ __all__ = ["convert"]
 @quietly
 @as_json
 @ways_in(shown=True)
-@in_first_process
+@on_rank_zero
 def convert(
     sources: tuple[str, ...], output: Path, *, in_place: bool, quiet: bool, as_json: bool, ways: dict[str, Any]
 ) -> None:

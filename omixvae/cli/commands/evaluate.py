@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import is_zarr, read_input
-from omixvae.cli.frame import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
 from omixvae.cli.options import (
     allow_missing_features,
     as_json,
@@ -41,7 +41,7 @@ __all__ = ["evaluate"]
 @computing_device
 @as_json
 @ways_in()
-@in_first_process
+@on_rank_zero
 def evaluate(
     sources: tuple[str, ...],
     folder: Path,

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from omixvae.cli.files import check_input, read_input
-from omixvae.cli.frame import Command, in_first_process
+from omixvae.cli.frame import Command, on_rank_zero
 from omixvae.cli.options import as_json, output_file, quietly, source_file
 from omixvae.errors import InputError, check_all
 from omixvae.files import check_target
@@ -26,7 +26,7 @@ __all__ = ["export"]
 @click.option("--key-added", default="omixvae", show_default=True, metavar="KEY", help="Name of the results.")
 @quietly
 @as_json
-@in_first_process
+@on_rank_zero
 def export(source: str, output: Path, key_added: str, *, quiet: bool, as_json: bool) -> None:
     """Write the results in IN.h5mu as CSV files, for R, Excel and other programs.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
-from omixvae.cli.frame import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
 from omixvae.cli.options import (
     allow_missing_features,
     as_json,
@@ -50,7 +50,7 @@ __all__ = ["impute"]
 @quietly
 @as_json
 @ways_in(without=("modality",))
-@in_first_process
+@on_rank_zero
 def impute(
     sources: tuple[str, ...],
     folder: Path,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import is_zarr, read_input
-from omixvae.cli.frame import Command, in_first_process
+from omixvae.cli.frame import Command, on_rank_zero
 from omixvae.cli.options import (
     COLUMNS,
     FURTHER,
@@ -37,7 +37,7 @@ BAD_INPUT = 2
 @as_json
 @config_options(COLUMNS)
 @ways_in()
-@in_first_process
+@on_rank_zero
 def inspect(
     sources: tuple[str, ...],
     file: Path | None,

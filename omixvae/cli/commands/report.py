@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from omixvae.cli.files import check_input, check_named, read_input
-from omixvae.cli.frame import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
 from omixvae.cli.options import as_json, model_folder, output_file, quietly, source_file
 from omixvae.errors import check_all
 from omixvae.files import writing
@@ -28,7 +28,7 @@ __all__ = ["report"]
 @click.option("--key-added", default="omixvae", show_default=True, metavar="KEY", help="Name of the results.")
 @quietly
 @as_json
-@in_first_process
+@on_rank_zero
 def report(
     source: str,
     output: Path,

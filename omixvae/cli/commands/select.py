@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from omixvae.cli.files import check_input, check_named, read_input, whole
-from omixvae.cli.frame import Command, friendly_warnings, in_first_process
+from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
 from omixvae.cli.options import (
     FURTHER,
     as_json,
@@ -58,7 +58,7 @@ PICTURES = (".png", ".svg", ".pdf")
 @as_json
 @config_options(())
 @ways_in()
-@in_first_process
+@on_rank_zero
 def select(
     sources: tuple[str, ...],
     grid: tuple[str, ...],

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from omixvae.cli.files import check_output, written_whole
-from omixvae.cli.frame import Command, in_first_process
+from omixvae.cli.frame import Command, on_rank_zero
 from omixvae.cli.options import as_json, output_file, quietly
 
 __all__ = ["simulate"]
@@ -23,7 +23,7 @@ __all__ = ["simulate"]
 @click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed gives the same data.")
 @quietly
 @as_json
-@in_first_process
+@on_rank_zero
 def simulate(output: Path, n_obs: int, missing: float, seed: int, *, quiet: bool, as_json: bool) -> None:
     """Write a simulated CITE-seq set with known clusters, for trials and tests."""
     check_output(output)

@@ -15,15 +15,15 @@ from omixvae.processes import Processes
 from omixvae.training.schedule import History
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["Course", "Standing", "StoppedTraining"]
+__all__ = ["Snapshot", "StoppedTraining", "TrainingState"]
 
 OWN = ("noise", "sums", "lost_at")
 """What each of several processes has for itself."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a training stands between two steps: all that its further course depends on, besides data and plan.
+class Snapshot:
+    """Where a training stands between two steps: all that its further steps depend on, besides data and plan.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ class Standing:
 class StoppedTraining(Exception):
     """Training was asked to stop; holds where it stands."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
-        self.standing = standing
+        self.snapshot = snapshot
 
 
 @dataclass(kw_only=True)
-class Course:
+class TrainingState:
     """What changes while a network is trained.
 
     Parameters
@@ -96,7 +96,7 @@ class Course:
         """Since training began, without the time that it was stopped."""
         return time.perf_counter() - self.began
 
-    def standing(self, processes: Processes) -> Standing:
+    def snapshot(self, processes: Processes) -> Snapshot:
         """Copy all that is needed to go on from here later.
 
         Parameters
@@ -106,7 +106,7 @@ class Course:
 
         Returns
         -------
-        Standing
+        Snapshot
             The same in each process.
         """
         own = {"noise": self.noise.get_state(), "sums": self.sums.cpu(), "lost_at": self.lost_at.cpu()}
@@ -115,7 +115,7 @@ class Course:
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in moments.items()}
-        return Standing(
+        return Snapshot(
             self.history,
             self.step,
             self.seconds,
@@ -124,12 +124,12 @@ class Course:
             {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()},
         )
 
-    def take_up(self, standing: Standing, rank: int) -> None:
+    def restore(self, snapshot: Snapshot, rank: int) -> None:
         """Go to where an earlier training stood.
 
         Parameters
         ----------
-        standing
+        snapshot
             Of a training of the same network.
         rank
             Of this process.
@@ -141,7 +141,7 @@ class Course:
         """
         device = self.sums.device
         try:
-            self.network.load_state_dict(_below(standing, "weights"))
+            self.network.load_state_dict(_below(snapshot, "weights"))
         except RuntimeError as error:
             raise InputError(
                 f"The weights of the checkpoint do not fit the network: {str(error).splitlines()[-1].strip()}",
@@ -149,21 +149,21 @@ class Course:
                 "Give modules with the same layers as before.",
             ) from error
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(name in standing.trained)
+            parameter.requires_grad_(name in snapshot.trained)
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(standing, "optimiser").items():
+        for name, value in _below(snapshot, "optimiser").items():
             number, _, key = name.partition(".")
             moments.setdefault(int(number), {})[key] = value.clone()
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.noise.set_state(standing.tensors[f"noise.{rank}"])
-        self.sums, self.lost_at = (standing.tensors[f"{name}.{rank}"].to(device) for name in ("sums", "lost_at"))
-        self.best = {name: value.to(device) for name, value in _below(standing, "best").items()}
-        self.rng.bit_generator.state = standing.order
-        self.history, self.step, self.order = standing.history, standing.step, standing.order
-        self.began = time.perf_counter() - standing.seconds
+        self.noise.set_state(snapshot.tensors[f"noise.{rank}"])
+        self.sums, self.lost_at = (snapshot.tensors[f"{name}.{rank}"].to(device) for name in ("sums", "lost_at"))
+        self.best = {name: value.to(device) for name, value in _below(snapshot, "best").items()}
+        self.rng.bit_generator.state = snapshot.order
+        self.history, self.step, self.order = snapshot.history, snapshot.step, snapshot.order
+        self.began = time.perf_counter() - snapshot.seconds
 
 
-def _below(standing: Standing, part: str) -> dict[str, Tensor]:
+def _below(snapshot: Snapshot, part: str) -> dict[str, Tensor]:
     """Return the tensors of one part by their own names."""
-    return {name.removeprefix(f"{part}."): t for name, t in standing.tensors.items() if name.startswith(f"{part}.")}
+    return {name.removeprefix(f"{part}."): t for name, t in snapshot.tensors.items() if name.startswith(f"{part}.")}
