@@ -22,6 +22,7 @@ from omixvae.diagnosis.batches import modalities_by_batch
 from omixvae.diagnosis.values import kind_of_values
 from omixvae.errors import InputError
 from omixvae.keywords import Options
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules, words_and_own
 from omixvae.sources import Source, as_mudata
 
 __all__ = ["Inspection", "inspect", "look_over", "print_inspection", "table"]
@@ -117,25 +118,26 @@ def inspect(mdata: Source, **options: Unpack[Options]) -> Inspection:
     ...
     Nothing stops training: go on with the same options.
     """
-    return look_over(as_mudata(mdata), Config.from_options(**options))
+    words, own = words_and_own(options)
+    return look_over(as_mudata(mdata), Config.from_options(**words), OwnModules(**own))
 
 
-def look_over(mdata: mudata.MuData, config: Config) -> Inspection:
+def look_over(mdata: mudata.MuData, config: Config, own: OwnModules = NO_OWN_MODULES) -> Inspection:
     """Put in plain types what a MuData holds, and what `omixvae.diagnosis.diagnose` finds.
 
     Parameters
     ----------
     mdata
         The input.
-    config
-        How it would be trained on.
+    config, own
+        How it would be trained on, and which parts are the user's own.
 
     Returns
     -------
     Inspection
         For JSON, and for `print_inspection`.
     """
-    found = diagnose(mdata, config)
+    found = diagnose(mdata, config, own)
     batches = modalities_by_batch(mdata, config.data)
     data = found.data
     return Inspection(

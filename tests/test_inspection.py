@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 import omixvae
 from omixvae.cli import main
+from omixvae.likelihoods.counts import Poisson
+from omixvae.priors import StandardNormal
 from tests.builders import build_mdata
 
 
@@ -98,3 +100,10 @@ def test_python_tells_problems_of_the_data_and_raises_those_of_options():
     assert "Nothing stops training" not in repr(found)
     with pytest.raises(omixvae.InputError, match="n_latent"):
         omixvae.inspect(build_mdata(60), n_latent=-3)
+
+
+def test_parts_of_ones_own_are_looked_over_too():
+    found = omixvae.inspect(build_mdata(60), likelihoods={"rna": Poisson}, prior=StandardNormal)
+    assert found.problems == []
+    assert found.choices["likelihood of rna"] == "likelihood of rna = Poisson: your own"
+    assert found.choices["prior"] == "prior = StandardNormal: your own"

@@ -11,6 +11,7 @@ from omixvae.diagnosis.batches import look_at_batches
 from omixvae.diagnosis.names import look_at_names
 from omixvae.diagnosis.values import look_at_layers, look_at_values
 from omixvae.errors import InputError
+from omixvae.own_modules import NO_OWN_MODULES, OwnModules
 from omixvae.plan import Plan, make_plan
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -41,15 +42,15 @@ class Diagnosis:
     cautions: tuple[InputError, ...]
 
 
-def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
+def diagnose(mdata: mudata.MuData, config: Config, own: OwnModules = NO_OWN_MODULES) -> Diagnosis:
     """Find all that is wrong with a MuData, or might be.
 
     Parameters
     ----------
     mdata
         The input; it is not changed. Values on disk are looked at once.
-    config
-        How it would be trained on.
+    config, own
+        How it would be trained on, and which parts are the user's own.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def diagnose(mdata: mudata.MuData, config: Config) -> Diagnosis:
     problems: tuple[InputError, ...] = ()
     try:
         data = from_mudata(mdata, config.data)
-        plan = make_plan(config, data)
+        plan = make_plan(config, data, own)
     except InputError as error:
         problems = error.parts
     if not isinstance(mdata, mudata.MuData):
