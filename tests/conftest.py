@@ -1,30 +1,25 @@
 """What all tests share. The default number type of PyTorch stays float32: who needs float64 asks for it by name."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import config, install_import_hook
+
+SHAPES_VARIABLE = "OMIXVAE_CHECK_SHAPES"
+"""Where it is set, annotations are checked at each call, shapes of tensors among them. All takes two to five times as
+long then, so `tests/test_shapes.py` does it for the laws alone; users pay nothing."""
 
 SHAPED = ("distributions", "priors", "encoders", "likelihoods", "decoders", "vae", "objectives")
-"""Modules whose annotations, shapes of tensors among them, are checked at each call of the laws; a training of small
-networks takes twice as long with it. Users pay nothing."""
 
-install_import_hook([f"omixvae.{name}" for name in SHAPED], "beartype.beartype")
-config.update("jaxtyping_disable", value=True)  # but where the laws are
-Sequence.register(torch.nn.ModuleList)  # it is one, and does not say so
+if os.environ.get(SHAPES_VARIABLE):
+    from jaxtyping import install_import_hook
+
+    install_import_hook([f"omixvae.{name}" for name in SHAPED], "beartype.beartype")
+    Sequence.register(torch.nn.ModuleList)  # it is one, and does not say so
 
 DATA_VARIABLE = "OMIXVAE_TEST_DATA"
-
-
-@pytest.fixture(autouse=True)
-def shapes_are_checked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check annotations where each member of each family is tried, and nowhere else."""
-    config.update("jaxtyping_disable", request.path.parent.name != "laws")
-    yield
-    config.update("jaxtyping_disable", value=True)
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ def test_a_file_that_is_not_there():
 @pytest.mark.slow
 def test_predictions_that_are_too_large_for_the_memory(monkeypatch):
     run("train", "in.h5mu", "--model", "model", *FEW)
-    monkeypatch.setattr("omixvae.results.LARGEST_IMPUTATION", 100)
+    monkeypatch.setattr("omixvae.results.annotate.LARGEST_IMPUTATION", 100)
     assert_refused(
         ("impute", "in.h5mu", "--model", "model", "--modality", "protein", "-o", "protein.h5mu"),
         "Predicted values of 'protein' would take 0.0 GB of memory. Where: output protein.h5mu. How to mend it: End "

@@ -110,9 +110,9 @@ def refusal(*arguments):
 def test_what_does_not_fit_a_checkpoint_is_refused_in_words():
     omixvae.simulate(n_obs=300).write_h5mu("in.h5mu")
     omixvae.simulate(n_obs=301).write_h5mu("other.h5mu")
-    Path("options.yaml").write_text("n_latent: 4\nn_clusters: 4\nbatch_size: 256\nmax_epochs: 2000\n")
+    Path("options.yaml").write_text("n_latent: 4\nn_clusters: 4\nbatch_size: 256\nmax_epochs: 400\n")
     said = stopped(
-        signal.SIGTERM, "train", "in.h5mu", "--model", "model", "--config", "options.yaml", after="epoch 20/2000 "
+        signal.SIGTERM, "train", "in.h5mu", "--model", "model", "--config", "options.yaml", after="epoch 40/400 "
     )
     assert said.endswith("Go on with: omixvae train in.h5mu --model model --resume model.checkpoint")
     before = {path.name: path.read_bytes() for path in Path("model.checkpoint").iterdir()}

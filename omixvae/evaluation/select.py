@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from omixvae.errors import InputError
 from omixvae.evaluation.grid import Setting, read_grid, splits, words
 from omixvae.evaluation.trial import Verdict, judge
 from omixvae.inference.skill import r_squared
+from omixvae.keywords import Options
 from omixvae.model import LIKELIHOOD_SAMPLES
 from omixvae.plan import Plan
 from omixvae.sources import Source, as_mudata
@@ -56,7 +58,7 @@ class Selection:
 
     table: pd.DataFrame
     per_observation: pd.DataFrame
-    best: dict[str, object]
+    best: Options
     reason: str
     options: tuple[str, ...]
 
@@ -69,7 +71,7 @@ def select(
     held_out: float | None = None,
     n_seeds: int = 1,
     n_samples: int = LIKELIHOOD_SAMPLES,
-    **options: object,
+    **options: Unpack[Options],
 ) -> Selection:
     """Try several values of some options, and judge each by the log-likelihood of observations that were held out.
 
@@ -197,7 +199,7 @@ def _selection(
     table["seconds"] = [round(sum(verdict.seconds for verdict in of_setting), 1) for of_setting in verdicts]
     chosen = _simplest(tried, top, table)
     table["chosen"] = table.index == chosen
-    best = {**options, **tried[chosen].values}
+    best = cast("Options", {**options, **tried[chosen].values})
     return Selection(table, per_observation, best, _reason(tried, table, top, chosen), tuple(tried[0].values))
 
 
