@@ -243,6 +243,11 @@ class StoredAnnData(anndata.AnnData):  # type: ignore[misc]  # anndata has no ty
         )
 
     @property
+    def isbacked(self) -> bool:
+        """Whether anndata itself keeps a file open: it does not, omixvae does."""
+        return False
+
+    @property
     def X(self) -> StoredMatrix | None:
         """The values."""
         return self._in_files[0]
