@@ -315,7 +315,7 @@ class OmixVAE:
                 "the argument data",
                 "Leave it out, or give what read(mdata) gave for the same observations in the same order.",
             )
-        annotate(whole, fitted, self._read(data))
+        annotate(whole, fitted, self._read(data).on(self._device()))
 
     def latent(
         self, mdata: Observations, given: str | Sequence[str] | None = None, n_samples: int = 0

@@ -280,7 +280,7 @@ class Results:
         InputError
             If there is no such modality, or it was not imputed.
         """
-        features = self._features_of_imputed
+        features = self.record.features
         if mod not in features:
             self.check_modality(mod)
         name = self.keys.imputed_sd(mod) if sd else self.keys.imputed(mod)
@@ -299,12 +299,8 @@ class Results:
     @property
     def imputed_modalities(self) -> list[str]:
         """Names of the modalities whose imputed values are here."""
-        names = dict.fromkeys([*self.modalities, *self._features_of_imputed])
+        names = dict.fromkeys([*self.modalities, *self.record.features])
         return [name for name in names if self.keys.imputed(name) in self.mdata.obsm]
-
-    @property
-    def _features_of_imputed(self) -> Mapping[str, object]:
-        return self.record.features
 
     def imputed_feature(self, mod: str, feature: str) -> "pd.Series[float] | None":
         """Return the values of a feature, predicted where it was not measured.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from omixvae.config import Config
+from omixvae.errors import InputError
 from omixvae.plan import ModalityPlan, Plan
 from omixvae.training.schedule import Epoch, History
 
@@ -79,7 +80,18 @@ class Record:
         -------
         Record
             Options that this version does not know are left out.
+
+        Raises
+        ------
+        InputError
+            If a later version wrote it in another way.
         """
+        if stored.get("format", 0) > FORMAT:
+            raise InputError(
+                f"The results are of omixvae {stored['versions']['omixvae']}, which writes them in a newer way.",
+                "the record in mdata.uns",
+                "Update omixvae, or write them again with model.annotate(mdata) of this version.",
+            )
         known = Config().to_options()
         asked = {name: value for name, value in _read(stored["config"]).items() if name in known}
         done = _read(stored["plan"])

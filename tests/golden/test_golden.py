@@ -38,6 +38,21 @@ def test_results_are_read(folder: Path) -> None:
     omixvae.pl.latent(annotated, color="omixvae_cluster")
 
 
+def test_what_a_later_version_writes_in_another_way_is_refused_by_its_name(folder: Path, tmp_path: Path) -> None:
+    annotated = read_mudata(folder / "annotated.h5mu")
+    annotated.uns["omixvae"] |= {"format": 99, "versions": {"omixvae": "7.0"}}
+    with pytest.raises(
+        omixvae.InputError, match=r"^The results are of omixvae 7\.0, which writes them in a newer way\."
+    ):
+        omixvae.imputed(annotated, "protein")
+    copytree(folder / "model", tmp_path / "model")
+    told = json.loads((tmp_path / "model" / "history.json").read_text())
+    told |= {"format": 99, "versions": {"omixvae": "7.0"}}
+    (tmp_path / "model" / "history.json").write_text(json.dumps(told))
+    with pytest.raises(omixvae.InputError, match=r"is of omixvae 7\.0, which writes models in a newer way\."):
+        omixvae.load(tmp_path / "model")
+
+
 def test_a_checkpoint_goes_on_to_the_model_that_was_trained_without_a_stop(folder: Path, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("the checkpoint was left by a training on a CPU")
