@@ -209,5 +209,7 @@ def test_the_command_prints_tables_or_json(model, new, found, tmp_path):
     shown = CliRunner().invoke(main, [*arguments, "--n-samples", "2"]).output
     assert "b[1]" in shown
     assert "does not remember which observations it was trained on" in shown
+    two_views(300).write_h5mu(tmp_path / "trained_on.h5mu")
+    arguments[1] = f"{tmp_path}/trained_on.h5mu"
     held_out = CliRunner().invoke(main, [*arguments, "--n-samples", "2", "--held-out"]).output
     assert "no weight was fitted to them" in held_out
