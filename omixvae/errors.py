@@ -1,4 +1,4 @@
-"""What a user did wrong, in three parts: the problem, where it is, how to mend it."""
+"""What a user did wrong, in three parts: the problem, where it is, how to fix it."""
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +9,8 @@ __all__ = ["NO_OPTION", "InputError", "NotFittedError", "check_all", "likely", "
 
 NO_OPTION = "There is none to choose from; leave the option out."
 """What `nearest` says where an option names one of several things, and there is none."""
+
+NEW_LINE, INDENTED = "\n", "\n     "
 
 
 class InputError(ValueError):
@@ -28,13 +30,15 @@ class InputError(ValueError):
     Examples
     --------
     >>> print(InputError("The file is empty.", "cohort.h5mu", "Write it again."))
-    The file is empty. Where: cohort.h5mu. How to mend it: Write it again.
+    The file is empty.
+    Where: cohort.h5mu
+    Fix: Write it again.
     """
 
     def __init__(self, problem: str, where: str, fix: str, parts: "Sequence[InputError]" = ()) -> None:
         self.problem, self.where, self.fix = problem, where, fix
         self.parts = tuple(parts) or (self,)
-        super().__init__(f"{problem} Where: {where.rstrip('.')}. How to mend it: {fix}")
+        super().__init__(f"{problem}\nWhere: {where}\nFix: {fix}")
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Return how to make it again in another process."""
@@ -49,7 +53,7 @@ class NotFittedError(InputError, AttributeError):
 
 
 def raise_together(errors: Sequence[InputError]) -> None:
-    """Raise all problems of one input at once, so that the user mends them in one go.
+    """Raise all problems of one input at once, so that the user fixes them in one go.
 
     Parameters
     ----------
@@ -70,11 +74,11 @@ def raise_together(errors: Sequence[InputError]) -> None:
     if len(errors) == 1:
         raise errors[0]
     parts = [part for error in errors for part in error.parts]
-    listed = "".join(f"\n  {i}. {part}" for i, part in enumerate(parts, start=1))
+    listed = "".join(f"\n  {i}. {str(part).replace(NEW_LINE, INDENTED)}" for i, part in enumerate(parts, start=1))
     raise InputError(
         f"The input has {len(parts)} problems.",
-        "in each line below",
-        f"Do what each line says, then run the same again.{listed}",
+        "listed below",
+        f"Do what is said of each, then run the same again.{listed}",
         parts,
     )
 

@@ -188,7 +188,7 @@ class OmixVAE:
         ------
         InputError
             If the data or the options cannot be used, or are not those of the checkpoint; says what, where, and how to
-            mend it.
+            fix it.
         KeyboardInterrupt
             After Ctrl-C; with a checkpoint also after SIGTERM, and within seconds, once the folder is written. A second
             one ends at once, and leaves no checkpoint.
@@ -843,7 +843,7 @@ def fit(
     Raises
     ------
     InputError
-        If the data or the options cannot be used; says what, where, and how to mend it.
+        If the data or the options cannot be used; says what, where, and how to fix it.
 
     Notes
     -----

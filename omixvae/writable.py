@@ -203,13 +203,13 @@ def _of_values(value: object, where: str, reason: str) -> InputError:
         # Columns may hold values of any type.
         kinds = sorted({"None" if v is None else type(v).__name__ for v in np.asarray(value, object).ravel()})
     are = f", of the type{'s' if len(kinds) > 1 else ''} {', '.join(kinds)}" if kinds else ""
-    mend = "Take it out"
+    fix = "Take it out"
     if isinstance(value, pd.Series):
         is_text = kinds == ["str"] or isinstance(value.dtype, pd.StringDtype)
         how = "str.replace('\\0', '')" if is_text else "astype(str)"
-        mend = f"Make {'plain text' if is_text else 'text'} of them, {where} = {where}.{how}, or take it out"
+        fix = f"Make {'plain text' if is_text else 'text'} of them, {where} = {where}.{how}, or take it out"
     return InputError(
         f"A file cannot hold the values of {where}{are} ({reason}).",
         where,
-        f"{mend}, del {where}, and write the input again.",
+        f"{fix}, del {where}, and write the input again.",
     )

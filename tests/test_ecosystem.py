@@ -99,6 +99,7 @@ def test_the_accessor_gives_what_fit_has_written(fitted):
     with pytest.raises(omixvae.InputError) as caught:
         fitted.omixvae.imputed("rna")
     assert str(caught.value) == (
-        "Modality 'rna' was not imputed. Where: mdata.obsm['omixvae_imputed_rna']. How to mend it: Ask the model: "
-        "model.impute(mdata, 'rna'). Or train with impute='all'."
+        "Modality 'rna' was not imputed.\n"
+        "Where: mdata.obsm['omixvae_imputed_rna']\n"
+        "Fix: Ask the model: model.impute(mdata, 'rna'). Or train with impute='all'."
     )

@@ -29,7 +29,7 @@ from tests.builders import build_mdata
 Change = Callable[[dict[str, anndata.AnnData]], None]
 
 TRAIN = ("train", "in.h5mu", "-o", "out.h5mu")
-SEVERAL = "Where: in each line below. How to mend it: Do what each line says, then run the same again."
+SEVERAL = "Where: listed below\nFix: Do what is said of each, then run the same again."
 KNOWN = "Known: 'rna', 'protein', 'mutation'."
 ABSENT_DEVICE, DEVICES = ("mps", "cpu or device=cuda") if torch.cuda.is_available() else ("cuda", "cpu")
 
@@ -109,94 +109,107 @@ def all_at_once(modalities: dict[str, anndata.AnnData]) -> None:
         pytest.param(
             keep("rna", slice(0), slice(None)),
             (),
-            "Modality 'rna' is empty: 0 observations by 8 features. Where: mdata['rna']. "
-            "How to mend it: Leave it out with the option modalities, or write the file again with its values.",
+            "Modality 'rna' is empty: 0 observations by 8 features.\n"
+            "Where: mdata['rna']\n"
+            "Fix: Leave it out with the option modalities, or write the file again with its values.",
             id="no observations",
         ),
         pytest.param(
             keep("rna", slice(None), slice(0)),
             (),
-            "Modality 'rna' is empty: 9 observations by 0 features. Where: mdata['rna']. "
-            "How to mend it: Leave it out with the option modalities, or write the file again with its values.",
+            "Modality 'rna' is empty: 9 observations by 0 features.\n"
+            "Where: mdata['rna']\n"
+            "Fix: Leave it out with the option modalities, or write the file again with its values.",
             id="no features",
         ),
         pytest.param(
             repeat_name("rna", "obs_names"),
             (),
-            "1 name of modality 'rna' occurs more than once, the first is 'sample007'. Where: mdata['rna'].obs_names. "
-            "How to mend it: Make them unique first, e.g. by adding the sample to each barcode "
-            "(adata.obs_names_make_unique()).",
+            "1 name of modality 'rna' occurs more than once, the first is 'sample007'.\n"
+            "Where: mdata['rna'].obs_names\n"
+            "Fix: Make them unique first, e.g. by adding the sample to each barcode (adata.obs_names_make_unique()).",
             id="repeated observation",
         ),
         pytest.param(
             repeat_name("rna", "var_names"),
             (),
-            "1 name of modality 'rna' occurs more than once, the first is 'rna0'. Where: mdata['rna'].var_names. "
-            "How to mend it: Make them unique first with adata.var_names_make_unique().",
+            "1 name of modality 'rna' occurs more than once, the first is 'rna0'.\n"
+            "Where: mdata['rna'].var_names\n"
+            "Fix: Make them unique first with adata.var_names_make_unique().",
             id="repeated feature",
         ),
         pytest.param(
             set_values("protein", slice(None), slice(1, 3), np.nan),
             (),
-            "2 features of modality 'protein' have no value at all, only NaN. Where: mdata['protein'], "
-            "2 of 5 features, first: 'protein1'. How to mend it: Drop these features before training.",
+            "2 features of modality 'protein' have no value at all, only NaN.\n"
+            "Where: mdata['protein'], 2 of 5 features, first: 'protein1'\n"
+            "Fix: Drop these features before training.",
             id="features of NaN",
         ),
         pytest.param(
             set_values("rna", slice(None), slice(2, 4), -3),
             ("--likelihoods", "rna=negative_binomial"),
             "Modality 'rna' holds negative values (smallest -3), but its likelihood is negative_binomial, which needs "
-            "counts: whole numbers, zero or more. Where: mdata['rna'], 2 of 8 features, first: 'rna2'. How to mend it: "
-            "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
+            "counts: whole numbers, zero or more.\n"
+            "Where: mdata['rna'], 2 of 8 features, first: 'rna2'\n"
+            "Fix: Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
             id="negative counts",
         ),
         pytest.param(
             log_counts,
             ("--likelihoods", "rna=negative_binomial"),
-            "Modality 'rna' holds values such as 2.565, but its likelihood is negative_binomial, which needs "
-            "counts: whole numbers, zero or more. Where: mdata['rna'], 8 of 8 features, first: 'rna0'. How to mend it: "
-            "Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
+            "Modality 'rna' holds values such as 2.565, but its likelihood is negative_binomial, which needs counts: "
+            "whole numbers, zero or more.\n"
+            "Where: mdata['rna'], 8 of 8 features, first: 'rna0'\n"
+            "Fix: Point to the raw counts with layers={'rna': 'counts'}, or choose likelihoods={'rna': 'gaussian'}.",
             id="logged counts",
         ),
         pytest.param(
             set_values("protein", slice(0, 2), slice(0, 1), np.inf),
             (),
-            "Modality 'protein' holds 2 infinite values. Where: mdata['protein'], 1 of 5 features, first: 'protein0'. "
-            "How to mend it: Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
+            "Modality 'protein' holds 2 infinite values.\n"
+            "Where: mdata['protein'], 1 of 5 features, first: 'protein0'\n"
+            "Fix: Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
             id="infinities",
         ),
         pytest.param(
             add_suffix,
             (),
             "Modality 'mutation' shares no observation with 'rna', 'protein': none of the 12 names here (the first is "
-            "'sample000-1') is among the 11 there (the first is 'sample007'). Where: obs_names of 'mutation' and "
-            "'rna', 'protein'. How to mend it: If these are the same samples, give them the same names (often only a "
-            "prefix, or a suffix such as '-1', differs) and build the MuData again. If they are not, nothing tells how "
-            "the latents of one belong to those of the other: choose what to train on with the option modalities.",
+            "'sample000-1') is among the 11 there (the first is 'sample007').\n"
+            "Where: obs_names of 'mutation' and 'rna', 'protein'\n"
+            "Fix: If these are the same samples, give them the same names (often only a prefix, or a suffix such as "
+            "'-1', differs) and build the MuData again. If they are not, nothing tells how the latents of one belong "
+            "to those of the other: choose what to train on with the option modalities.",
             id="names that do not match",
         ),
         pytest.param(
             all_at_once,
             ("--modalities", "rna,protein,mutation,metabolome", "--batch-key", "Batch"),
-            f"The input has 5 problems. {SEVERAL}\n"
-            "  1. There is no modality 'metabolome'. Where: option modalities. How to mend it: Choose from 'rna', "
-            "'protein', 'mutation'.\n"
-            "  2. There is no column 'Batch', neither in mdata.obs nor in that of a modality. Where: option batch_key. "
-            "How to mend it: Did you mean 'batch'? Known: 'batch', 'age', 'group'.\n"
-            "  3. Modality 'protein' holds 1 infinite value. Where: mdata['protein'], 1 of 5 features, first: "
-            "'protein0'. How to mend it: Replace them by NaN where nothing was measured; a log of zero is the usual "
-            "cause.\n"
-            "  4. 2 features of modality 'protein' have no value at all, only NaN. Where: mdata['protein'], 2 of 5 "
-            "features, first: 'protein1'. How to mend it: Drop these features before training.\n"
-            "  5. 1 name of modality 'mutation' occurs more than once, the first is 'mutation0'. Where: "
-            "mdata['mutation'].var_names. How to mend it: Make them unique first with adata.var_names_make_unique().",
+            f"The input has 5 problems.\n{SEVERAL}\n"
+            "  1. There is no modality 'metabolome'.\n"
+            "     Where: option modalities\n"
+            "     Fix: Choose from 'rna', 'protein', 'mutation'.\n"
+            "  2. There is no column 'Batch', neither in mdata.obs nor in that of a modality.\n"
+            "     Where: option batch_key\n"
+            "     Fix: Did you mean 'batch'? Known: 'batch', 'age', 'group'.\n"
+            "  3. Modality 'protein' holds 1 infinite value.\n"
+            "     Where: mdata['protein'], 1 of 5 features, first: 'protein0'\n"
+            "     Fix: Replace them by NaN where nothing was measured; a log of zero is the usual cause.\n"
+            "  4. 2 features of modality 'protein' have no value at all, only NaN.\n"
+            "     Where: mdata['protein'], 2 of 5 features, first: 'protein1'\n"
+            "     Fix: Drop these features before training.\n"
+            "  5. 1 name of modality 'mutation' occurs more than once, the first is 'mutation0'.\n"
+            "     Where: mdata['mutation'].var_names\n"
+            "     Fix: Make them unique first with adata.var_names_make_unique().",
             id="several at once",
         ),
         pytest.param(
             keep("rna", slice(0, 3), slice(None)),
             ("--modalities", "rna"),
-            "Only 3 observations have any value; nothing can be learned from so few. Where: the MuData. "
-            "How to mend it: Give at least 4.",
+            "Only 3 observations have any value; nothing can be learned from so few.\n"
+            "Where: the MuData\n"
+            "Fix: Give at least 4.",
             id="three observations",
         ),
     ],
@@ -211,69 +224,80 @@ def test_wrong_values(change, options, message):
     [
         pytest.param(
             ("--modalities", "rna,protien"),
-            "There is no modality 'protien'. Where: option modalities. "
-            f"How to mend it: Did you mean 'protein'? {KNOWN}",
+            f"There is no modality 'protien'.\nWhere: option modalities\nFix: Did you mean 'protein'? {KNOWN}",
             id="modalities",
         ),
         pytest.param(
             ("--layers", "rnaa=counts"),
-            f"There is no modality 'rnaa'. Where: option layers. How to mend it: Did you mean 'rna'? {KNOWN}",
+            f"There is no modality 'rnaa'.\nWhere: option layers\nFix: Did you mean 'rna'? {KNOWN}",
             id="layers",
         ),
         pytest.param(
             ("--layers", "rna=counts"),
-            "Modality 'rna' has no layer 'counts'. Where: option layers, mdata['rna'].layers. "
-            "How to mend it: There is none to choose from; leave the option out.",
+            "Modality 'rna' has no layer 'counts'.\n"
+            "Where: option layers, mdata['rna'].layers\n"
+            "Fix: There is none to choose from; leave the option out.",
             id="a layer",
         ),
         pytest.param(
             ("--likelihoods", "rnaa=gaussian", "--n-private", "protein=2,mutations=1", "--impute", "proteins"),
-            f"The input has 3 problems. {SEVERAL}\n"
-            "  1. There is no modality 'rnaa'. Where: option likelihoods. "
-            f"How to mend it: Did you mean 'rna'? {KNOWN}\n"
-            "  2. There is no modality 'mutations'. Where: option n_private. "
-            f"How to mend it: Did you mean 'mutation'? {KNOWN}\n"
-            "  3. There is no modality 'proteins'. Where: option impute. "
-            f"How to mend it: Did you mean 'protein'? {KNOWN[:-1]}, 'missing', 'all', 'none'.",
+            f"The input has 3 problems.\n{SEVERAL}\n"
+            "  1. There is no modality 'rnaa'.\n"
+            "     Where: option likelihoods\n"
+            f"     Fix: Did you mean 'rna'? {KNOWN}\n"
+            "  2. There is no modality 'mutations'.\n"
+            "     Where: option n_private\n"
+            f"     Fix: Did you mean 'mutation'? {KNOWN}\n"
+            "  3. There is no modality 'proteins'.\n"
+            "     Where: option impute\n"
+            f"     Fix: Did you mean 'protein'? {KNOWN[:-1]}, 'missing', 'all', 'none'.",
             id="likelihoods, n_private and impute",
         ),
         pytest.param(
             ("--batch-key", "donor"),
-            "There is no column 'donor', neither in mdata.obs nor in that of a modality. Where: option batch_key. "
-            "How to mend it: Choose from 'batch', 'age', 'group'.",
+            "There is no column 'donor', neither in mdata.obs nor in that of a modality.\n"
+            "Where: option batch_key\n"
+            "Fix: Choose from 'batch', 'age', 'group'.",
             id="batch_key",
         ),
         pytest.param(
             ("--labels-key", "grupo"),
-            "There is no column 'grupo', neither in mdata.obs nor in that of a modality. Where: option labels_key. "
-            "How to mend it: Did you mean 'group'? Known: 'batch', 'age', 'group'.",
+            "There is no column 'grupo', neither in mdata.obs nor in that of a modality.\n"
+            "Where: option labels_key\n"
+            "Fix: Did you mean 'group'? Known: 'batch', 'age', 'group'.",
             id="labels_key",
         ),
         pytest.param(
             ("--prior", "gausian_mixture"),
-            "Option prior cannot be 'gausian_mixture'. Where: option prior (--prior). "
-            "How to mend it: Did you mean 'gaussian_mixture'? Known: 'gaussian_mixture', 'standard_normal', 'vamp'.",
+            "Option prior cannot be 'gausian_mixture'.\n"
+            "Where: option prior (--prior)\n"
+            "Fix: Did you mean 'gaussian_mixture'? Known: 'gaussian_mixture', 'standard_normal', 'vamp'.",
             id="prior",
         ),
         pytest.param(
             ("--n-latent", "0", "--seed", "x", "--likelihoods", "rna=negative_binomail", "--beta", "nan"),
-            f"The input has 4 problems. {SEVERAL}\n"
-            "  1. Option likelihoods cannot be {'rna': 'negative_binomail'}. Where: option likelihoods "
-            "(--likelihoods). How to mend it: Did you mean 'negative_binomial'? Known: 'gaussian', 'student_t', "
-            "'laplace', 'log_normal', 'poisson', 'negative_binomial', 'zero_inflated_negative_binomial', "
-            "'protein_mixture', 'bernoulli', 'beta', 'binomial', 'categorical'.\n"
-            "  2. Option n_latent cannot be 0. Where: option n_latent (--n-latent). "
-            "How to mend it: Give a whole number from 1 to 512, or auto.\n"
-            "  3. Option beta cannot be nan. Where: option beta (--beta). "
-            "How to mend it: Give a number from 0 to 1000.\n"
-            "  4. Option seed cannot be 'x'. Where: option seed (--seed). "
-            "How to mend it: Give a whole number from 0 to 2,147,483,647.",
+            f"The input has 4 problems.\n{SEVERAL}\n"
+            "  1. Option likelihoods cannot be {'rna': 'negative_binomail'}.\n"
+            "     Where: option likelihoods (--likelihoods)\n"
+            "     Fix: Did you mean 'negative_binomial'? Known: 'gaussian', 'student_t', 'laplace', 'log_normal', "
+            "'poisson', 'negative_binomial', 'zero_inflated_negative_binomial', 'protein_mixture', 'bernoulli', "
+            "'beta', 'binomial', 'categorical'.\n"
+            "  2. Option n_latent cannot be 0.\n"
+            "     Where: option n_latent (--n-latent)\n"
+            "     Fix: Give a whole number from 1 to 512, or auto.\n"
+            "  3. Option beta cannot be nan.\n"
+            "     Where: option beta (--beta)\n"
+            "     Fix: Give a number from 0 to 1000.\n"
+            "  4. Option seed cannot be 'x'.\n"
+            "     Where: option seed (--seed)\n"
+            "     Fix: Give a whole number from 0 to 2,147,483,647.",
             id="values of options",
         ),
         pytest.param(
             ("--device", ABSENT_DEVICE),
-            f"There is no device {ABSENT_DEVICE!r} on this machine. Where: option device (--device). "
-            f"How to mend it: Use device=auto or device={DEVICES}.",
+            f"There is no device {ABSENT_DEVICE!r} on this machine.\n"
+            "Where: option device (--device)\n"
+            f"Fix: Use device=auto or device={DEVICES}.",
             id="device",
         ),
     ],
@@ -299,43 +323,39 @@ def test_command_line_words_that_click_refuses():
 def test_input_that_cannot_be_read(kind):
     give = (
         "Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, "
-        "with "
-        "or without .gz, .parquet)."
+        "with or without .gz, .parquet)."
     )
-    where = "Where: file in.h5mu. How to mend it:"
+    where = "\nWhere: file in.h5mu\nFix:"
     file, source = Path("in.h5mu"), "in.h5mu"
     write_input()
     whole = file.read_bytes()
     if kind == "text":
         file.write_text("sample,CD3D\n1,5\n")
-        message = f"'in.h5mu' is no file of a kind that is read here. {where} {give}"
+        message = f"'in.h5mu' is no file of a kind that is read here.{where} {give}"
     elif kind == "empty":
         file.write_bytes(b"")
-        message = f"'in.h5mu' is empty. {where} Write or copy it again."
+        message = f"'in.h5mu' is empty.{where} Write or copy it again."
     elif kind == "hdf5":
         with h5py.File(file, "w") as other:
             other["matrix"] = [1.0]
         message = (
-            "'in.h5mu' is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x. "
-            f"{where} {give}"
+            f"'in.h5mu' is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x.{where} {give}"
         )
     elif kind == "truncated":
         file.write_bytes(whole[: len(whole) // 2])
         message = (
-            f"'in.h5mu' was cut off: a part of the file is lacking. {where} The file is damaged or incomplete: "
+            f"'in.h5mu' was cut off: a part of the file is lacking.{where} The file is damaged or incomplete: "
             "copy or write it again."
         )
     elif kind == "absent":
         source = "cohort.h5mu"
-        message = (
-            "There is no file 'cohort.h5mu'. Where: the input. How to mend it: Check the path, or try 'example:cite'."
-        )
+        message = "There is no file 'cohort.h5mu'.\nWhere: the input\nFix: Check the path, or try 'example:cite'."
     elif kind == "folder":
         source = "."
-        message = f"The folder '.' holds nothing that is read here. Where: folder . How to mend it: {give}"
+        message = f"The folder '.' holds nothing that is read here.\nWhere: folder .\nFix: {give}"
     else:
         source = "example:site"
-        message = "There is no 'example:site'. Where: the input. How to mend it: The only example is 'example:cite'."
+        message = "There is no 'example:site'.\nWhere: the input\nFix: The only example is 'example:cite'."
     assert_refused(("train", source, "-o", "out.h5mu"), message)
 
 
@@ -351,9 +371,7 @@ def test_input_that_cannot_be_read(kind):
 def test_compressed_input(name, pack, command):
     write_input()
     Path(name).write_bytes(pack(Path("in.h5mu").read_bytes()))
-    assert_refused(
-        ("inspect", name), f"{name!r} is compressed. Where: file {name}. How to mend it: Unpack it first: {command}"
-    )
+    assert_refused(("inspect", name), f"{name!r} is compressed.\nWhere: file {name}\nFix: Unpack it first: {command}")
 
 
 @pytest.mark.parametrize(
@@ -378,7 +396,7 @@ def test_whole_files_of_which_a_part_cannot_be_read_are_not_called_damaged(kind,
     with h5py.File("in.h5mu", "r+") as file:
         part = file["mod"]["rna"].require_group("obsm").create_group("airr")
         part.attrs.update({"encoding-type": kind, "encoding-version": "0.1.0", "form": "{}", "length": 3})
-    assert_refused(TRAIN, f"'in.h5mu' {problem}. Where: file in.h5mu. How to mend it: {fix}")
+    assert_refused(TRAIN, f"'in.h5mu' {problem}.\nWhere: file in.h5mu\nFix: {fix}")
 
 
 def test_files_of_the_first_versions_of_mudata():
@@ -391,8 +409,9 @@ def test_files_of_the_first_versions_of_mudata():
         return
     assert_refused(
         TRAIN,
-        f"'in.h5mu' was written by mudata 0.1.1 or older, which mudata {version('mudata')} cannot read. Where: file "
-        "in.h5mu. How to mend it: Write it again with an older mudata (on Python 3.11: pip install 'mudata<0.4'): "
+        f"'in.h5mu' was written by mudata 0.1.1 or older, which mudata {version('mudata')} cannot read.\n"
+        "Where: file in.h5mu\n"
+        "Fix: Write it again with an older mudata (on Python 3.11: pip install 'mudata<0.4'): "
         "mudata.read_h5mu('in.h5mu').write_h5mu('in.h5mu').",
     )
 
@@ -408,34 +427,35 @@ def test_output_that_cannot_be_written():
     for output in ("in.h5mu", "./notes/../in.h5mu", "link.h5mu", str(Path("in.h5mu").absolute())):
         assert_refused(
             ("train", "in.h5mu", "-o", output),
-            f"The output would overwrite the input. Where: output {Path(output)}. How to mend it: {other}",
+            f"The output would overwrite the input.\nWhere: output {Path(output)}\nFix: {other}",
         )
     assert_refused(
         ("train", "in.h5mu", "-o", "nowhere/out.h5mu", "--model", "in.h5mu"),
-        f"The input has 2 problems. {SEVERAL}\n"
-        "  1. The folder 'nowhere' does not exist. Where: output nowhere/out.h5mu. "
-        "How to mend it: Make the folder first, or choose another.\n"
-        "  2. in.h5mu is there already and is a file, which is no part of a saved model. Where: output in.h5mu. "
-        "How to mend it: Choose another name, or remove it first.",
+        f"The input has 2 problems.\n{SEVERAL}\n"
+        "  1. The folder 'nowhere' does not exist.\n"
+        "     Where: output nowhere/out.h5mu\n"
+        "     Fix: Make the folder first, or choose another.\n"
+        "  2. in.h5mu is there already and is a file, which is no part of a saved model.\n"
+        "     Where: output in.h5mu\n"
+        "     Fix: Choose another name, or remove it first.",
     )
     assert_refused(
         (*TRAIN, "--model", "notes"),
-        "notes is there already and holds 'thesis.txt', which is no part of a saved model. Where: output notes. "
-        "How to mend it: Choose another name, or remove it first.",
+        "notes is there already and holds 'thesis.txt', which is no part of a saved model.\n"
+        "Where: output notes\n"
+        "Fix: Choose another name, or remove it first.",
     )
     assert_refused(
         (*TRAIN, "--model", "out.h5mu"),
-        "The output and the model have the same name. Where: output out.h5mu. "
-        "How to mend it: Give the folder another name.",
+        "The output and the model have the same name.\nWhere: output out.h5mu\nFix: Give the folder another name.",
     )
     assert_refused(
         ("train", "in.h5mu", "-o", "folder.h5mu"),
-        "The output folder.h5mu is a folder. Where: option --output. How to mend it: Give the name of a file.",
+        "The output folder.h5mu is a folder.\nWhere: option --output\nFix: Give the name of a file.",
     )
     assert_refused(
         ("train", "in.h5mu", "-o", "out.csv"),
-        "The output 'out.csv' is not named like an h5mu file. Where: option --output. "
-        "How to mend it: End the name in .h5mu.",
+        "The output 'out.csv' is not named like an h5mu file.\nWhere: option --output\nFix: End the name in .h5mu.",
     )
     assert Path("notes", "thesis.txt").read_text() == "years of work"
 
@@ -447,8 +467,9 @@ def test_an_earlier_model_is_replaced_only_with_overwrite():
     assert CliRunner().invoke(main, train).exit_code == 0
     assert_refused(
         (*train, "--seed", "1"),
-        "my model holds a model already. Where: output my model. How to mend it: Choose another name, or add "
-        "--overwrite; `omixvae annotate --model 'my model'` applies it.",
+        "my model holds a model already.\n"
+        "Where: output my model\n"
+        "Fix: Choose another name, or add --overwrite; `omixvae annotate --model 'my model'` applies it.",
     )
     assert CliRunner().invoke(main, [*train, "--seed", "1", "--overwrite"]).exit_code == 0
     assert omixvae.load("my model").config.training.seed == 1
@@ -483,24 +504,28 @@ def test_commands_and_options_of_other_tools(arguments, said):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "There is no file 'options.yaml'. Where: option --config. How to mend it: Check the path."),
+        (None, "There is no file 'options.yaml'.\nWhere: option --config\nFix: Check the path."),
         (
             "seed: 1\nlayers: [a\nb: c",
-            "The options cannot be read: line 3 is no YAML. Where: file options.yaml. "
-            "How to mend it: Give a YAML file with one 'name: value' a line.",
+            "The options cannot be read: line 3 is no YAML.\n"
+            "Where: file options.yaml\n"
+            "Fix: Give a YAML file with one 'name: value' a line.",
         ),
         (
             "- n_latent\n- 5\n",
-            "The file holds no options by name. Where: file options.yaml. "
-            "How to mend it: Give a YAML file with one 'name: value' a line.",
+            "The file holds no options by name.\n"
+            "Where: file options.yaml\n"
+            "Fix: Give a YAML file with one 'name: value' a line.",
         ),
         (
             "beta: -1\nn_latent: many\n",
-            f"The input has 2 problems. {SEVERAL}\n"
-            "  1. Option n_latent cannot be 'many'. Where: option n_latent (--n-latent). "
-            "How to mend it: Give a whole number from 1 to 512, or auto.\n"
-            "  2. Option beta cannot be -1. Where: option beta (--beta). "
-            "How to mend it: Give a number from 0 to 1000.",
+            f"The input has 2 problems.\n{SEVERAL}\n"
+            "  1. Option n_latent cannot be 'many'.\n"
+            "     Where: option n_latent (--n-latent)\n"
+            "     Fix: Give a whole number from 1 to 512, or auto.\n"
+            "  2. Option beta cannot be -1.\n"
+            "     Where: option beta (--beta)\n"
+            "     Fix: Give a number from 0 to 1000.",
         ),
     ],
     ids=["missing", "no YAML", "a list", "values"],
@@ -524,8 +549,9 @@ def test_model_that_cannot_be_read(damage):
     write_input()
     model = Path("model")
     message = (
-        "model holds no model: weights.safetensors is not there. Where: model model. "
-        "How to mend it: Give the folder that `--model` or `model.save` wrote."
+        "model holds no model: weights.safetensors is not there.\n"
+        "Where: model model\n"
+        "Fix: Give the folder that `--model` or `model.save` wrote."
     )
     omixvae.fit(mudata.read_h5mu("in.h5mu"), max_epochs=1, progress=False).save(model)
     if damage == "absent":
@@ -534,15 +560,17 @@ def test_model_that_cannot_be_read(damage):
         (model / "plan.json").write_text("{")
         message = (
             "The model in model cannot be read: Expecting property name enclosed in double quotes: line 1 column 2 "
-            "(char 1). Where: model model. How to mend it: Its files are damaged, or of another version of omixvae; "
-            "copy the folder again, or train again."
+            "(char 1).\n"
+            "Where: model model\n"
+            "Fix: Its files are damaged, or of another version of omixvae; copy the folder again, or train again."
         )
     else:
         (model / "weights.safetensors").write_bytes((model / "weights.safetensors").read_bytes()[:-10])
         message = (
             "The model in model cannot be read: Error while deserializing header: incomplete metadata, file not fully "
-            "covered. Where: model model. How to mend it: Its files are damaged, or of another version of omixvae; "
-            "copy the folder again, or train again."
+            "covered.\n"
+            "Where: model model\n"
+            "Fix: Its files are damaged, or of another version of omixvae; copy the folder again, or train again."
         )
     assert_refused(("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "model"), message)
 

@@ -109,8 +109,9 @@ def test_a_folder_with_anything_else_stays_as_it_is(folder, tmp_path):
     done = run("export", folder / "out.h5mu", "-o", out)
     assert done.exit_code == 2
     assert done.stderr == (
-        f"Error: {out} is there already and holds 'notes.txt', which is no part of a folder of results. Where: output "
-        f"{out}. How to mend it: Choose another name, or remove it first.\n"
+        f"Error: {out} is there already and holds 'notes.txt', which is no part of a folder of results.\n"
+        f"Where: output {out}\n"
+        "Fix: Choose another name, or remove it first.\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert [path.name for path in out.iterdir()] == ["notes.txt"]
@@ -120,22 +121,25 @@ def test_files_without_results_are_refused(folder, tmp_path):
     done = run("export", folder / "in.h5mu", "-o", tmp_path / "tables")
     assert (done.exit_code, done.stderr) == (
         2,
-        "Error: The MuData holds no results of omixvae under the key 'omixvae'. Where: mdata.uns['omixvae']. How to "
-        "mend it: Run omixvae.fit(mdata) first.\n",
+        "Error: The MuData holds no results of omixvae under the key 'omixvae'.\n"
+        "Where: mdata.uns['omixvae']\n"
+        "Fix: Run omixvae.fit(mdata) first.\n",
     )
     done = run("export", folder / "out.h5mu", "-o", tmp_path / "tables", "--key-added", "omix")
     assert (done.exit_code, done.stderr) == (
         2,
-        "Error: The MuData holds no results of omixvae under the key 'omix'. Where: mdata.uns['omix']. How to mend it: "
-        "Give the argument key. Did you mean 'omixvae'? Known: 'omixvae'.\n",
+        "Error: The MuData holds no results of omixvae under the key 'omix'.\n"
+        "Where: mdata.uns['omix']\n"
+        "Fix: Give the argument key. Did you mean 'omixvae'? Known: 'omixvae'.\n",
     )
     pd.DataFrame({"g1": [1, 2]}, ["c1", "c2"]).to_csv(tmp_path / "rna.csv")
     for source in ("example:cite", str(tmp_path / "rna.csv")):
         done = run("export", source, "-o", tmp_path / "tables")
         assert (done.exit_code, done.stderr) == (
             2,
-            f"Error: {source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData. Where: "
-            "the input. How to mend it: Give what `omixvae train` or `omixvae annotate` wrote.\n",
+            f"Error: {source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData.\n"
+            "Where: the input\n"
+            "Fix: Give what `omixvae train` or `omixvae annotate` wrote.\n",
         )
     assert [path.name for path in tmp_path.iterdir()] == ["rna.csv"]
 

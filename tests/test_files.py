@@ -40,8 +40,9 @@ def test_what_the_system_refuses_is_said_in_words():
     with pytest.raises(omixvae.InputError) as caught, writing(Path("out.zarr")):
         Path("/dev/full").write_bytes(b"results")
     assert str(caught.value) == (
-        "'out.zarr' could not be written: [Errno 28] No space left on device. Where: output out.zarr. How to mend it: "
-        "Make room on the disk, or choose another folder."
+        "'out.zarr' could not be written: [Errno 28] No space left on device.\n"
+        "Where: output out.zarr\n"
+        "Fix: Make room on the disk, or choose another folder."
     )
 
 

@@ -146,39 +146,43 @@ def test_impute_writes_the_predicted_modality():
     [
         (
             ("in.h5mu", "./in.h5mu", "--model", "model"),
-            "Several files are read from disk only. Where: the inputs. How to mend it: Add --from-disk.",
+            "Several files are read from disk only.\nWhere: the inputs\nFix: Add --from-disk.",
         ),
         (
             ("a.h5mu", "b.h5mu", "--from-disk", "-o", "out.h5mu"),
-            "There are 2 inputs and one output. Where: output out.h5mu. How to mend it: Give --model DIR instead, then "
-            "run `omixvae annotate` with it for each file.",
+            "There are 2 inputs and one output.\n"
+            "Where: output out.h5mu\n"
+            "Fix: Give --model DIR instead, then run `omixvae annotate` with it for each file.",
         ),
         (
             ("a.h5mu", "b.h5mu", "--from-disk"),
-            "Nothing would be kept of the training. Where: option --model. How to mend it: Add --model DIR.",
+            "Nothing would be kept of the training.\nWhere: option --model\nFix: Add --model DIR.",
         ),
         (
             ("example:cite", "--from-disk", "-o", "out.h5mu"),
-            "'example:cite' is made in memory and lies in no file. Where: option --from-disk. How to mend it: Leave "
-            "the option out.",
+            "'example:cite' is made in memory and lies in no file.\n"
+            "Where: option --from-disk\n"
+            "Fix: Leave the option out.",
         ),
         (
             ("in.h5mu", "--from-disk", "-o", "in.h5mu"),
-            "The output would overwrite the input. Where: output in.h5mu. How to mend it: Choose another name, or add "
-            "--in-place.",
+            "The output would overwrite the input.\n"
+            "Where: output in.h5mu\n"
+            "Fix: Choose another name, or add --in-place.",
         ),
         (
             ("in.zarr", "-o", "out.h5mu"),
-            "The output 'out.h5mu' is not named like a zarr folder. Where: option --output. How to mend it: End the "
-            "name in .zarr.",
+            "The output 'out.h5mu' is not named like a zarr folder.\n"
+            "Where: option --output\n"
+            "Fix: End the name in .zarr.",
         ),
         (
             ("in.zarr", "-o", "in.zarr"),
-            "The output in.zarr is there already. Where: option --output. How to mend it: Choose another name.",
+            "The output in.zarr is there already.\nWhere: option --output\nFix: Choose another name.",
         ),
         (
             ("in.h5mu", "in.h5mu", "--from-disk", "--model", "model"),
-            "A file is given twice. Where: the inputs. How to mend it: Give each file once.",
+            "A file is given twice.\nWhere: the inputs\nFix: Give each file once.",
         ),
     ],
 )
@@ -191,17 +195,17 @@ def test_a_zarr_folder_that_holds_no_modalities():
     zarr.open_group("in.zarr", mode="w")
     assert_refused(
         ("inspect", "in.zarr"),
-        "The folder 'in.zarr' holds nothing that is read here. Where: folder in.zarr. How to mend it: Give an h5mu or "
-        "h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with or without "
-        ".gz, "
-        ".parquet).",
+        "The folder 'in.zarr' holds nothing that is read here.\n"
+        "Where: folder in.zarr\n"
+        "Fix: Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, "
+        ".txt, with or without .gz, .parquet).",
     )
 
 
 def test_a_file_that_is_not_there():
     with pytest.raises(omixvae.InputError) as caught:
         open_mudata("in.h5mu", "absent.h5mu")
-    assert str(caught.value) == "There is no file 'absent.h5mu'. Where: the inputs. How to mend it: Check the path."
+    assert str(caught.value) == "There is no file 'absent.h5mu'.\nWhere: the inputs\nFix: Check the path."
 
 
 @pytest.mark.slow
@@ -210,8 +214,9 @@ def test_predictions_that_are_too_large_for_the_memory(monkeypatch):
     monkeypatch.setattr("omixvae.results.annotate.LARGEST_IMPUTATION", 100)
     assert_refused(
         ("impute", "in.h5mu", "--model", "model", "--modality", "protein", "-o", "protein.h5mu"),
-        "Predicted values of 'protein' would take 0.0 GB of memory. Where: output protein.h5mu. How to mend it: End "
-        "its name in .zarr: then they are written as they come.",
+        "Predicted values of 'protein' would take 0.0 GB of memory.\n"
+        "Where: output protein.h5mu\n"
+        "Fix: End its name in .zarr: then they are written as they come.",
     )
 
 
@@ -245,25 +250,28 @@ def test_files_that_do_not_go_together():
         modalities["rna"].obs_names = [first, *names[1:]]
 
     assert change_second(drop) == (
-        "There is no modality 'protein' in second.h5mu, and another file has it. Where: file second.h5mu. How to mend "
-        "it: Give files with the same modalities; an observation may lack one, a file may not."
+        "There is no modality 'protein' in second.h5mu, and another file has it.\n"
+        "Where: file second.h5mu\n"
+        "Fix: Give files with the same modalities; an observation may lack one, a file may not."
     )
     assert change_second(select(slice(2, None))) == (
-        "Modality 'rna' lacks 2 features in second.h5mu that first.h5mu has, the first is 'rna0'. Where: file "
-        "second.h5mu, mdata['rna'].var_names. How to mend it: Write all files with the same features, with NaN for "
-        "what was not measured."
+        "Modality 'rna' lacks 2 features in second.h5mu that first.h5mu has, the first is 'rna0'.\n"
+        "Where: file second.h5mu, mdata['rna'].var_names\n"
+        "Fix: Write all files with the same features, with NaN for what was not measured."
     )
     assert change_second(select(slice(None, None, -1))) == (
-        "The features of modality 'rna' are in another order in second.h5mu than in first.h5mu. Where: file "
-        "second.h5mu, mdata['rna'].var_names. How to mend it: Write all files with the features in the same order."
+        "The features of modality 'rna' are in another order in second.h5mu than in first.h5mu.\n"
+        "Where: file second.h5mu, mdata['rna'].var_names\n"
+        "Fix: Write all files with the features in the same order."
     )
     name = read("first.h5mu").obs_names[0]
     assert change_second(densify) == (
-        "Modality 'rna' is sparse in some files and dense in others. Where: mdata['rna'].X. How to mend it: Write all "
-        "files alike."
+        "Modality 'rna' is sparse in some files and dense in others.\n"
+        "Where: mdata['rna'].X\n"
+        "Fix: Write all files alike."
     )
     assert change_second(repeat) == (
-        f"1 observation of second.h5mu is in another file too, the first is {name!r}, in first.h5mu. Where: file "
-        "second.h5mu, obs_names. How to mend it: Make them unique first, e.g. by adding the sample to each barcode, or "
-        "leave one file out."
+        f"1 observation of second.h5mu is in another file too, the first is {name!r}, in first.h5mu.\n"
+        "Where: file second.h5mu, obs_names\n"
+        "Fix: Make them unique first, e.g. by adding the sample to each barcode, or leave one file out."
     )

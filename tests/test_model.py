@@ -20,9 +20,7 @@ from omixvae.results.read import Results
 from tests.builders import build_mdata
 
 QUICK = {"max_epochs": 2, "progress": False}
-UNFITTED = (
-    "The model is not trained yet. Where: this OmixVAE. How to mend it: Call fit(mdata) first, or read a model by load."
-)
+UNFITTED = "The model is not trained yet.\nWhere: this OmixVAE\nFix: Call fit(mdata) first, or read a model by load."
 ABSENT = "mps" if torch.cuda.is_available() else "cuda"
 
 
@@ -134,8 +132,9 @@ class TestSave:
         with pytest.raises(InputError) as refusal:
             other.save(folder)
         assert str(refusal.value) == (
-            f"{folder} holds a model already. Where: output {folder}. "
-            "How to mend it: Choose another name, or save it with overwrite=True."
+            f"{folder} holds a model already.\n"
+            f"Where: output {folder}\n"
+            "Fix: Choose another name, or save it with overwrite=True."
         )
         assert omixvae.load(folder).config.training.seed == 0
         other.save(folder, overwrite=True)
@@ -205,8 +204,9 @@ class TestOneName:
         with pytest.raises(InputError) as refusal:
             OmixVAE(**QUICK, noise=0.5).fit(mudata.MuData({"rna": mdata["rna"].copy()}))
         assert str(refusal.value) == (
-            "A noise is given, but no modality has a likelihood whose noise could be set. Where: option noise. "
-            "How to mend it: Leave it out, or choose one of gaussian, student_t, laplace, log_normal for a modality."
+            "A noise is given, but no modality has a likelihood whose noise could be set.\n"
+            "Where: option noise\n"
+            "Fix: Leave it out, or choose one of gaussian, student_t, laplace, log_normal for a modality."
         )
 
     def test_one_layer_of_all(self, mdata):
@@ -218,7 +218,7 @@ class TestOneName:
         assert [m.likelihood for m in model.plan.modalities] == ["negative_binomial", "bernoulli"]
         assert Results(mdata, "omixvae").layer("mutation") == "counts"
         del mdata["mutation"].layers["counts"]
-        with pytest.raises(InputError, match=r"^Modality 'mutation' has no layer 'counts'\. Where: option layers"):
+        with pytest.raises(InputError, match=r"^Modality 'mutation' has no layer 'counts'\.\nWhere: option layers"):
             omixvae.fit(mdata, **QUICK, layers="counts")
 
     def test_a_misspelt_word_of_impute_is_known_for_what_it_is(self, mdata):
@@ -262,22 +262,25 @@ class TestCalls:
         with pytest.raises(InputError) as refusal:
             omixvae.fit(mdata, 5)
         assert str(refusal.value) == (
-            "Only the data are given without a name, but 5 follows them. Where: the call of fit. "
-            "How to mend it: Name the option that is meant: fit(mdata, n_latent=10)."
+            "Only the data are given without a name, but 5 follows them.\n"
+            "Where: the call of fit\n"
+            "Fix: Name the option that is meant: fit(mdata, n_latent=10)."
         )
         with pytest.raises(InputError) as refusal:
             OmixVAE(**QUICK).fit(mdata, 5)
         assert str(refusal.value) == (
-            "The checkpoint cannot be 5. Where: the argument checkpoint of fit. How to mend it: Give the name of a "
-            "folder; options, such as max_epochs=5, are given to OmixVAE(...)."
+            "The checkpoint cannot be 5.\n"
+            "Where: the argument checkpoint of fit\n"
+            "Fix: Give the name of a folder; options, such as max_epochs=5, are given to OmixVAE(...)."
         )
 
     def test_the_data_do_not_make_a_model(self, mdata):
         with pytest.raises(InputError) as refusal:
             OmixVAE(mdata, n_latent=3)
         assert str(refusal.value) == (
-            "A model is made of options by name, and is given something without a name. Where: the call of OmixVAE. "
-            "How to mend it: Write OmixVAE(n_latent=10).fit(mdata): the data go to fit."
+            "A model is made of options by name, and is given something without a name.\n"
+            "Where: the call of OmixVAE\n"
+            "Fix: Write OmixVAE(n_latent=10).fit(mdata): the data go to fit."
         )
 
 

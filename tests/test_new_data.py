@@ -97,8 +97,7 @@ def test_data_read_for_another_model_are_refused(model):
     with pytest.raises(omixvae.InputError) as caught:
         model.latent(other.read(cells(30, seed=1)))
     assert str(caught.value) == (
-        "These data were read for another model. Where: the argument mdata. How to mend it: Read them with read() of "
-        "this model."
+        "These data were read for another model.\nWhere: the argument mdata\nFix: Read them with read() of this model."
     )
 
 
@@ -142,10 +141,10 @@ def test_values_that_the_likelihood_cannot_take_are_refused_everywhere(model, fo
     wrong = (x < 0) | (x != np.round(x))
     message = (
         f"Modality 'rna' holds {example.format(smallest=x.min(), first=x[wrong][0])}, but its likelihood is "
-        "negative_binomial, which needs counts: whole numbers, zero or more. Where: mdata['rna'], "
-        f"{wrong.any(0).sum()} of 400 features, first: 'GENE-{np.argmax(wrong.any(0))}'. How to mend it: Give values "
-        "of the same kind as in the training, in the same place (X, or the layer that they were read from), or train a "
-        "new model on these."
+        "negative_binomial, which needs counts: whole numbers, zero or more.\n"
+        f"Where: mdata['rna'], {wrong.any(0).sum()} of 400 features, first: 'GENE-{np.argmax(wrong.any(0))}'\n"
+        "Fix: Give values of the same kind as in the training, in the same place (X, or the layer that they were read "
+        "from), or train a new model on these."
     )
     for ask in (model.annotate, model.latent, lambda mdata: evaluate(model, mdata)):
         with pytest.raises(omixvae.InputError) as caught:
@@ -217,7 +216,8 @@ def test_a_model_trained_on_a_layer_says_where_new_data_need_it(tmp_path):
     result = CliRunner().invoke(main, ["evaluate", str(tmp_path / "new.h5mu"), "--model", str(tmp_path / "model")])
     assert result.exit_code == 2
     assert result.stderr == (
-        "Error: The model was trained on the layer 'umis' of 'rna', which is not here. Where: mdata['rna'].layers. How "
-        "to mend it: Put such values there: mdata['rna'].layers['umis'] = mdata['rna'].X.copy(), if it is these that X "
+        "Error: The model was trained on the layer 'umis' of 'rna', which is not here.\n"
+        "Where: mdata['rna'].layers\n"
+        "Fix: Put such values there: mdata['rna'].layers['umis'] = mdata['rna'].X.copy(), if it is these that X "
         "holds.\n"
     )

@@ -93,7 +93,7 @@ def test_saved_without_code_and_loaded_with_the_modules_again(tmp_path):
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ({"encoders": {"rnb": Spectrum()}}, "There is no modality 'rnb'. Where: option encoders."),
+        ({"encoders": {"rnb": Spectrum()}}, "There is no modality 'rnb'.\nWhere: option encoders"),
         ({"encoders": {"rna": nn.Linear(3, 4)}}, "The module fails on values of shape (2, 8)"),
         ({"encoders": {"rna": nn.Unflatten(1, (2, 4))}}, "the module makes (2, 2, 4), not one row per observation."),
         ({"encoders": {"rna": torch.relu}}, "Something else is given than PyTorch modules by the names of modalities."),
@@ -346,13 +346,13 @@ def test_a_likelihood_of_ones_own_listens_to_the_options_that_it_takes():
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ({"prior": nn.Linear}, "Linear is no prior. Where: the argument prior."),
-        ({"prior": Mean}, "Mean is no prior. Where: the argument prior."),
+        ({"prior": nn.Linear}, "Linear is no prior.\nWhere: the argument prior"),
+        ({"prior": Mean}, "Mean is no prior.\nWhere: the argument prior"),
         ({"prior": Even(7, 2), "n_latent": 5}, "Even has n_latent = 7, and here it must be 5."),
         ({"prior": 3}, "Option prior cannot be 3."),
-        ({"aggregation": Even}, "Even is no aggregation. Where: the argument aggregation."),
+        ({"aggregation": Even}, "Even is no aggregation.\nWhere: the argument aggregation"),
         ({"aggregation": Mean(64, 3, 64), "n_latent": 5}, "Mean has n_latent = 3, and here it must be 5."),
-        ({"objective": everything}, "everything is no bound. Where: the argument objective."),
+        ({"objective": everything}, "everything is no bound.\nWhere: the argument objective"),
         (
             {"objective": Bound(everything, trains_prior=False), "prior": Even},
             "The bound own has no term that trains the prior own.",

@@ -118,13 +118,15 @@ def test_what_does_not_fit_a_checkpoint_is_refused_in_words():
     before = {path.name: path.read_bytes() for path in Path("model.checkpoint").iterdir()}
     again = ("train", "in.h5mu", "--model", "model")
     assert refusal(*again) == (
-        "Error: model.checkpoint holds a training that was stopped, and no results were written. Where: output model. "
-        "How to mend it: Go on with it by --resume model.checkpoint, or remove that folder to train from the start."
+        "Error: model.checkpoint holds a training that was stopped, and no results were written.\n"
+        "Where: output model\n"
+        "Fix: Go on with it by --resume model.checkpoint, or remove that folder to train from the start."
     )
-    assert refusal(*again, "--resume", "absent").startswith("Error: There is no checkpoint 'absent'. Where: option -")
+    assert refusal(*again, "--resume", "absent").startswith("Error: There is no checkpoint 'absent'.\nWhere: option -")
     assert refusal(*again, "--resume", "model.checkpoint", "--n-latent", "5") == (
-        "Error: Option n_latent is 5, but the training was begun with 4. Where: option n_latent (--n-latent). How to "
-        "mend it: Leave it out: all options are those of the checkpoint. Or train from the start, without --resume."
+        "Error: Option n_latent is 5, but the training was begun with 4.\n"
+        "Where: option n_latent (--n-latent)\n"
+        "Fix: Leave it out: all options are those of the checkpoint. Or train from the start, without --resume."
     )
     Path("options.yaml").write_text("n_latent: 4\nn_clusters: 6\n")
     assert "Option n_clusters is 6" in refusal(
@@ -147,9 +149,10 @@ def test_a_training_that_is_over_is_kept_when_its_results_cannot_be_written():
     assert run.returncode != 0, "HDF5 says so, or crashes"
     assert not Path("out.h5mu").exists()
     assert refusal("train", "in.h5mu", "-o", "out.h5mu", *options) == (
-        "Error: out.checkpoint holds a training that is done, and no results were written. Where: output out.h5mu. How "
-        "to mend it: Go on with it by `omixvae annotate --model out.checkpoint`, or remove that folder to train from "
-        "the start."
+        "Error: out.checkpoint holds a training that is done, and no results were written.\n"
+        "Where: output out.h5mu\n"
+        "Fix: Go on with it by `omixvae annotate --model out.checkpoint`, or remove that folder to train from the "
+        "start."
     )
     assert "There is no checkpoint" in refusal("train", "in.h5mu", "-o", "out.h5mu", "--resume", "out.checkpoint")
     finished("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "out.checkpoint")
@@ -187,8 +190,9 @@ def test_a_folder_that_is_gone_after_the_training_costs_no_model():
         "Error: 'out.h5mu' could not be written: [Errno 2] No such file or directory"
     )
     assert errors.splitlines()[-1].endswith(
-        "Where: output lost/out.h5mu. How to mend it: Make room on the disk, or choose another folder. The training is "
-        "done, its model is in model. Go on with: omixvae annotate in.h5mu -o lost/out.h5mu --model model"
+        "Where: output lost/out.h5mu\n"
+        "Fix: Make room on the disk, or choose another folder. The training is done, its model is in model. Go on "
+        "with: omixvae annotate in.h5mu -o lost/out.h5mu --model model"
     )
     assert Path("model", "weights.safetensors").exists()
 

@@ -1,4 +1,4 @@
-"""What a file cannot hold is found before the work, at its place, with how to mend it; all else passes."""
+"""What a file cannot hold is found before the work, at its place, with how to fix it; all else passes."""
 
 import shutil
 
@@ -183,9 +183,9 @@ def test_results_replace_nothing_but_results():
     with pytest.raises(omixvae.InputError) as caught:
         omixvae.fit(mdata, key_added="pca", **options)
     assert str(caught.value) == (
-        "Results under the name 'pca' would replace what omixvae has not written. Where: mdata.obsm['X_pca'], "
-        "mdata['rna'].obsm['X_pca_private']. How to mend it: Choose another name by the option key_added, or delete it "
-        "first."
+        "Results under the name 'pca' would replace what omixvae has not written.\n"
+        "Where: mdata.obsm['X_pca'], mdata['rna'].obsm['X_pca_private']\n"
+        "Fix: Choose another name by the option key_added, or delete it first."
     )
     assert (mdata.obsm["X_pca"] == 0).all()
     omixvae.fit(mdata, key_added="vae", **options)
@@ -200,8 +200,9 @@ def test_results_of_two_modalities_need_two_names():
     with pytest.raises(omixvae.InputError) as caught:
         omixvae.fit(mdata, max_epochs=1, progress=False)
     assert str(caught.value) == (
-        "Imputed values of modality 'protein_sd' and deviations of 'protein' would have one name. Where: "
-        "mdata.obsm['omixvae_imputed_protein_sd']. How to mend it: Rename the modality 'protein_sd'."
+        "Imputed values of modality 'protein_sd' and deviations of 'protein' would have one name.\n"
+        "Where: mdata.obsm['omixvae_imputed_protein_sd']\n"
+        "Fix: Rename the modality 'protein_sd'."
     )
 
 

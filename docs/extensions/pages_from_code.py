@@ -41,7 +41,7 @@ are separated by commas there. `omixvae options` prints the same as this page.
 COMMANDS = """# Command line
 
 `omixvae COMMAND --help` says the same as this page. The exit code is 0 when all is done, 2 when data or options cannot
-be used (the message says what, where, and how to mend it), 1 after a mistake of ours, and 130 or 143 after Ctrl-C or
+be used (the message says what, where, and how to fix it), 1 after a mistake of ours, and 130 or 143 after Ctrl-C or
 SIGTERM. Files are written whole or not at all.
 """
 

@@ -113,7 +113,7 @@ def relink_page(app: Sphinx, name: str, content: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Copy before Sphinx looks for its sources; mend links as it reads them."""
+    """Copy before Sphinx looks for its sources; fix links as it reads them."""
     app.connect("config-inited", write_copies)
     app.connect("source-read", relink_page)
     return {"parallel_read_safe": True}

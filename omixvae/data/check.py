@@ -38,7 +38,9 @@ def check_container(mdata: mudata.MuData) -> list[InputError]:
     Examples
     --------
     >>> print(check_container("cohort.h5mu")[0])
-    A str was given, not a MuData. Where: the data. How to mend it: Read it with omixvae.read, ...
+    A str was given, not a MuData.
+    Where: the data
+    Fix: Read it with omixvae.read, which takes files, AnnData and data frames.
     """
     if not isinstance(mdata, mudata.MuData):
         return [
@@ -79,8 +81,10 @@ def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     Examples
     --------
     >>> from omixvae.simulation import simulate
-    >>> [str(e) for e in check_options(simulate(n_obs=50), DataConfig(modalities=("rna", "atac")))]
-    ["There is no modality 'atac'. Where: option modalities. How to mend it: Choose from 'rna', 'protein'."]
+    >>> print(check_options(simulate(n_obs=50), DataConfig(modalities=("rna", "atac")))[0])
+    There is no modality 'atac'.
+    Where: option modalities
+    Fix: Choose from 'rna', 'protein'.
     """
     asked = {
         "modalities": config.modalities or (),

@@ -60,7 +60,7 @@ def read(
     Raises
     ------
     InputError
-        If something cannot be read or does not go together; says what, where, and how to mend it.
+        If something cannot be read or does not go together; says what, where, and how to fix it.
 
     Warns
     -----
@@ -83,7 +83,7 @@ def read(
     if not given:
         raise InputError("Nothing is given to read.", "the data", "Give a path, an AnnData, a data frame, or several.")
     with warnings.catch_warnings():
-        # Where it matters it is mended, and said; a gene and its protein may have one name.
+        # Where it matters it is corrected, and said; a gene and its protein may have one name.
         warnings.filterwarnings("ignore", ".*names are not unique", UserWarning)
         mdata, notes = assemble(_find(given, ways), ways)
     for note in notes:

@@ -119,7 +119,7 @@ def reading_store(path: Path) -> Iterator[None]:
 
 
 def _why_unreadable(path: Path, reason: str) -> tuple[str, str]:
-    """Tell a damaged file from one that is whole, and that the packages here cannot read: what is so, and the mend."""
+    """Tell a damaged file from one that is whole, and that the packages here cannot read: what is so, and the fix."""
     if "encoding_type='AnnData'" in reason:
         return (
             f"was written by mudata 0.1.1 or older, which mudata {version('mudata')} cannot read",

@@ -17,9 +17,9 @@ def test_an_anndata_is_no_mudata():
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(build_mdata(12)["rna"])
     assert str(caught.value) == (
-        "A AnnData was given, not a MuData. Where: the data. How to mend it: Read it with omixvae.read, which takes "
-        "files, "
-        "AnnData and data frames."
+        "A AnnData was given, not a MuData.\n"
+        "Where: the data\n"
+        "Fix: Read it with omixvae.read, which takes files, AnnData and data frames."
     )
 
 
@@ -28,8 +28,9 @@ def test_modalities_that_share_features():
     for i, adata in enumerate(parts.values()):
         adata.obs_names = [f"{name}-{i}" for name in adata.obs_names]
     assert [str(e) for e in check_container(mudata.MuData(parts, axis=1))] == [
-        "The modalities of this MuData share features, not observations (axis=1). Where: the MuData's axis. "
-        "How to mend it: Build it with axis=0: one modality per assay, the same samples in each."
+        "The modalities of this MuData share features, not observations (axis=1).\n"
+        "Where: the MuData's axis\n"
+        "Fix: Build it with axis=0: one modality per assay, the same samples in each."
     ]
 
 
@@ -37,8 +38,9 @@ def test_a_modality_changed_after_the_mudata_was_built():
     mdata = build_mdata(20)
     mdata.mod["rna"] = mdata["rna"][:5].copy()
     assert [str(e) for e in check_modality(mdata, "rna", None)] == [
-        "The MuData no longer fits its modality 'rna', which was changed after it was put together. Where: "
-        "mdata.obsm['rna']. How to mend it: Call mdata.update() and try again."
+        "The MuData no longer fits its modality 'rna', which was changed after it was put together.\n"
+        "Where: mdata.obsm['rna']\n"
+        "Fix: Call mdata.update() and try again."
     ]
 
 
@@ -47,8 +49,9 @@ def test_a_modality_without_x():
     mdata["rna"].layers["counts"] = mdata["rna"].X
     del mdata["rna"].X
     assert [str(e) for e in check_modality(mdata, "rna", None)] == [
-        "Modality 'rna' has no X. Where: mdata['rna'].X. "
-        "How to mend it: Say which layer holds its values: layers={'rna': ...}. Choose from 'counts'."
+        "Modality 'rna' has no X.\n"
+        "Where: mdata['rna'].X\n"
+        "Fix: Say which layer holds its values: layers={'rna': ...}. Choose from 'counts'."
     ]
     assert check_modality(mdata, "rna", "counts") == []
 
@@ -60,8 +63,9 @@ def test_values_that_are_no_numbers():
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(mdata, DataConfig(layers={"rna": "words"}))
     assert str(caught.value) == (
-        "Modality 'rna' holds values that are no numbers (could not convert string to float: 'low'). Where: "
-        "mdata['rna']. How to mend it: Convert them to numbers, with NaN for what was not measured."
+        "Modality 'rna' holds values that are no numbers (could not convert string to float: 'low').\n"
+        "Where: mdata['rna']\n"
+        "Fix: Convert them to numbers, with NaN for what was not measured."
     )
 
 
@@ -76,10 +80,12 @@ def test_sparse_and_dense_values_have_the_same_problems():
     dense, sparse = ([str(e) for e in check_values("rna", table.survey, features)] for table in tables)
     assert dense == sparse
     assert dense == [
-        "Modality 'rna' holds 3 infinite values. Where: mdata['rna'], 2 of 3 features, first: 'CD3D'. How to mend it: "
-        "Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
-        "1 feature of modality 'rna' has no value at all, only NaN. Where: mdata['rna'], 1 of 3 features, first: "
-        "'CD8A'. How to mend it: Drop these features before training.",
+        "Modality 'rna' holds 3 infinite values.\n"
+        "Where: mdata['rna'], 2 of 3 features, first: 'CD3D'\n"
+        "Fix: Replace them by NaN where nothing was measured; a log of zero is the usual cause.",
+        "1 feature of modality 'rna' has no value at all, only NaN.\n"
+        "Where: mdata['rna'], 1 of 3 features, first: 'CD8A'\n"
+        "Fix: Drop these features before training.",
     ]
 
 
@@ -89,19 +95,21 @@ def test_sparse_and_dense_values_have_the_same_problems():
         (
             [np.nan] * 12,
             {"labels_key": "x"},
-            "Column 'x' holds no label at all. Where: option labels_key. How to mend it: Leave the option out.",
+            "Column 'x' holds no label at all.\nWhere: option labels_key\nFix: Leave the option out.",
         ),
         (
             [1.0, np.nan] + [2.0] * 10,
             {"covariate_keys": ("x",)},
-            "Column 'x' is missing for 1 of 12 observations. Where: option covariate_keys, mdata.obs['x'], first: "
-            "'sample000'. How to mend it: Fill the column, or leave the option out.",
+            "Column 'x' is missing for 1 of 12 observations.\n"
+            "Where: option covariate_keys, mdata.obs['x'], first: 'sample000'\n"
+            "Fix: Fill the column, or leave the option out.",
         ),
         (
             [1.0, np.inf] + [2.0] * 10,
             {"covariate_keys": ("x",)},
-            "Column 'x' holds infinite values. Where: option covariate_keys, mdata.obs['x'], first: 'sample000'. "
-            "How to mend it: Correct the column, or leave the option out.",
+            "Column 'x' holds infinite values.\n"
+            "Where: option covariate_keys, mdata.obs['x'], first: 'sample000'\n"
+            "Fix: Correct the column, or leave the option out.",
         ),
     ],
 )
@@ -116,8 +124,9 @@ def test_a_column_of_labels_named_like_a_modality():
     mdata = build_mdata(12)
     mdata.obs["rna"] = "a"
     assert [str(e) for e in check_columns(mdata, DataConfig(labels_key="rna"))] == [
-        "'rna' is the name of a modality and of the label column. Where: option labels_key. "
-        "How to mend it: Rename the column of mdata.obs."
+        "'rna' is the name of a modality and of the label column.\n"
+        "Where: option labels_key\n"
+        "Fix: Rename the column of mdata.obs."
     ]
 
 
@@ -129,8 +138,9 @@ def test_a_covariate_of_words_where_the_model_knows_numbers():
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(mdata, config, schema)
     assert str(caught.value) == (
-        "Column 'age' holds 'old', but the model was trained with numbers there. Where: mdata.obs['age']. "
-        "How to mend it: Convert the column to numbers."
+        "Column 'age' holds 'old', but the model was trained with numbers there.\n"
+        "Where: mdata.obs['age']\n"
+        "Fix: Convert the column to numbers."
     )
 
 
@@ -161,13 +171,18 @@ def test_labels_link_modalities():
 
 
 def test_problems_of_problems_are_listed_once():
-    errors = [InputError(f"Problem {i}.", "there", "Mend it.") for i in range(3)]
+    errors = [InputError(f"Problem {i}.", "there", "Change it.") for i in range(3)]
     with pytest.raises(InputError) as two:
         raise_together(errors[:2])
     with pytest.raises(InputError) as three:
         raise_together([two.value, errors[2]])
     assert three.value.parts == tuple(errors)
-    assert str(three.value).splitlines()[1:] == [f"  {i + 1}. {error}" for i, error in enumerate(errors)]
+    assert str(three.value).splitlines() == [
+        "The input has 3 problems.",
+        "Where: listed below",
+        "Fix: Do what is said of each, then run the same again.",
+        *(line for i in range(3) for line in (f"  {i + 1}. Problem {i}.", "     Where: there", "     Fix: Change it.")),
+    ]
 
 
 def test_nearest_says_what_there_is():
@@ -194,7 +209,7 @@ def test_a_modality_without_values_names_the_layers_that_it_has(layers, fix):
         mdata["rna"].layers[layer] = mdata["rna"].X.copy()
     mdata["rna"].X = None
     assert [str(e) for e in check_modality(mdata, "rna", None)] == [
-        f"Modality 'rna' has no X. Where: mdata['rna'].X. How to mend it: {fix}"
+        f"Modality 'rna' has no X.\nWhere: mdata['rna'].X\nFix: {fix}"
     ]
 
 

@@ -78,6 +78,7 @@ def test_a_column_that_only_some_observations_have_is_refused_as_batch(mdata):
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(mdata, DataConfig(batch_key="donor"))
     assert str(caught.value) == (
-        f"Column 'donor' is missing for {len(lacking)} of 30 observations. Where: option batch_key, "
-        f"mdata.obs['donor'], first: {lacking[0]!r}. How to mend it: Fill the column, or leave the option out."
+        f"Column 'donor' is missing for {len(lacking)} of 30 observations.\n"
+        f"Where: option batch_key, mdata.obs['donor'], first: {lacking[0]!r}\n"
+        "Fix: Fill the column, or leave the option out."
     )

@@ -63,5 +63,5 @@ def test_infinite_numbers_are_refused():
         encoded([20.0, np.inf, 40.0], Covariate("age", (), 30.0, 10.0))
     first = build_mdata(3, missing=0.0).obs_names[1]
     assert str(caught.value) == (
-        f"Column 'age' holds infinite values. Where: mdata.obs['age'], first: {first!r}. How to mend it: Correct it."
+        f"Column 'age' holds infinite values.\nWhere: mdata.obs['age'], first: {first!r}\nFix: Correct it."
     )

@@ -76,10 +76,11 @@ def test_too_few_features_are_refused_unless_they_are_allowed():
     columns = find_features(adata, model).columns
     assert [str(e) for e in check_features("rna", adata, model, columns, allow_missing_features=False)] == [
         "Modality 'rna' has 199 of the 1,000 features that the model was trained on, and with fewer than 20% of them "
-        "its values tell next to nothing about the latents. Where: mdata['rna'].var_names (here such as 'gene1', in "
-        "the model such as 'gene200'). How to mend it: If these are the same features, rename them as they were in "
-        "the training, or put those names into a column of mdata['rna'].var; if not, leave the modality out. To go on "
-        "all the same, allow missing features: --allow-missing-features, in Python allow_missing_features=True."
+        "its values tell next to nothing about the latents.\n"
+        "Where: mdata['rna'].var_names (here such as 'gene1', in the model such as 'gene200')\n"
+        "Fix: If these are the same features, rename them as they were in the training, or put those names into a "
+        "column of mdata['rna'].var; if not, leave the modality out. To go on all the same, allow missing features: "
+        "--allow-missing-features, in Python allow_missing_features=True."
     ]
     assert check_features("rna", adata, model, columns, allow_missing_features=True) == []
     enough = of(model[:200])

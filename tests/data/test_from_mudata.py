@@ -316,15 +316,17 @@ def test_new_data_may_have_features_without_any_value():
         (
             DataConfig(layers={"rna": "umis"}),
             lambda adata: adata.layers.pop("umis"),
-            "The model was trained on the layer 'umis' of 'rna', which is not here. Where: mdata['rna'].layers (there "
-            "are 'other'). How to mend it: Put such values there: mdata['rna'].layers['umis'] = "
-            "mdata['rna'].X.copy(), if it is these that X holds.",
+            "The model was trained on the layer 'umis' of 'rna', which is not here.\n"
+            "Where: mdata['rna'].layers (there are 'other')\n"
+            "Fix: Put such values there: mdata['rna'].layers['umis'] = mdata['rna'].X.copy(), if it is these that X "
+            "holds.",
         ),
         (
             DataConfig(),
             lambda adata: delattr(adata, "X"),
-            "The model was trained on the X of 'rna', and here it is empty. Where: mdata['rna'].X (there are the "
-            "layers 'umis', 'other'). How to mend it: Put such values there: mdata['rna'].X = ...",
+            "The model was trained on the X of 'rna', and here it is empty.\n"
+            "Where: mdata['rna'].X (there are the layers 'umis', 'other')\n"
+            "Fix: Put such values there: mdata['rna'].X = ...",
         ),
     ],
     ids=["layer", "X"],
@@ -347,8 +349,9 @@ def test_new_data_of_other_modalities_are_refused():
         from_mudata(mudata.MuData({"RNA": mdata["rna"].copy()}), DataConfig(), schema)
     assert str(caught.value) == (
         "None of the modalities that the model was trained on has a value here; there are 'RNA', the model knows "
-        "'rna', 'protein', 'mutation'. Where: mdata.mod. How to mend it: Give at least one of them, under the name "
-        "that it had in the training."
+        "'rna', 'protein', 'mutation'.\n"
+        "Where: mdata.mod\n"
+        "Fix: Give at least one of them, under the name that it had in the training."
     )
 
 

@@ -19,9 +19,10 @@ def test_a_value_beyond_float32_is_named_itself(kind, value):
         with pytest.raises(InputError) as caught:
             as_matrix(x, "protein")
     assert str(caught.value) == (
-        f"Modality 'protein' holds {value:g}, which is beyond all numbers that are computed with here (up to 3.4e+38). "
-        "Where: mdata['protein']. How to mend it: If it stands for what was not measured, write NaN in its place; else "
-        "bring the values to another scale."
+        f"Modality 'protein' holds {value:g}, which is beyond all numbers that are computed with here (up to "
+        "3.4e+38).\n"
+        "Where: mdata['protein']\n"
+        "Fix: If it stands for what was not measured, write NaN in its place; else bring the values to another scale."
     )
 
 

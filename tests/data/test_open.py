@@ -187,8 +187,9 @@ def test_several_files_of_which_nobody_asks_for_a_matrix_by_columns(tmp_path, en
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(open_mudata(*paths))
     assert str(caught.value) == (
-        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna'].X. "
-        f"How to mend it: Write the file again by rows (CSR): mdata = mudata.read_{ending}(path); mdata['rna'].X = "
+        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read.\n"
+        "Where: mdata['rna'].X\n"
+        f"Fix: Write the file again by rows (CSR): mdata = mudata.read_{ending}(path); mdata['rna'].X = "
         f"mdata['rna'].X.tocsr(); mdata.write_{ending}(path)."
     )
 
@@ -232,7 +233,7 @@ def test_rows_of_several_files_cannot_be_selected(tmp_path):
     with pytest.raises(omixvae.InputError) as caught:
         open_mudata(tmp_path / "a.h5mu", tmp_path / "b.h5mu")["rna"][:5]
     assert str(caught.value) == (
-        "Observations or features of several files cannot be selected (here slice(None, 5, None)). Where: the MuData "
-        "of open_mudata. How to mend it: Select from each file before: mudata.read_h5mu(path)[rows].write_h5mu(path of "
-        "its own); then open those."
+        "Observations or features of several files cannot be selected (here slice(None, 5, None)).\n"
+        "Where: the MuData of open_mudata\n"
+        "Fix: Select from each file before: mudata.read_h5mu(path)[rows].write_h5mu(path of its own); then open those."
     )

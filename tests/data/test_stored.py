@@ -316,17 +316,18 @@ def test_columns_cannot_be_read_by_rows(tmp_path):
     mdata = build_mdata(12)
     mdata["rna"].X = mdata["rna"].X.tocsc()
     assert refused(written(mdata, tmp_path, "h5mu")) == (
-        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read. Where: mdata['rna'].X. "
-        "How to mend it: Write the file again by rows (CSR): mdata = mudata.read_h5mu(path); mdata['rna'].X = "
+        "Modality 'rna' is stored by columns (CSC), of which single rows cannot be read.\n"
+        "Where: mdata['rna'].X\n"
+        "Fix: Write the file again by rows (CSR): mdata = mudata.read_h5mu(path); mdata['rna'].X = "
         "mdata['rna'].X.tocsr(); mdata.write_h5mu(path)."
     )
 
 
 def test_a_coverage_is_read_from_memory_only(tmp_path):
     assert refused(written(build(sparse=True), tmp_path, "zarr"), coverage_layers={"rna": "twice"}) == (
-        "Modality 'rna' lies on disk, and counts out of a coverage are read from memory only. Where: "
-        "mdata['rna'].layers['twice']. How to mend it: Read the file whole: mudata.read_h5mu(path) without backed, or "
-        "the command line without --from-disk."
+        "Modality 'rna' lies on disk, and counts out of a coverage are read from memory only.\n"
+        "Where: mdata['rna'].layers['twice']\n"
+        "Fix: Read the file whole: mudata.read_h5mu(path) without backed, or the command line without --from-disk."
     )
 
 
@@ -355,8 +356,9 @@ def test_settings_are_compared_in_memory_only(tmp_path):
     with pytest.raises(omixvae.InputError) as caught:
         omixvae.select(mdata, {"n_latent": [2, 3]}, modalities=["rna"])
     assert str(caught.value) == (
-        "Modality 'rna' lies on disk, and settings are compared in memory only. Where: mdata['rna'].X. How to mend it: "
-        "Read the file whole, with mudata.read_h5mu(path), or a part of its observations."
+        "Modality 'rna' lies on disk, and settings are compared in memory only.\n"
+        "Where: mdata['rna'].X\n"
+        "Fix: Read the file whole, with mudata.read_h5mu(path), or a part of its observations."
     )
 
 

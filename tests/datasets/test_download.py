@@ -167,9 +167,10 @@ def test_wrong_content_is_refused_and_removed(dataset, cache, server):
     file = next(file for file in dataset.files if file.name == "mfeat-kar.csv")
     assert str(refused(dataset, cache)) == (
         f"What came from {server.address}{LARGE} is not the file that was expected: 26 bytes with sha256 "
-        f"{hashlib.sha256(page).hexdigest()} instead of {file.n_bytes:,} bytes with sha256 {file.sha256}. "
-        f"Where: download to {upstream(cache)}. How to mend it: It was removed, so run the same again; if that does "
-        "not help, open the address in a browser, since a proxy or a login page may have answered in its place."
+        f"{hashlib.sha256(page).hexdigest()} instead of {file.n_bytes:,} bytes with sha256 {file.sha256}.\n"
+        f"Where: download to {upstream(cache)}\n"
+        "Fix: It was removed, so run the same again; if that does not help, open the address in a browser, since a "
+        "proxy or a login page may have answered in its place."
     )
     assert not [name for name in content_of(cache) if "kar" in name]
 
@@ -259,15 +260,18 @@ def test_a_file_put_there_by_hand_is_taken_as_it_is(tmp_path, monkeypatch):
 
 def test_a_broken_file_in_the_cache_is_named(tmp_path):
     (tmp_path / "nutrimouse.h5mu").write_bytes(b"broken")
-    with pytest.raises(InputError, match=r"nutrimouse\.h5mu is in the cache, but cannot be read: .*Remove it and run"):
+    with pytest.raises(
+        InputError, match=r"nutrimouse\.h5mu is in the cache, but cannot be read: (?s:.*)Remove it and run"
+    ):
         omixvae.datasets.load("nutrimouse", folder=tmp_path)
 
 
 def test_a_cache_that_cannot_be_written_is_said_before_anything_is_asked(dataset, tmp_path, server):
     (tmp_path / "file").touch()
     assert str(refused(dataset, tmp_path / "file" / "cache")) == (
-        f"The folder '{tmp_path}/file/cache' cannot be written to. Where: the cache of public data sets. "
-        "How to mend it: Set the environment variable OMIXVAE_DATA_DIR to a folder of your own."
+        f"The folder '{tmp_path}/file/cache' cannot be written to.\n"
+        "Where: the cache of public data sets\n"
+        "Fix: Set the environment variable OMIXVAE_DATA_DIR to a folder of your own."
     )
     assert server.asked == []
 

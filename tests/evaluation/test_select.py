@@ -220,33 +220,33 @@ def test_log_normal_beats_gaussian_on_log_normal_values_and_a_word_has_no_order(
 @pytest.mark.parametrize(
     ("grid", "options", "message"),
     [
-        ({}, {}, "The grid names no option. Where: the argument grid."),
-        ({"n_latent": []}, {}, "The grid gives no value for n_latent. Where: the grid, option n_latent."),
-        ({"n_latent": 5}, {}, "The grid gives n_latent no list. Where: the grid, option n_latent."),
-        ({"n_latent": "auto"}, {}, "The grid gives n_latent no list. Where: the grid, option n_latent."),
-        ({"n_latnet": [5]}, {}, "There is no option 'n_latnet'. Where: the options. How to mend it: Did you mean 'n_l"),
-        ({"n_latent": [5, 0]}, {}, "Option n_latent cannot be 0. Where: option n_latent (--n-latent)."),
-        ({"n_latent": [5]}, {"beta": -1}, "Option beta cannot be -1. Where: option beta (--beta)."),
+        ({}, {}, "The grid names no option.\nWhere: the argument grid"),
+        ({"n_latent": []}, {}, "The grid gives no value for n_latent.\nWhere: the grid, option n_latent"),
+        ({"n_latent": 5}, {}, "The grid gives n_latent no list.\nWhere: the grid, option n_latent"),
+        ({"n_latent": "auto"}, {}, "The grid gives n_latent no list.\nWhere: the grid, option n_latent"),
+        ({"n_latnet": [5]}, {}, "There is no option 'n_latnet'.\nWhere: the options\nFix: Did you mean 'n_l"),
+        ({"n_latent": [5, 0]}, {}, "Option n_latent cannot be 0.\nWhere: option n_latent (--n-latent)"),
+        ({"n_latent": [5]}, {"beta": -1}, "Option beta cannot be -1.\nWhere: option beta (--beta)"),
         (
             {"n_latent": [5]},
             {"n_latent": 3},
-            "Option n_latent is in the grid and given beside it. Where: the grid, opt",
+            "Option n_latent is in the grid and given beside it.\nWhere: the grid, opt",
         ),
         ({"modalities": [["rna"]]}, {}, "Option modalities changes what is to be explained, so log-likelihoods cannot"),
         (
             {"seed": [0, 1]},
             {},
-            "Option seed does not change the model. Where: the grid, option seed. How to mend it: S",
+            "Option seed does not change the model.\nWhere: the grid, option seed\nFix: S",
         ),
         ({"likelihoods": [{"rna": "bernoulli"}]}, {}, "Modality 'rna' holds values such as "),
-        ({"likelihoods": [{"rnaa": "poisson"}]}, {}, "There is no modality 'rnaa'. Where: option likelihoods."),
+        ({"likelihoods": [{"rnaa": "poisson"}]}, {}, "There is no modality 'rnaa'.\nWhere: option likelihoods"),
         ({"n_latent": [5]}, {"n_folds": 1}, "n_folds is 1: with fewer than 2 parts nothing is left to train on."),
         ({"n_latent": [5]}, {"n_folds": 9}, "12 observations with any value are too few for 9 parts."),
-        ({"n_latent": [5]}, {"held_out": 1.0}, "held_out is 1.0. Where: the argument held_out."),
+        ({"n_latent": [5]}, {"held_out": 1.0}, "held_out is 1.0.\nWhere: the argument held_out"),
         ({"n_latent": [5]}, {"held_out": 0.1}, "Holding out 0.1 of 12 observations leaves 11 to train on, and 1 to "),
         ({"n_latent": [5]}, {"held_out": 0.5, "n_folds": 2}, "Both folds and a single split are asked for."),
-        ({"n_latent": [5]}, {"n_seeds": 0}, "n_seeds is 0. Where: the argument n_seeds. How to mend it: Give 1 at le"),
-        ({"n_latent": [5]}, {"n_samples": 0}, "n_samples is 0. Where: the argument n_samples."),
+        ({"n_latent": [5]}, {"n_seeds": 0}, "n_seeds is 0.\nWhere: the argument n_seeds\nFix: Give 1 at le"),
+        ({"n_latent": [5]}, {"n_samples": 0}, "n_samples is 0.\nWhere: the argument n_samples"),
     ],
 )
 def test_wrong_input_is_said_in_words_before_any_training(grid, options, message):
@@ -330,33 +330,35 @@ def test_command_line_takes_values_for_one_modality_each():
     [
         (
             ("--grid", "n_latent"),
-            "The grid 'n_latent' holds no '='. Where: option --grid. "
-            "How to mend it: Give an option and the values to try: --grid n_latent=5,10,20.",
+            "The grid 'n_latent' holds no '='.\n"
+            "Where: option --grid\n"
+            "Fix: Give an option and the values to try: --grid n_latent=5,10,20.",
         ),
         (
             ("--grid", "n_latent="),
-            "The grid gives no value for n_latent. Where: the grid, option n_latent. "
-            "How to mend it: Give one at least.",
+            "The grid gives no value for n_latent.\nWhere: the grid, option n_latent\nFix: Give one at least.",
         ),
         (
             ("--grid", "n_latent=5,many"),
-            "Option n_latent cannot be 'many'. Where: option n_latent (--n-latent). "
-            "How to mend it: Give a whole number from 1 to 512, or auto.",
+            "Option n_latent cannot be 'many'.\n"
+            "Where: option n_latent (--n-latent)\n"
+            "Fix: Give a whole number from 1 to 512, or auto.",
         ),
         (
             ("--grid", "n_latent=5", "--n-folds", "1"),
-            "n_folds is 1: with fewer than 2 parts nothing is left to train on. Where: the argument n_folds. "
-            "How to mend it: Give 2 at least; 5 is usual. For a single split give held_out=0.2.",
+            "n_folds is 1: with fewer than 2 parts nothing is left to train on.\n"
+            "Where: the argument n_folds\n"
+            "Fix: Give 2 at least; 5 is usual. For a single split give held_out=0.2.",
         ),
         (
             ("--grid", "n_latent=5", "-o", "table.h5mu"),
-            "The file 'table.h5mu' has no name that is known here. Where: option --output. "
-            "How to mend it: End the name in .csv.",
+            "The file 'table.h5mu' has no name that is known here.\nWhere: option --output\nFix: End the name in .csv.",
         ),
         (
             ("--grid", "n_latent=5", "--plot", "nowhere/p.png"),
-            "The folder 'nowhere' does not exist. Where: output nowhere/p.png. "
-            "How to mend it: Make the folder first, or choose another.",
+            "The folder 'nowhere' does not exist.\n"
+            "Where: output nowhere/p.png\n"
+            "Fix: Make the folder first, or choose another.",
         ),
     ],
 )
@@ -370,6 +372,4 @@ def test_command_line_says_what_is_wrong(arguments, message):
 def test_command_line_knows_an_option_that_was_misspelt():
     done = CliRunner().invoke(main, ["select", "in.h5mu", "--grid", "n_latnet=5"], prog_name="omixvae")
     assert done.exit_code == 2
-    assert (
-        "There is no option 'n_latnet'. Where: option --grid. How to mend it: Did you mean 'n_latent'?" in done.stderr
-    )
+    assert "There is no option 'n_latnet'.\nWhere: option --grid\nFix: Did you mean 'n_latent'?" in done.stderr

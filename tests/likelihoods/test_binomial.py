@@ -121,53 +121,55 @@ def set_reads(value, column=3):
         pytest.param(
             lambda adata: adata.X.__setitem__((0, 2), 99.0),
             READS,
-            "1 count of modality 'cpg' is above its coverage, the first is 99 of {reads:.0f}. Where: option "
-            "coverage_layers, mdata['cpg'], 1 of 30 features, first: 'site2'. How to mend it: Give the methylated "
-            "reads as values, and as coverage all reads, the methylated ones among them.",
+            "1 count of modality 'cpg' is above its coverage, the first is 99 of {reads:.0f}.\n"
+            "Where: option coverage_layers, mdata['cpg'], 1 of 30 features, first: 'site2'\n"
+            "Fix: Give the methylated reads as values, and as coverage all reads, the methylated ones among them.",
             id="more than all",
         ),
         pytest.param(
             set_reads(0.5),
             READS,
-            "The coverage of modality 'cpg' holds values such as 0.5, and is to be whole numbers, zero or more. Where: "
-            "option coverage_layers, mdata['cpg'], 1 of 30 features, first: 'site3'. How to mend it: Point to the "
-            "number of all reads over each site, with zero or NaN where there is none.",
+            "The coverage of modality 'cpg' holds values such as 0.5, and is to be whole numbers, zero or more.\n"
+            "Where: option coverage_layers, mdata['cpg'], 1 of 30 features, first: 'site3'\n"
+            "Fix: Point to the number of all reads over each site, with zero or NaN where there is none.",
             id="half a read",
         ),
         pytest.param(
             lambda adata: (set_reads(np.nan)(adata), adata.X.__setitem__((slice(None), 3), 0.0)),
             READS,
-            "1 feature of modality 'cpg' is covered in no observation. Where: option coverage_layers, mdata['cpg'], 1 "
-            "of 30 features, first: 'site3'. How to mend it: Drop these features before training.",
+            "1 feature of modality 'cpg' is covered in no observation.\n"
+            "Where: option coverage_layers, mdata['cpg'], 1 of 30 features, first: 'site3'\n"
+            "Fix: Drop these features before training.",
             id="covered nowhere",
         ),
         pytest.param(
             lambda adata: None,
             {"coverage_layers": {"cpg": "depth"}},
-            "Modality 'cpg' has no layer 'depth'. Where: option coverage_layers, mdata['cpg'].layers. How to mend it: "
-            "Choose from 'reads'.",
+            "Modality 'cpg' has no layer 'depth'.\n"
+            "Where: option coverage_layers, mdata['cpg'].layers\n"
+            "Fix: Choose from 'reads'.",
             id="no such layer",
         ),
         pytest.param(
             lambda adata: None,
             {"coverage_layers": {"gpc": "reads"}},
-            "There is no modality 'gpc'. Where: option coverage_layers. How to mend it: Choose from 'rna', 'cpg'.",
+            "There is no modality 'gpc'.\nWhere: option coverage_layers\nFix: Choose from 'rna', 'cpg'.",
             id="no such modality",
         ),
         pytest.param(
             lambda adata: None,
             {"likelihoods": {"cpg": "binomial"}},
-            "The likelihood binomial of modality 'cpg' needs to know what each count is out of. Where: option "
-            "coverage_layers. How to mend it: Name the layer with all reads over each site: coverage_layers={{'cpg': "
-            "...}}.",
+            "The likelihood binomial of modality 'cpg' needs to know what each count is out of.\n"
+            "Where: option coverage_layers\n"
+            "Fix: Name the layer with all reads over each site: coverage_layers={{'cpg': ...}}.",
             id="no coverage",
         ),
         pytest.param(
             lambda adata: None,
             {"likelihoods": {"cpg": "negative_binomial"}} | READS,
-            "A coverage is given for modality 'cpg', but its likelihood negative_binomial has no use for it. Where: "
-            "option coverage_layers. How to mend it: Leave it out, or choose the likelihood binomial, with counts as "
-            "values, for this modality.",
+            "A coverage is given for modality 'cpg', but its likelihood negative_binomial has no use for it.\n"
+            "Where: option coverage_layers\n"
+            "Fix: Leave it out, or choose the likelihood binomial, with counts as values, for this modality.",
             id="no use for it",
         ),
     ],

@@ -62,9 +62,9 @@ def test_a_selection_of_a_backed_file_is_refused_before_the_training_and_answers
         model.latent(chosen)[0], model.latent(mudata.read_h5mu(path)[[30, 2, 5]])[0], rtol=1e-5, atol=1e-6
     )
     message = (
-        "This MuData is a selection of one whose values lie in a file: no results can be written into it. Where: the "
-        "data. How to mend it: Write the selection to a file of its own, and go on with that: mdata = "
-        "mdata.copy('selection.h5mu')."
+        "This MuData is a selection of one whose values lie in a file: no results can be written into it.\n"
+        "Where: the data\n"
+        "Fix: Write the selection to a file of its own, and go on with that: mdata = mdata.copy('selection.h5mu')."
     )
     monkeypatch.setattr(omixvae.OmixVAE, "fit", lambda *_: pytest.fail("was trained"))
     for write in (model.annotate, omixvae.fit):

@@ -90,10 +90,16 @@ def test_what_was_not_imputed_is_said():
     mdata = build(["p0", "p1"])
     fit(mdata)
     for name, message in {
-        "rna": "Modality 'rna' was not imputed. Where: mdata.obsm['omixvae_imputed_rna']. How to mend it: Ask the "
-        "model: model.impute(mdata, 'rna'). Or train with impute='all'.",
-        "protien": "There is no modality 'protien'. Where: the argument mod. How to mend it: Did you mean 'protein'? "
-        "Known: 'rna', 'protein'.",
+        "rna": (
+            "Modality 'rna' was not imputed.\n"
+            "Where: mdata.obsm['omixvae_imputed_rna']\n"
+            "Fix: Ask the model: model.impute(mdata, 'rna'). Or train with impute='all'."
+        ),
+        "protien": (
+            "There is no modality 'protien'.\n"
+            "Where: the argument mod\n"
+            "Fix: Did you mean 'protein'? Known: 'rna', 'protein'."
+        ),
     }.items():
         with pytest.raises(omixvae.InputError) as caught:
             omixvae.imputed(mdata, name)

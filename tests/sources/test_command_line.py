@@ -181,45 +181,47 @@ def test_how_to_go_on_repeats_how_to_read():
     [
         (
             ("train", "rna.csv", "--from-disk", "-o", "out.h5mu"),
-            "'rna.csv' is no h5mu file and no zarr folder of MuData, which alone are read from disk. Where: option "
-            "--from-disk. How to mend it: Make a MuData of it first, with omixvae convert and the same inputs and "
-            "options.",
+            "'rna.csv' is no h5mu file and no zarr folder of MuData, which alone are read from disk.\n"
+            "Where: option --from-disk\n"
+            "Fix: Make a MuData of it first, with omixvae convert and the same inputs and options.",
         ),
         (
             ("train", "in.h5mu", "--from-disk", "--obs", "clinic.csv", "-o", "out.h5mu"),
-            "A file is read from disk as it is, without --obs. Where: option --from-disk. How to mend it: Make a "
-            "MuData of "
-            "it first, with omixvae convert and the same inputs and options.",
+            "A file is read from disk as it is, without --obs.\n"
+            "Where: option --from-disk\n"
+            "Fix: Make a MuData of it first, with omixvae convert and the same inputs and options.",
         ),
         (
             ("annotate", "in.h5mu", "other.h5mu", "--from-disk", "--model", "model", "-o", "out.h5mu"),
-            "There are 2 inputs and one output. Where: output out.h5mu. How to mend it: Annotate each file by itself.",
+            "There are 2 inputs and one output.\nWhere: output out.h5mu\nFix: Annotate each file by itself.",
         ),
         (
             ("convert", "rna=rna.csv", "rna=protein.csv", "-o", "out.h5mu"),
-            "Two things have the name 'rna'. Where: file rna.csv and file protein.csv. How to mend it: Give one "
-            "another "
-            "name: NAME=PATH in a path, or {'rna': ..., 'other': ...}.",
+            "Two things have the name 'rna'.\n"
+            "Where: file rna.csv and file protein.csv\n"
+            "Fix: Give one another name: NAME=PATH in a path, or {'rna': ..., 'other': ...}.",
         ),
         (
             ("convert", "rna=mrna.csv", "-o", "out.h5mu"),
-            "There is no file 'mrna.csv'. Where: the input. How to mend it: Check the path, or try 'example:cite'.",
+            "There is no file 'mrna.csv'.\nWhere: the input\nFix: Check the path, or try 'example:cite'.",
         ),
         (
             ("convert", "rna.csv", "-o", "out.h5ad"),
-            "The output 'out.h5ad' is not named like an h5mu file. Where: option --output. How to mend it: End the "
-            "name "
-            "in .h5mu.",
+            "The output 'out.h5ad' is not named like an h5mu file.\n"
+            "Where: option --output\n"
+            "Fix: End the name in .h5mu.",
         ),
         (
             ("convert", "rna=in.h5mu", "-o", "in.h5mu"),
-            "The output would overwrite the input. Where: output in.h5mu. How to mend it: Choose another name, or add "
-            "--in-place.",
+            "The output would overwrite the input.\n"
+            "Where: output in.h5mu\n"
+            "Fix: Choose another name, or add --in-place.",
         ),
         (
             ("inspect", "rna.csv", "--samples", "colums"),
-            "Samples cannot be the 'colums' of a table. Where: option samples. How to mend it: Did you mean 'columns'? "
-            "Known: 'rows', 'columns'.",
+            "Samples cannot be the 'colums' of a table.\n"
+            "Where: option samples\n"
+            "Fix: Did you mean 'columns'? Known: 'rows', 'columns'.",
         ),
     ],
 )

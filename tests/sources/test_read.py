@@ -98,12 +98,14 @@ def test_other_tables_in_obsm():
     }
     np.testing.assert_array_equal(mdata["surface"].X, dense(parts["protein"]))
     assert refused(cells, modality={"surface": "obsm:atd"}) == (
-        "There is no table 'obsm:atd' for modality 'surface'. Where: option modality. How to mend it: Did you mean "
-        "'obsm:adt'? Known: 'obsm:adt', 'obsm:X_pca'."
+        "There is no table 'obsm:atd' for modality 'surface'.\n"
+        "Where: option modality\n"
+        "Fix: Did you mean 'obsm:adt'? Known: 'obsm:adt', 'obsm:X_pca'."
     )
     assert refused(cells, modality={"surface": "adt"}) == (
-        "Modality 'surface' is to be read from 'adt', which names no table of obsm. Where: option modality. How to "
-        "mend it: Give the key of obsm behind 'obsm:', as in {'surface': 'obsm:protein_expression'} (--modality "
+        "Modality 'surface' is to be read from 'adt', which names no table of obsm.\n"
+        "Where: option modality\n"
+        "Fix: Give the key of obsm behind 'obsm:', as in {'surface': 'obsm:protein_expression'} (--modality "
         "surface=obsm:protein_expression)."
     )
 
@@ -128,8 +130,9 @@ def test_an_anndata_with_several_kinds_of_features():
     with pytest.warns(UserWarning, match="^There is a single modality"):
         assert_same(omixvae.read({"protein": joined}), {"protein": parts["protein"]})
     assert refused({"proteins": joined}) == (
-        "There are 3 kinds of features and one name, 'proteins'. Where: the AnnData 'proteins'. How to mend it: Did "
-        "you mean 'protein'? Known: 'rna', 'protein', 'atac'. Or leave the name out to read all."
+        "There are 3 kinds of features and one name, 'proteins'.\n"
+        "Where: the AnnData 'proteins'\n"
+        "Fix: Did you mean 'protein'? Known: 'rna', 'protein', 'atac'. Or leave the name out to read all."
     )
 
 
@@ -260,31 +263,36 @@ def test_a_table_that_is_mostly_zero_is_kept_sparse():
 def test_what_cannot_be_read():
     frame, adata = cohort()["rna"], counted()["rna"]
     assert refused() == (
-        "Nothing is given to read. Where: the data. How to mend it: Give a path, an AnnData, a data frame, or several."
+        "Nothing is given to read.\nWhere: the data\nFix: Give a path, an AnnData, a data frame, or several."
     )
     assert refused(frame) == (
-        "Nothing says which assay the data frame is of. Where: the data. How to mend it: Give it a name: {'rna': rna} "
-        "for the data frame rna."
+        "Nothing says which assay the data frame is of.\n"
+        "Where: the data\n"
+        "Fix: Give it a name: {'rna': rna} for the data frame rna."
     )
     assert refused([adata, adata]).startswith("The input has 2 problems.")
     assert refused({"rna": frame.to_numpy()}) == (
-        "What was given is of type ndarray, which is not read here. Where: the data, 'rna'. How to mend it: Give a "
-        "MuData, an AnnData, a data frame, or a path. Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx "
-        "folder of 10x, or tables (.csv, .tsv, .txt, with or without .gz, .parquet)."
+        "What was given is of type ndarray, which is not read here.\n"
+        "Where: the data, 'rna'\n"
+        "Fix: Give a MuData, an AnnData, a data frame, or a path. Give an h5mu or h5ad file, a zarr folder, an h5 "
+        "file or an mtx folder of 10x, or tables (.csv, .tsv, .txt, with or without .gz, .parquet)."
     )
-    assert refused("cohort.h5mu") == "There is no file 'cohort.h5mu'. Where: the data. How to mend it: Check the path."
+    assert refused("cohort.h5mu") == "There is no file 'cohort.h5mu'.\nWhere: the data\nFix: Check the path."
     nameless = {name: part.set_axis(range(len(part)), axis=0) for name, part in cohort().items()}
     assert refused({name: part.reset_index(drop=True) for name, part in cohort().items()}, samples="rows") == (
-        "The samples of 'rna' have no names, only numbers that pandas made, so that nothing pairs them. Where: the "
-        "data frame 'rna'. How to mend it: Set the names as the index, as in df.index = names."
+        "The samples of 'rna' have no names, only numbers that pandas made, so that nothing pairs them.\n"
+        "Where: the data frame 'rna'\n"
+        "Fix: Set the names as the index, as in df.index = names."
     )
     assert refused(nameless, samples="row") == (
-        "Samples cannot be the 'row' of a table. Where: option samples. How to mend it: Did you mean 'rows'? Known: "
-        "'rows', 'columns'."
+        "Samples cannot be the 'row' of a table.\n"
+        "Where: option samples\n"
+        "Fix: Did you mean 'rows'? Known: 'rows', 'columns'."
     )
     assert refused({"rna": frame, "protein": frame}, sep="::") == (
-        "Fields cannot be separated by '::'. Where: option sep. How to mend it: Give one character, or one of the "
-        "words tab, comma, semicolon, space."
+        "Fields cannot be separated by '::'.\n"
+        "Where: option sep\n"
+        "Fix: Give one character, or one of the words tab, comma, semicolon, space."
     )
 
 
@@ -292,8 +300,9 @@ def test_cells_that_have_one_name():
     rna = counted()["rna"]
     rna.obs_names = ["cell", "cell", *rna.obs_names[2:]]
     assert refused({"rna": rna}) == (
-        "1 name of samples stands there more than once, the first is 'cell'. Where: modality 'rna', obs_names. How to "
-        "mend it: Give each sample a name of its own, or keep one of those that have the same."
+        "1 name of samples stands there more than once, the first is 'cell'.\n"
+        "Where: modality 'rna', obs_names\n"
+        "Fix: Give each sample a name of its own, or keep one of those that have the same."
     )
 
 
@@ -319,8 +328,9 @@ def test_two_things_under_one_name():
     for path in ("rna.h5ad", "other/rna.h5ad"):
         write_h5ad(parts["rna"], path)
     assert refused("rna.h5ad", "other/rna.h5ad") == (
-        "Two things have the name 'rna'. Where: file rna.h5ad and file other/rna.h5ad. How to mend it: Give one "
-        "another name: NAME=PATH in a path, or {'rna': ..., 'other': ...}."
+        "Two things have the name 'rna'.\n"
+        "Where: file rna.h5ad and file other/rna.h5ad\n"
+        "Fix: Give one another name: NAME=PATH in a path, or {'rna': ..., 'other': ...}."
     )
 
 

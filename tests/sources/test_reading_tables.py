@@ -133,11 +133,12 @@ def test_a_table_of_samples_that_names_none():
     sources = write(frames)
     pd.DataFrame({"patient": ["X1", "X2"], "age": [1, 2]}).to_csv("clinic.csv", index=False)
     assert refused(*sources, obs="clinic.csv", samples="rows") == (
-        "No column of the table of samples holds a name of the samples, such as 'P000'. Where: file clinic.csv. How to "
-        "mend it: Give it a column with the names that the samples have in the data."
+        "No column of the table of samples holds a name of the samples, such as 'P000'.\n"
+        "Where: file clinic.csv\n"
+        "Fix: Give it a column with the names that the samples have in the data."
     )
     assert refused(*sources, obs="klinik.csv") == (
-        "There is no file 'klinik.csv'. Where: option obs (--obs). How to mend it: Check the path."
+        "There is no file 'klinik.csv'.\nWhere: option obs (--obs)\nFix: Check the path."
     )
 
 
@@ -145,8 +146,9 @@ def test_a_table_of_samples_that_names_one_twice():
     frames = cohort()
     pd.concat([clinic(frames), clinic(frames).iloc[:1]]).to_csv("clinic.csv")
     assert refused(*write(frames), obs="clinic.csv") == (
-        "Sample 'P000' stands 2 times in column 'sample' of the table of samples. Where: file clinic.csv. How to mend "
-        "it: Keep one row for each sample."
+        "Sample 'P000' stands 2 times in column 'sample' of the table of samples.\n"
+        "Where: file clinic.csv\n"
+        "Fix: Keep one row for each sample."
     )
 
 
@@ -155,9 +157,10 @@ def test_tables_that_share_no_sample():
     frames["protein"].index = [f"{name}-01" for name in frames["protein"].index]
     message = (
         "The table of 'protein' shares no sample with the other tables, neither in rows nor in columns: its first row "
-        "is 'P005-01' and its first column is 'protein0'. Where: file protein.csv. How to mend it: Give the samples "
-        "the same names in all of them. Where names differ in a suffix or the like, say where the samples are, as "
-        "samples='rows' (--samples rows), and omixvae inspect shows how."
+        "is 'P005-01' and its first column is 'protein0'.\n"
+        "Where: file protein.csv\n"
+        "Fix: Give the samples the same names in all of them. Where names differ in a suffix or the like, say where "
+        "the samples are, as samples='rows' (--samples rows), and omixvae inspect shows how."
     )
     sources = write(frames)
     assert refused(*sources) == message
@@ -172,14 +175,10 @@ def test_tables_that_share_names_on_both_sides():
     frames = cohort()
     frames["protein"].columns = frames["rna"].columns[:6]
     sources = write(frames)
-    say = (
-        "How to mend it: Say where the samples are: samples='rows' or samples='columns' (--samples rows, --samples "
-        "columns)."
-    )
+    say = "Fix: Say where the samples are: samples='rows' or samples='columns' (--samples rows, --samples columns)."
     assert refused(*sources) == (
         "The tables of 'rna', 'protein' share names both in their rows and in their columns: either could be the "
-        "samples. "
-        f"Where: file rna.csv. {say}"
+        f"samples.\nWhere: file rna.csv\n{say}"
     )
     assert_same(omixvae.read(*sources, samples="rows"), frames)
     assert_same(omixvae.read(*sources, obs=clinic(frames)), frames)
@@ -188,81 +187,91 @@ def test_tables_that_share_names_on_both_sides():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(
-            "", "'rna.csv' is empty. Where: file rna.csv. How to mend it: Write or copy it again.", id="empty"
-        ),
-        pytest.param(
-            "\n \n", "'rna.csv' is empty. Where: file rna.csv. How to mend it: Write or copy it again.", id="blank"
-        ),
+        pytest.param("", "'rna.csv' is empty.\nWhere: file rna.csv\nFix: Write or copy it again.", id="empty"),
+        pytest.param("\n \n", "'rna.csv' is empty.\nWhere: file rna.csv\nFix: Write or copy it again.", id="blank"),
         pytest.param(
             "id,a,b\n",
-            "The table holds no values: 0 rows by 2 columns beside the names. Where: file rna.csv. How to mend it: "
-            "Give a table with names in its first row and its first column, and numbers in all others; if fields are "
-            "separated by something unusual, say by what (sep=';', --sep ';').",
+            "The table holds no values: 0 rows by 2 columns beside the names.\n"
+            "Where: file rna.csv\n"
+            "Fix: Give a table with names in its first row and its first column, and numbers in all others; if fields "
+            "are separated by something unusual, say by what (sep=';', --sep ';').",
             id="header alone",
         ),
         pytest.param(
             "id|a|b\ns1|1|2\n",
-            "The table holds no values: 1 rows by 0 columns beside the names. Where: file rna.csv. How to mend it: "
-            "Give a table with names in its first row and its first column, and numbers in all others; if fields are "
-            "separated by something unusual, say by what (sep=';', --sep ';').",
+            "The table holds no values: 1 rows by 0 columns beside the names.\n"
+            "Where: file rna.csv\n"
+            "Fix: Give a table with names in its first row and its first column, and numbers in all others; if fields "
+            "are separated by something unusual, say by what (sep=';', --sep ';').",
             id="unusual separator",
         ),
         pytest.param(
             "id,a,b\ns1,1,2\ns2,3\n",
-            "Line 3 of 'rna.csv' has 2 fields, the lines before it have 3. Where: file rna.csv, line 3. How to mend "
-            "it: Write as many fields in each line as in the header, empty ones for what is missing; if something else "
-            "than was found separates them, say what (sep=';', --sep ';').",
+            "Line 3 of 'rna.csv' has 2 fields, the lines before it have 3.\n"
+            "Where: file rna.csv, line 3\n"
+            "Fix: Write as many fields in each line as in the header, empty ones for what is missing; if something "
+            "else than was found separates them, say what (sep=';', --sep ';').",
             id="short line",
         ),
         pytest.param(
             "id,a,b\ns1,1,2\ns2,3,4,5\n",
-            "Line 3 of 'rna.csv' has 4 fields, the lines before it have 3. Where: file rna.csv, line 3. How to mend "
-            "it: Write as many fields in each line as in the header, empty ones for what is missing; if something else "
-            "than was found separates them, say what (sep=';', --sep ';').",
+            "Line 3 of 'rna.csv' has 4 fields, the lines before it have 3.\n"
+            "Where: file rna.csv, line 3\n"
+            "Fix: Write as many fields in each line as in the header, empty ones for what is missing; if something "
+            "else than was found separates them, say what (sep=';', --sep ';').",
             id="long line",
         ),
         pytest.param(
             "id,a,b\ns1\ns2,3,4\n",
-            "Line 2 of 'rna.csv' has 1 field, the lines before it have 3. Where: file rna.csv, line 2. How to mend it: "
-            "Write as many fields in each line as in the header, empty ones for what is missing; if something else "
-            "than was found separates them, say what (sep=';', --sep ';').",
+            "Line 2 of 'rna.csv' has 1 field, the lines before it have 3.\n"
+            "Where: file rna.csv, line 2\n"
+            "Fix: Write as many fields in each line as in the header, empty ones for what is missing; if something "
+            "else than was found separates them, say what (sep=';', --sep ';').",
             id="short first line",
         ),
         pytest.param(
             "id,a,b,a\ns1,1,2,3\ns2,1,2,3\n",
-            "1 name of columns stands there more than once, the first is 'a'. Where: file rna.csv. How to mend it: "
-            "Give each column a name of its own, or keep one of those that have the same.",
+            "1 name of columns stands there more than once, the first is 'a'.\n"
+            "Where: file rna.csv\n"
+            "Fix: Give each column a name of its own, or keep one of those that have the same.",
             id="repeated column",
         ),
         pytest.param(
             "id,a,b\ns1,1,2\ns1,1,2\ns2,1,3\ns2,1,3\n",
-            "2 names of rows stand there more than once, the first is 's1'. Where: file rna.csv. How to mend it: Give "
-            "each row a name of its own, or keep one of those that have the same.",
+            "2 names of rows stand there more than once, the first is 's1'.\n"
+            "Where: file rna.csv\n"
+            "Fix: Give each row a name of its own, or keep one of those that have the same.",
             id="repeated rows",
         ),
         pytest.param(
             "id,a,\ns1,1,2\n,1,2\n",
-            "The input has 2 problems. Where: in each line below. How to mend it: Do what each line says, then run the "
-            "same again.\n  1. 1 row has values and no name, the first is row 2. Where: file rna.csv. How to mend it: "
-            "Give it a name, or remove it.\n  2. 1 column has values and no name, the first is column 2. Where: file "
-            "rna.csv. How to mend it: Give it a name, or remove it.",
+            "The input has 2 problems.\n"
+            "Where: listed below\n"
+            "Fix: Do what is said of each, then run the same again.\n"
+            "  1. 1 row has values and no name, the first is row 2.\n"
+            "     Where: file rna.csv\n"
+            "     Fix: Give it a name, or remove it.\n"
+            "  2. 1 column has values and no name, the first is column 2.\n"
+            "     Where: file rna.csv\n"
+            "     Fix: Give it a name, or remove it.",
             id="no names",
         ),
         pytest.param(
             "id,a,stage\ns1,1,III\ns2,2,\ns3,2,IV\n",
-            "Column 'stage' holds text where a number should be: 'III' in row 's1' and in 1 more. Where: file "
-            "rna.csv. How to mend it: Write numbers with a decimal point. Leave a field empty that has no value, or "
-            "name what stands there for missing (na='-', --na -). Columns that describe samples belong into a table of "
-            "their own (obs, --obs); those that describe features are to be removed.",
+            "Column 'stage' holds text where a number should be: 'III' in row 's1' and in 1 more.\n"
+            "Where: file rna.csv\n"
+            "Fix: Write numbers with a decimal point. Leave a field empty that has no value, or name what stands "
+            "there for missing (na='-', --na -). Columns that describe samples belong into a table of their own (obs, "
+            "--obs); those that describe features are to be removed.",
             id="text",
         ),
         pytest.param(
             "id;a;b\ns1;1,5;2\n",
-            "Column 'a' holds text where a number should be: '1,5' in row 's1'. Where: file rna.csv. How to mend it: "
-            "Write numbers with a decimal point. Leave a field empty that has no value, or name what stands there for "
-            "missing (na='-', --na -). Columns that describe samples belong into a table of their own (obs, --obs); "
-            "those that describe features are to be removed.",
+            "Column 'a' holds text where a number should be: '1,5' in row 's1'.\n"
+            "Where: file rna.csv\n"
+            "Fix: Write numbers with a decimal point. Leave a field empty that has no value, or name what stands "
+            "there for missing (na='-', --na -). Columns that describe samples belong into a table of their own (obs, "
+            "--obs); those that describe features are to be removed.",
             id="decimal comma",
         ),
     ],
@@ -279,8 +288,9 @@ def test_text_in_a_data_frame():
     frames = cohort()
     frames["rna"].insert(2, "stage", "III")
     assert refused(frames).startswith(
-        "Column 'stage' holds text where a number should be: 'III' in row 'P000' and in 29 more. Where: the data "
-        "frame 'rna'. How to mend it: "
+        "Column 'stage' holds text where a number should be: 'III' in row 'P000' and in 29 more.\n"
+        "Where: the data frame 'rna'\n"
+        "Fix: "
     )
 
 
@@ -288,8 +298,9 @@ def test_text_in_a_data_frame():
 def test_text_in_another_encoding(encoding):
     Path("rna.csv").write_bytes("id,ä\ns1,1\n".encode(encoding))
     assert refused("rna.csv") == (
-        "'rna.csv' is no text in UTF-8. Where: file rna.csv. How to mend it: Save it again as CSV UTF-8; if it is a "
-        "spreadsheet or another kind of file, save the table as CSV first."
+        "'rna.csv' is no text in UTF-8.\n"
+        "Where: file rna.csv\n"
+        "Fix: Save it again as CSV UTF-8; if it is a spreadsheet or another kind of file, save the table as CSV first."
     )
 
 
@@ -299,8 +310,9 @@ def test_a_file_that_is_not_zipped_and_one_that_was_cut_off():
     whole = gzip.compress(np.random.default_rng(0).bytes(4000).hex().encode())
     Path("rna.csv.gz").write_bytes(whole[: len(whole) // 2])
     assert refused("rna.csv.gz") == (
-        "'rna.csv.gz' cannot be read as a table: Compressed file ended before the end-of-stream marker was reached. "
-        "Where: file rna.csv.gz. How to mend it: The file is damaged or no table: copy or write it again."
+        "'rna.csv.gz' cannot be read as a table: Compressed file ended before the end-of-stream marker was reached.\n"
+        "Where: file rna.csv.gz\n"
+        "Fix: The file is damaged or no table: copy or write it again."
     )
 
 
@@ -311,8 +323,9 @@ def test_parquet():
         import pyarrow  # noqa: F401
     except ImportError:
         assert refused("rna.parquet") == (
-            "'rna.parquet' is a parquet file, which pandas reads only with the package pyarrow. Where: file "
-            "rna.parquet. How to mend it: Install it (pip install pyarrow), or write the table as CSV."
+            "'rna.parquet' is a parquet file, which pandas reads only with the package pyarrow.\n"
+            "Where: file rna.parquet\n"
+            "Fix: Install it (pip install pyarrow), or write the table as CSV."
         )
     else:
         assert refused("rna.parquet").startswith("'rna.parquet' cannot be read: ")
@@ -354,4 +367,4 @@ def test_parquet():
 )
 def test_files_of_other_programs(name, problem, fix):
     Path(name).write_bytes(b"not empty")
-    assert refused(name) == f"{problem} Where: file {name}. How to mend it: {fix}"
+    assert refused(name) == f"{problem}\nWhere: file {name}\nFix: {fix}"

@@ -75,9 +75,10 @@ def test_an_h5_file_without_a_matrix():
     with h5py.File("molecule_info.h5", "w") as file:
         file["barcodes"] = np.arange(3)
     assert refused("molecule_info.h5") == (
-        "'molecule_info.h5' is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x. Where: "
-        "file molecule_info.h5. How to mend it: Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder "
-        "of 10x, or tables (.csv, .tsv, .txt, with or without .gz, .parquet)."
+        "'molecule_info.h5' is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x.\n"
+        "Where: file molecule_info.h5\n"
+        "Fix: Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, "
+        ".txt, with or without .gz, .parquet)."
     )
 
 
@@ -94,8 +95,9 @@ def test_a_folder_that_lacks_a_file():
     write_mtx(some("rna"), Path("matrix"))
     Path("matrix/features.tsv.gz").unlink()
     assert refused("matrix") == (
-        "The folder holds a matrix and no features.tsv or genes.tsv. Where: folder matrix. How to mend it: Copy all "
-        "three files of the matrix into it: matrix, barcodes and features, gzipped or not."
+        "The folder holds a matrix and no features.tsv or genes.tsv.\n"
+        "Where: folder matrix\n"
+        "Fix: Copy all three files of the matrix into it: matrix, barcodes and features, gzipped or not."
     )
 
 
@@ -104,8 +106,9 @@ def test_a_folder_with_files_of_two_runs():
     barcodes = Path("matrix/barcodes.tsv")
     barcodes.write_text(barcodes.read_text().partition("\n")[2])
     assert refused("matrix") == (
-        "The matrix has 12 features and 40 barcodes, and there are names of 12 and 39. Where: folder matrix. How to "
-        "mend it: The files are of different runs, or one was cut off: copy all three again."
+        "The matrix has 12 features and 40 barcodes, and there are names of 12 and 39.\n"
+        "Where: folder matrix\n"
+        "Fix: The files are of different runs, or one was cut off: copy all three again."
     )
 
 
@@ -113,14 +116,16 @@ def test_a_folder_with_two_matrices():
     write_mtx(some("rna"), Path("matrix"), zipped=False)
     Path("matrix/raw_matrix.mtx").write_text("")
     assert refused("matrix") == (
-        "The folder holds 2 matrices, the first are 'matrix.mtx' and 'raw_matrix.mtx'. Where: folder matrix. How to "
-        "mend it: Put the files of each into a folder of its own."
+        "The folder holds 2 matrices, the first are 'matrix.mtx' and 'raw_matrix.mtx'.\n"
+        "Where: folder matrix\n"
+        "Fix: Put the files of each into a folder of its own."
     )
 
 
 def test_a_matrix_given_without_its_folder():
     write_mtx(some("rna"), Path("cells"), zipped=False)
     assert refused("cells/matrix.mtx") == (
-        "'matrix.mtx' cannot be read from here. Where: file cells/matrix.mtx. How to mend it: Give the folder that "
-        "holds the matrix, its barcodes and its features."
+        "'matrix.mtx' cannot be read from here.\n"
+        "Where: file cells/matrix.mtx\n"
+        "Fix: Give the folder that holds the matrix, its barcodes and its features."
     )

@@ -145,7 +145,7 @@ def test_a_diverged_reconstruction_is_named_with_its_modality():
     network = new_network(plan, data)
     with torch.no_grad():
         network.likelihoods[1].log_scale[2] = torch.nan
-    with pytest.raises(DivergedError, match=r"reconstruction of 'protein' is no finite number.* Where: step 1 of the"):
+    with pytest.raises(DivergedError, match=r"reconstruction of 'protein' is no finite number.*\nWhere: step 1 of the"):
         train(network, data, plan)
 
 

@@ -195,7 +195,7 @@ def test_gradients_are_added_up_and_none_only_where_no_process_has_one(seen):
     ],
 )
 def test_what_is_wrong_in_one_process_is_said_in_each(seen, name, problem):
-    assert [of_process[name].partition(" Where: ")[0] for of_process in seen] == [problem, problem]
+    assert [of_process[name].partition("\nWhere: ")[0] for of_process in seen] == [problem, problem]
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_torchrun_trains_once_and_writes_once(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("train", "absent.h5mu", "-o", "out.h5mu"), "Error: There is no file 'absent.h5mu'. Where: the input."),
+        (("train", "absent.h5mu", "-o", "out.h5mu"), "Error: There is no file 'absent.h5mu'.\nWhere: the input."),
         (("train", "in.h5mu", "-o", "out.h5mu", "--n-latents", "3"), "Error: No such option '--n-latents'."),
         (("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "absent"), "Error: absent holds no model: "),
         (("train", "in.h5mu", "-o", "out.h5mu", "--noise", "rna=1"), "Error: A noise is given for modality 'rna'"),
@@ -375,8 +375,8 @@ def test_an_error_survives_the_way_between_processes():
     two = (InputError("a.", "b", "c."), InputError("d.", "e", "f."))
     many = pickle.loads(pickle.dumps(InputError("All.", "there", "Mend.", two)))
     assert (str(many), [str(part) for part in many.parts]) == (
-        "All. Where: there. How to mend it: Mend.",
-        ["a. Where: b. How to mend it: c.", "d. Where: e. How to mend it: f."],
+        "All.\nWhere: there\nFix: Mend.",
+        ["a.\nWhere: b\nFix: c.", "d.\nWhere: e\nFix: f."],
     )
     one = pickle.loads(pickle.dumps(two[0]))
     assert one.parts == (one,)
