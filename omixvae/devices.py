@@ -9,7 +9,7 @@ import torch
 
 from omixvae.errors import InputError
 
-__all__ = ["few_threads", "is_there", "kept_memory", "resolve_device"]
+__all__ = ["few_threads", "is_there", "kept_memory", "kept_threads", "resolve_device"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """What glibc's mallopt calls them."""
@@ -95,8 +95,30 @@ def few_threads(layer: int) -> Iterator[None]:
     ...     torch.get_num_threads()
     1
     """
+    with kept_threads():
+        if layer < SMALL_LAYER:
+            torch.set_num_threads(1)
+        yield
+
+
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Compute after a block with as many threads as before it.
+
+    Notes
+    -----
+    The first parallel function of numba (in UMAP, say) sets the number of threads for all of the process: with
+    OMP_NUM_THREADS=1, too, PyTorch would then take all cores.
+
+    Examples
+    --------
+    >>> before = torch.get_num_threads()
+    >>> with kept_threads():
+    ...     torch.set_num_threads(before + 1)
+    >>> torch.get_num_threads() == before
+    True
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if layer < SMALL_LAYER else before)
     try:
         yield
     finally:

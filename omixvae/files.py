@@ -76,7 +76,7 @@ def check_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "sa
         if others or not path.is_dir():
             raise InputError(
                 f"{path} is there already and {f'holds {others[0]!r}' if others else 'is a file'}, "
-                f"which is no part of a {what}.",
+                f"which is not part of a {what}.",
                 f"output {path}",
                 "Choose another name, or remove it first.",
             )

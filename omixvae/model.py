@@ -551,7 +551,7 @@ class OmixVAE:
         """
         if n_samples < 1:
             raise InputError(
-                f"{n_samples} draws are none.", "the argument n_samples", "Give at least 1; 20 is usual for averages."
+                f"n_samples must be at least 1, not {n_samples}.", "the argument n_samples", "20 is usual for averages."
             )
         s, data = self._position(mod), self._read(mdata, given)
         columns = self._columns(mdata, mod, features)

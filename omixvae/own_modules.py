@@ -83,7 +83,9 @@ def _check_kind(option: str, part: object, whose: str = "") -> None:
     noun, contract, wanted = CONTRACTS[option]
     if not isinstance(part, contract) and not (isinstance(part, type) and issubclass(part, contract)):
         raise InputError(
-            f"{name_of(part)}{whose} is no {noun}.", f"the argument {option}", f"Give a word, or {wanted}."
+            f"{name_of(part)}{whose} is not {'an' if noun[0] in 'aeiou' else 'a'} {noun}.",
+            f"the argument {option}",
+            f"Give a word, or {wanted}.",
         )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba would set the threads of PyTorch too, in the midst of the tests
+
 SHAPES_VARIABLE = "OMIXVAE_CHECK_SHAPES"
 """Where it is set, annotations are checked at each call, shapes of tensors among them. All takes two to five times as
 long then, so `tests/test_shapes.py` does it for the laws alone; users pay nothing."""

@@ -331,7 +331,7 @@ def test_input_that_cannot_be_read(kind):
     whole = file.read_bytes()
     if kind == "text":
         file.write_text("sample,CD3D\n1,5\n")
-        message = f"'in.h5mu' is no file of a kind that is read here.{where} {give}"
+        message = f"'in.h5mu' is not a file of a kind that omixvae reads.{where} {give}"
     elif kind == "empty":
         file.write_bytes(b"")
         message = f"'in.h5mu' is empty.{where} Write or copy it again."
@@ -352,7 +352,7 @@ def test_input_that_cannot_be_read(kind):
         message = "There is no file 'cohort.h5mu'.\nWhere: the input\nFix: Check the path, or try 'example:cite'."
     elif kind == "folder":
         source = "."
-        message = f"The folder '.' holds nothing that is read here.\nWhere: folder .\nFix: {give}"
+        message = f"The folder '.' holds nothing that omixvae reads.\nWhere: folder .\nFix: {give}"
     else:
         source = "example:site"
         message = "There is no 'example:site'.\nWhere: the input\nFix: The only example is 'example:cite'."
@@ -435,13 +435,13 @@ def test_output_that_cannot_be_written():
         "  1. The folder 'nowhere' does not exist.\n"
         "     Where: output nowhere/out.h5mu\n"
         "     Fix: Make the folder first, or choose another.\n"
-        "  2. in.h5mu is there already and is a file, which is no part of a saved model.\n"
+        "  2. in.h5mu is there already and is a file, which is not part of a saved model.\n"
         "     Where: output in.h5mu\n"
         "     Fix: Choose another name, or remove it first.",
     )
     assert_refused(
         (*TRAIN, "--model", "notes"),
-        "notes is there already and holds 'thesis.txt', which is no part of a saved model.\n"
+        "notes is there already and holds 'thesis.txt', which is not part of a saved model.\n"
         "Where: output notes\n"
         "Fix: Choose another name, or remove it first.",
     )
@@ -507,7 +507,7 @@ def test_commands_and_options_of_other_tools(arguments, said):
         (None, "There is no file 'options.yaml'.\nWhere: option --config\nFix: Check the path."),
         (
             "seed: 1\nlayers: [a\nb: c",
-            "The options cannot be read: line 3 is no YAML.\n"
+            "The options cannot be read: line 3 is not valid YAML.\n"
             "Where: file options.yaml\n"
             "Fix: Give a YAML file with one 'name: value' a line.",
         ),

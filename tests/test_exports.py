@@ -109,7 +109,7 @@ def test_a_folder_with_anything_else_stays_as_it_is(folder, tmp_path):
     done = run("export", folder / "out.h5mu", "-o", out)
     assert done.exit_code == 2
     assert done.stderr == (
-        f"Error: {out} is there already and holds 'notes.txt', which is no part of a folder of results.\n"
+        f"Error: {out} is there already and holds 'notes.txt', which is not part of a folder of results.\n"
         f"Where: output {out}\n"
         "Fix: Choose another name, or remove it first.\n"
     )
@@ -137,7 +137,7 @@ def test_files_without_results_are_refused(folder, tmp_path):
         done = run("export", source, "-o", tmp_path / "tables")
         assert (done.exit_code, done.stderr) == (
             2,
-            f"Error: {source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData.\n"
+            f"Error: {source!r} holds no results of omixvae: it is neither an h5mu file nor a zarr folder of MuData.\n"
             "Where: the input\n"
             "Fix: Give what `omixvae train` or `omixvae annotate` wrote.\n",
         )

@@ -195,7 +195,7 @@ def test_a_zarr_folder_that_holds_no_modalities():
     zarr.open_group("in.zarr", mode="w")
     assert_refused(
         ("inspect", "in.zarr"),
-        "The folder 'in.zarr' holds nothing that is read here.\n"
+        "The folder 'in.zarr' holds nothing that omixvae reads.\n"
         "Where: folder in.zarr\n"
         "Fix: Give an h5mu or h5ad file, a zarr folder, an h5 file or an mtx folder of 10x, or tables (.csv, .tsv, "
         ".txt, with or without .gz, .parquet).",

@@ -142,7 +142,7 @@ class TestSave:
 
     def test_anything_else_is_never_replaced(self, model, tmp_path):
         (tmp_path / "thesis.txt").write_text("years of work")
-        with pytest.raises(InputError, match=r"holds 'thesis\.txt', which is no part of a saved model"):
+        with pytest.raises(InputError, match=r"holds 'thesis\.txt', which is not part of a saved model"):
             model.save(tmp_path, overwrite=True)
         assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -140,7 +140,7 @@ def test_a_likelihood_of_ones_own(tmp_path):
     np.testing.assert_array_equal(loaded.latent(mdata)[0], model.latent(mdata)[0])
     with pytest.raises(InputError, match="but its likelihood is Poisson, which needs counts"):
         OmixVAE(likelihoods={"protein": Poisson}, **QUICK).fit(mdata)
-    with pytest.raises(InputError, match="Linear for modality 'rna' is no likelihood"):
+    with pytest.raises(InputError, match="Linear for modality 'rna' is not a likelihood"):
         OmixVAE(likelihoods={"rna": nn.Linear}, **QUICK)
 
 
@@ -346,13 +346,13 @@ def test_a_likelihood_of_ones_own_listens_to_the_options_that_it_takes():
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ({"prior": nn.Linear}, "Linear is no prior.\nWhere: the argument prior"),
-        ({"prior": Mean}, "Mean is no prior.\nWhere: the argument prior"),
+        ({"prior": nn.Linear}, "Linear is not a prior.\nWhere: the argument prior"),
+        ({"prior": Mean}, "Mean is not a prior.\nWhere: the argument prior"),
         ({"prior": Even(7, 2), "n_latent": 5}, "Even has n_latent = 7, and here it must be 5."),
         ({"prior": 3}, "Option prior cannot be 3."),
-        ({"aggregation": Even}, "Even is no aggregation.\nWhere: the argument aggregation"),
+        ({"aggregation": Even}, "Even is not an aggregation.\nWhere: the argument aggregation"),
         ({"aggregation": Mean(64, 3, 64), "n_latent": 5}, "Mean has n_latent = 3, and here it must be 5."),
-        ({"objective": everything}, "everything is no bound.\nWhere: the argument objective"),
+        ({"objective": everything}, "everything is not a bound.\nWhere: the argument objective"),
         (
             {"objective": Bound(everything, trains_prior=False), "prior": Even},
             "The bound own has no term that trains the prior own.",

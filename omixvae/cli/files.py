@@ -197,7 +197,7 @@ def read_input(
     if from_disk:
         if others or ways:
             raise InputError(
-                f"{str(others[0])!r} is no h5mu file and no zarr folder of MuData, which alone are read from disk."
+                f"{str(others[0])!r} is neither h5mu nor a zarr folder of MuData, which alone are read from disk."
                 if others
                 else f"A file is read from disk as it is, without {' and '.join(f'--{way}' for way in ways)}.",
                 "option --from-disk",

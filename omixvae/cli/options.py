@@ -185,7 +185,7 @@ def _options_of_file(path: Path) -> dict[str, object]:
         read = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = "it is no YAML text" if mark is None else f"line {mark.line + 1} is no YAML"
+        place = "it is not valid YAML text" if mark is None else f"line {mark.line + 1} is not valid YAML"
         raise InputError(f"The options cannot be read: {place}.", f"file {path}", fix) from error
     if not isinstance(read, dict):
         raise InputError("The file holds no options by name.", f"file {path}", fix)

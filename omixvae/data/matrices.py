@@ -61,7 +61,7 @@ def _cast(x: object, name: str) -> Matrix:
             return matrix
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"Modality {name!r} holds values that are no numbers ({error}).",
+            f"Modality {name!r} holds values that are not numbers ({error}).",
             f"mdata[{name!r}]",
             "Convert them to numbers, with NaN for what was not measured.",
         ) from error

@@ -54,7 +54,7 @@ def put_into_cache(dataset: Dataset, folder: Path, *, progress: bool = True) -> 
     folder
         The cache folder. If it has the MuData, nothing else is touched or asked.
     progress
-        Whether to show how far the download is.
+        Whether to print a line for each file that is downloaded.
 
     Returns
     -------

@@ -112,12 +112,12 @@ def fetch(name: str, *, folder: str | Path | None = None, progress: bool = True)
     folder
         The cache folder, as in `path`.
     progress
-        Show how far the download is: a bar on a terminal, a line for each file in a log.
+        Print a line for each file that is downloaded.
 
     Returns
     -------
     pathlib.Path
-        The MuData file. A download that was interrupted goes on where it stopped.
+        The MuData file.
 
     Raises
     ------

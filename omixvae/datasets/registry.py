@@ -196,7 +196,9 @@ def read_dataset(path: Path) -> Dataset:
     try:
         entry = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(f"{path.name} is no YAML: {' '.join(str(error).split())}.", f"file {path}", SEE) from error
+        raise InputError(
+            f"{path.name} is not valid YAML: {' '.join(str(error).split())}.", f"file {path}", SEE
+        ) from error
     raise_together(_wrong_fields(entry, ENTRY, f"file {path}"))
     files, modalities = entry["files"], entry["modalities"]
     raise_together(
@@ -222,7 +224,7 @@ def _wrong_fields(entry: object, fields: Mapping[str, type], where: str) -> list
         return [InputError("Here should be fields and their values.", where, SEE)]
     problems = [f"The field {name!r} is not known." for name in entry if name not in fields]
     problems += [
-        f"The field {name!r} lacks." if name not in entry else f"The field {name!r} must be {WORDS[kind]}."
+        f"The field {name!r} is missing." if name not in entry else f"The field {name!r} must be {WORDS[kind]}."
         for name, kind in fields.items()
         if not isinstance(entry.get(name), kind)
     ]
@@ -239,7 +241,7 @@ def _wrong_values(entry: Mapping[str, object], path: Path) -> list[InputError]:
         if not re.fullmatch(r"https?://[^/]+/[^/]+/[^/]+/raw/[0-9a-f]{40}/.+", file["url"]):
             problems.append(f"{file['url']} is not the address of a file at a commit.")
         if not re.fullmatch(r"[0-9a-f]{64}", file["sha256"]):
-            problems.append(f"{file['sha256']!r} is no sha256.")
+            problems.append(f"{file['sha256']!r} is not a sha256.")
     return [
         InputError(
             problem, where, "Give addresses like https://github.com/OWNER/REPOSITORY/raw/COMMIT/PATH, and " + SEE

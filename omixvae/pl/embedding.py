@@ -7,6 +7,7 @@ import anndata
 import mudata
 import numpy as np
 
+from omixvae.devices import kept_threads
 from omixvae.errors import InputError, nearest
 from omixvae.results.read import Results
 
@@ -80,7 +81,7 @@ def _umap(latent: np.ndarray) -> np.ndarray:
 
     light = anndata.AnnData(latent)
     search = "sklearn" if len(latent) <= MOST_FOR_EXACT_NEIGHBOURS else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), kept_threads():
         warnings.simplefilter("ignore")  # notes of umap and scanpy on their own options and each other's versions
         scanpy.pp.neighbors(light, min(15, len(latent) - 1), use_rep="X", transformer=search, random_state=0)
         scanpy.tl.umap(light, random_state=0)

@@ -39,7 +39,7 @@ class GaussianMixturePrior(Prior):
     """
 
     about_n_clusters: ClassVar[str] = (
-        "the most that are allowed for {n:,} observations; taken are those that the graph of neighbours leaves apart"
+        "the most that are allowed for {n:,} observations; chosen from the neighbour graph: groups that it keeps apart"
     )
     SMALLEST_SCALE = 0.1
     CONCENTRATION = 2.0

@@ -163,7 +163,7 @@ def _unknown(path: Path, kind: str | None) -> InputError:
     """Return what a path is that nothing here reads, and the way on."""
     ending = path.suffix.lower()
     if path.is_dir():
-        return InputError(f"The folder {str(path)!r} holds nothing that is read here.", f"folder {path}", KNOWN)
+        return InputError(f"The folder {str(path)!r} holds nothing that omixvae reads.", f"folder {path}", KNOWN)
     if path.stat().st_size == 0:
         return InputError(f"{path.name!r} is empty.", f"file {path}", "Write or copy it again.")
     if (command := unpacking(path)) is not None and ending not in ELSEWHERE:  # R compresses all that it saves
@@ -178,7 +178,7 @@ def _unknown(path: Path, kind: str | None) -> InputError:
             f"file {path}",
             KNOWN,
         )
-    return InputError(f"{path.name!r} is no file of a kind that is read here.", f"file {path}", KNOWN)
+    return InputError(f"{path.name!r} is not a file of a kind that omixvae reads.", f"file {path}", KNOWN)
 
 
 def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str | None, ways: Ways) -> Found:

@@ -187,7 +187,7 @@ def _reading_text(path: Path) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path.name!r} is no text in UTF-8.",
+            f"{path.name!r} is not text in UTF-8.",
             f"file {path}",
             "Save it again as CSV UTF-8; if it is a spreadsheet or another kind of file, save the table as CSV first.",
         ) from error

@@ -312,7 +312,7 @@ def _check_finite(lost_at: list[float], plan: Plan, processes: Processes) -> Non
 
 def _diverged(what: str, plan: Plan, where: str) -> DivergedError:
     return DivergedError(
-        f"The {what} is no finite number; the training was stopped.",
+        f"Training stopped: the {what} became infinite or NaN.",
         where,
         f"Lower the learning_rate (it was {plan.learning_rate:g}), or look for extreme values in the data.",
     )

@@ -63,7 +63,7 @@ def test_values_that_are_no_numbers():
     with pytest.raises(omixvae.InputError) as caught:
         from_mudata(mdata, DataConfig(layers={"rna": "words"}))
     assert str(caught.value) == (
-        "Modality 'rna' holds values that are no numbers (could not convert string to float: 'low').\n"
+        "Modality 'rna' holds values that are not numbers (could not convert string to float: 'low').\n"
         "Where: mdata['rna']\n"
         "Fix: Convert them to numbers, with NaN for what was not measured."
     )

@@ -98,7 +98,7 @@ def test_all_wrong_fields_are_said(entry, tmp_path):
     assert problems(entry, tmp_path) == [
         ("The field 'colour' is not known.", where, SEE),
         ("The field 'n_obs' must be a number.", where, SEE),
-        ("The field 'licence' lacks.", where, SEE),
+        ("The field 'licence' is missing.", where, SEE),
     ]
 
 
@@ -106,7 +106,7 @@ def test_wrong_fields_inside_are_said(entry, tmp_path):
     del entry["modalities"]["lipid"]["values"]
     entry["files"][0]["bytes"] = "7 kB"
     assert problems(entry, tmp_path) == [
-        ("The field 'values' lacks.", "nutrimouse.yaml, lipid", SEE),
+        ("The field 'values' is missing.", "nutrimouse.yaml, lipid", SEE),
         ("The field 'bytes' must be a number.", "nutrimouse.yaml, files[0]", SEE),
     ]
 
@@ -119,7 +119,7 @@ def test_wrong_addresses_and_checksums_are_said(entry, tmp_path):
     assert problems(entry, tmp_path, "mice") == [
         ("The name 'nutrimouse' is not that of the file.", where, ADDRESS),
         (f"{file['url']} is not the address of a file at a commit.", where, ADDRESS),
-        ("'abc' is no sha256.", where, ADDRESS),
+        ("'abc' is not a sha256.", where, ADDRESS),
     ]
 
 
@@ -130,5 +130,5 @@ def test_what_is_no_description_is_said(entry, tmp_path):
 
 def test_what_is_no_yaml_is_said(tmp_path):
     (tmp_path / "a.yaml").write_text("name: [")
-    with pytest.raises(InputError, match=r"^a\.yaml is no YAML: "):
+    with pytest.raises(InputError, match=r"^a\.yaml is not valid YAML: "):
         read_dataset(tmp_path / "a.yaml")

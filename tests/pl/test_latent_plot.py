@@ -4,6 +4,7 @@ import mudata
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
@@ -176,7 +177,11 @@ def test_a_handful_of_observations_is_drawn(mdata):
 
 @pytest.mark.slow
 def test_umap_is_kept_until_the_latents_change(mdata, tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     ax = pl.latent(mdata, "batch", ax=Figure().subplots())
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
     assert ax.get_xlabel() == "UMAP 1"
     kept = mdata.obsm["X_omixvae_umap"].copy()
     mdata.obsm["X_omixvae_umap"] += 7  # as another would have made it
@@ -202,7 +207,7 @@ def test_umap_of_an_earlier_training_is_forgotten(fitted, mdata):
 
 def test_what_is_not_there_is_named_with_what_was_meant(mdata):
     ax = Figure().subplots()
-    with pytest.raises(InputError, match=r"neither a column nor a feature 'bacth'.*Did you mean 'batch'"):
+    with pytest.raises(InputError, match=r"neither a column nor a feature 'bacth'(?s:.*)Did you mean 'batch'"):
         pl.latent(mdata, "bacth", basis="pca", ax=ax)
     with pytest.raises(InputError, match=r"no coordinates 'umpa'.*Did you mean 'umap'"):
         pl.latent(mdata, "batch", basis="umpa", ax=ax)

@@ -181,7 +181,7 @@ def test_how_to_go_on_repeats_how_to_read():
     [
         (
             ("train", "rna.csv", "--from-disk", "-o", "out.h5mu"),
-            "'rna.csv' is no h5mu file and no zarr folder of MuData, which alone are read from disk.\n"
+            "'rna.csv' is neither h5mu nor a zarr folder of MuData, which alone are read from disk.\n"
             "Where: option --from-disk\n"
             "Fix: Make a MuData of it first, with omixvae convert and the same inputs and options.",
         ),

@@ -298,7 +298,7 @@ def test_text_in_a_data_frame():
 def test_text_in_another_encoding(encoding):
     Path("rna.csv").write_bytes("id,ä\ns1,1\n".encode(encoding))
     assert refused("rna.csv") == (
-        "'rna.csv' is no text in UTF-8.\n"
+        "'rna.csv' is not text in UTF-8.\n"
         "Where: file rna.csv\n"
         "Fix: Save it again as CSV UTF-8; if it is a spreadsheet or another kind of file, save the table as CSV first."
     )

@@ -119,7 +119,7 @@ def test_a_checkpoint_is_no_model_and_a_part_of_one_is_refused(tmp_path):
     with pytest.raises(omixvae.InputError, match="cannot be read"):
         Checkpoint(folder, setting).read()
     (folder / "mine.txt").write_text("kept")
-    with pytest.raises(omixvae.InputError, match=r"holds 'mine.txt', which is no part of a checkpoint"):
+    with pytest.raises(omixvae.InputError, match=r"holds 'mine.txt', which is not part of a checkpoint"):
         Checkpoint(folder, setting)
 
 

@@ -189,7 +189,7 @@ def test_gradients_are_added_up_and_none_only_where_no_process_has_one(seen):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("diverged", "The reconstruction of 'protein' is no finite number; the training was stopped."),
+        ("diverged", "The reconstruction of 'protein' became infinite or NaN."),
         ("other seeds", "The processes that train together were given different data, options or checkpoints."),
         ("bad data in the second", "Only 3 observations have any value; nothing can be learned from so few."),
     ],

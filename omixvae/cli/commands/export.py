@@ -42,7 +42,7 @@ def export(source: str, output: Path, key_added: str, *, quiet: bool, as_json: b
 
     if not is_mudata_store(Path(source)):
         raise InputError(
-            f"{source!r} holds no results of omixvae: it is no h5mu file and no zarr folder of MuData.",
+            f"{source!r} holds no results of omixvae: it is neither an h5mu file nor a zarr folder of MuData.",
             "the input",
             "Give what `omixvae train` or `omixvae annotate` wrote.",
         )
