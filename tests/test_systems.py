@@ -73,7 +73,7 @@ def test_every_likelihood_from_data_to_imputed_values_in_the_units_of_the_data(w
 def test_numbers_of_draws_that_make_no_sense_are_refused():
     mdata = build_mdata()
     model = OmixVAE(max_epochs=1, progress=False).fit(mdata)
-    with pytest.raises(InputError, match="Give at least 1"):
+    with pytest.raises(InputError, match="n_samples must be at least 1, not 0"):
         model.impute_draws(mdata, "rna", n_samples=0)
     for coverage, n_samples in ((0.0, 200), (1.0, 200), (0.95, 1)):
         with pytest.raises(InputError, match="No limits can be drawn"):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -108,129 +109,196 @@ def train(
     (`calibrate`).
     """
     rng = np.random.default_rng(plan.seed)
-    layout = source.layout
-    rows, held_out = (in_order(part, layout) for part in held_out_split(source.presence, plan.held_out, rng))
+    rows, held_out = (in_order(part, source.layout) for part in held_out_split(source.presence, plan.held_out, rng))
     _check_enough(rows, processes)
     bound = OBJECTIVES[plan.objective] if bound is None else bound
     _check_prior_is_trained(network, bound, plan)
-    state = _begin(network, bound, plan, rng, processes)
-    if snapshot is not None:
-        state.restore(snapshot, processes.rank)
+    # What judges is read once: on disk it lies among all else, and every epoch would go through the whole file for it.
+    trainer = Trainer(network, source, plan, processes, bound, rows, source.take(held_out), on_epoch, stop)
     with few_threads(plan.batch_size * plan.hidden_size):
-        _run_epochs(state, source, plan, processes, rows, held_out, on_epoch, stop)
-        reached = None if stop is None else state.snapshot(processes)
-        history = state.history
-        _keep_best(state)
-        del state  # and with it what the optimiser took of memory
+        history, reached = trainer.run(rng, snapshot)
         if not bound.trains_prior:
-            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
-        _finish_prior(network, source, rows, plan, processes)
+            trainer.start_prior(rng)
+        trainer.finish_prior()
         processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
-        if reached is not None and _is_to_stop(stop, processes):
+        if reached is not None and trainer.is_to_stop():
             raise StoppedTraining(reached)
     return history
 
 
-def _begin(
-    network: MultimodalVAE, bound: Bound, plan: Plan, rng: np.random.Generator, processes: Processes
-) -> TrainingState:
-    device = _device(network)
-    sums, lost_at = _nothing_yet(plan, device)
-    return TrainingState(
-        network=network,
-        bound=bound,
-        optimiser=torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True),
-        rng=rng,
-        noise=torch.Generator(device).manual_seed(plan.seed + NOISE_APART * processes.rank),
-        sums=sums,
-        lost_at=lost_at,
-    )
+@dataclass(frozen=True)
+class Trainer:
+    """All that stays the same while a network is trained, and the steps; what changes is a `TrainingState`."""
 
+    network: MultimodalVAE
+    source: MaskedModalities
+    plan: Plan
+    processes: Processes
+    bound: Bound
+    rows: np.ndarray
+    held_out: MaskedModalities
+    on_epoch: Callable[[Epoch], None] | None
+    stop: Callable[[], bool] | None
 
-def _nothing_yet(plan: Plan, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the sums and the steps at which terms were lost, at the start of an epoch."""
-    sums = torch.zeros(4, device=device, dtype=torch.float64)
-    return sums, torch.full((len(plan.modalities) + 3,), math.inf, device=device)
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
 
+    def run(self, rng: np.random.Generator, snapshot: Snapshot | None) -> tuple[History, Snapshot | None]:
+        """Train until the last epoch, or as long as it helps; leave the best weights, and nothing in memory beside.
 
-def _run_epochs(
-    state: TrainingState,
-    source: MaskedModalities,
-    plan: Plan,
-    processes: Processes,
-    rows: np.ndarray,
-    held_out: np.ndarray,
-    on_epoch: Callable[[Epoch], None] | None,
-    stop: Callable[[], bool] | None,
-) -> None:
-    """Train until the last epoch, or as long as it helps, and leave nothing in memory of what it took."""
-    network = state.network
-    # Read once, and kept: on disk they lie among all others, and every epoch would go through the whole file for them.
-    judges = source.take(held_out)
-    while state.epoch < plan.max_epochs and not should_stop(state.history, plan.prior_epoch, plan.patience):
-        _run_steps(state, source, plan, processes, rows, stop)
-        _check_finite(state.lost_at.tolist(), plan, processes)
-        network.eval()
-        held_out_bound = _held_out_bound(network, state.bound, judges, plan, processes)
-        bound, reconstruction, rate, cross_rate = (processes.sum(state.sums) / len(rows)).tolist()
+        The snapshot is the last one, where somebody may ask to stop.
+        """
+        network, plan = self.network, self.plan
+        state = self._begin(rng)
+        if snapshot is not None:
+            state.restore(snapshot, self.processes.rank)
+        while state.epoch < plan.max_epochs and not should_stop(state.history, plan.prior_epoch, plan.patience):
+            self._run_epoch(state)
+            if self.is_to_stop():
+                raise StoppedTraining(state.snapshot(self.processes))
+        network.zero_grad(set_to_none=True)
+        reached = None if self.stop is None else state.snapshot(self.processes)
+        if state.best:
+            network.load_state_dict(state.best)
+        return state.history, reached
+
+    def _begin(self, rng: np.random.Generator) -> TrainingState:
+        sums, lost_at = self._nothing_yet()
+        return TrainingState(
+            network=self.network,
+            bound=self.bound,
+            optimiser=torch.optim.Adam(
+                self.network.parameters(), lr=self.plan.learning_rate, betas=(0.9, 0.99), fused=True
+            ),
+            rng=rng,
+            noise=torch.Generator(self.device).manual_seed(self.plan.seed + NOISE_APART * self.processes.rank),
+            sums=sums,
+            lost_at=lost_at,
+        )
+
+    def _nothing_yet(self) -> tuple[Tensor, Tensor]:
+        """Return the sums and the steps at which terms were lost, at the start of an epoch."""
+        sums = torch.zeros(4, device=self.device, dtype=torch.float64)
+        return sums, torch.full((len(self.plan.modalities) + 3,), math.inf, device=self.device)
+
+    def _run_epoch(self, state: TrainingState) -> None:
+        """Take the steps of an epoch, judge the network by the rows held out, and keep it if it is the best so far."""
+        self._run_steps(state)
+        _check_finite(state.lost_at.tolist(), self.plan, self.processes)
+        self.network.eval()
+        held_out_bound = self._held_out_bound()
+        bound, reconstruction, rate, cross_rate = (self.processes.sum(state.sums) / len(self.rows)).tolist()
         row = Epoch(state.epoch, bound, held_out_bound, reconstruction, rate, cross_rate, state.seconds)
         state.history, state.step = (*state.history, row), 0
-        if on_epoch is not None:
-            on_epoch(row)
-        if (
-            not math.isnan(held_out_bound)
-            and row.epoch >= plan.prior_epoch
-            and best_epoch(state.history, plan.prior_epoch) == row.epoch
-        ):
-            state.best = {name: value.clone() for name, value in network.state_dict().items()}
-        if _is_to_stop(stop, processes):
-            raise StoppedTraining(state.snapshot(processes))
-    network.zero_grad(set_to_none=True)
+        if self.on_epoch is not None:
+            self.on_epoch(row)
+        prior_epoch = self.plan.prior_epoch
+        is_judged = not math.isnan(held_out_bound) and row.epoch >= prior_epoch
+        if is_judged and best_epoch(state.history, prior_epoch) == row.epoch:
+            state.best = {name: value.clone() for name, value in self.network.state_dict().items()}
 
+    def _run_steps(self, state: TrainingState) -> None:
+        """Take the steps of an epoch, or those that are left of it."""
+        network, plan, rng = self.network, self.plan, state.rng
+        if not state.step:
+            if state.epoch == plan.prior_epoch:
+                network.eval()
+                self.start_prior(rng)
+            state.sums, state.lost_at = self._nothing_yet()
+            state.order = rng.bit_generator.state
+        network.train()
+        warm = warm_up(state.epoch + 1, plan.warm_up_epochs, plan.beta_start)
+        batches = shared_batches(self.rows, plan.batch_size, self.processes.size, rng, self.source.layout)
+        for parts in batches[state.step :]:
+            n_done = state.epoch * len(batches) + state.step
+            factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
+            state.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
+            own = parts[self.processes.rank]
+            terms = self.evaluate(self._load(self.source, own), state.noise, warm)
+            # the mean over the batch is that over each process's part, weighted by its size
+            loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(self.rows))
+            norm = _step(network, state.optimiser, loss, self.processes)
+            state.lost_at = torch.where(_finite(terms, norm), state.lost_at, state.lost_at.clamp(max=n_done + 1))
+            state.sums += len(own) * _means(terms)
+            state.step += 1
+            if state.step % STEPS_BETWEEN_QUESTIONS == 0 and state.step < len(batches) and self.is_to_stop():
+                raise StoppedTraining(state.snapshot(self.processes))
 
-def _run_steps(
-    state: TrainingState,
-    source: MaskedModalities,
-    plan: Plan,
-    processes: Processes,
-    rows: np.ndarray,
-    stop: Callable[[], bool] | None,
-) -> None:
-    """Take the steps of an epoch, or those that are left of it."""
-    network, layout, rng = state.network, source.layout, state.rng
-    if not state.step:
-        if state.epoch == plan.prior_epoch:
-            network.eval()
-            _start_prior(network, source, in_order(rng.permutation(rows)[:LATENTS_TO_GROUP], layout), plan, processes)
-        state.sums, state.lost_at = _nothing_yet(plan, _device(network))
-        state.order = rng.bit_generator.state
-    network.train()
-    warm = warm_up(state.epoch + 1, plan.warm_up_epochs, plan.beta_start)
-    batches = shared_batches(rows, plan.batch_size, processes.size, rng, layout)
-    for parts in batches[state.step :]:
-        n_done = state.epoch * len(batches) + state.step
-        factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
-        state.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
-        own = parts[processes.rank]
-        terms = _evaluate(network, state.bound, _load(network, source, own), plan, state.noise, warm)
-        # the mean over the batch is that over each process's part, weighted by its size
-        loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(rows))
-        norm = _step(network, state.optimiser, loss, processes)
-        state.lost_at = torch.where(_finite(terms, norm), state.lost_at, state.lost_at.clamp(max=n_done + 1))
-        state.sums += len(own) * _means(terms)
-        state.step += 1
-        if state.step % STEPS_BETWEEN_QUESTIONS == 0 and state.step < len(batches) and _is_to_stop(stop, processes):
-            raise StoppedTraining(state.snapshot(processes))
+    def is_to_stop(self) -> bool:
+        """Agree with all processes on whether to stop here: a signal may reach one of them, or each at another step."""
+        return self.stop is not None and any(self.processes.gather(self.stop()))
 
+    def _load(self, source: MaskedModalities, index: np.ndarray) -> MaskedBatch:
+        parameter = next(self.network.parameters())
+        return source.rows(index, parameter.device, parameter.dtype)
 
-def _is_to_stop(stop: Callable[[], bool] | None, processes: Processes) -> bool:
-    """Agree with all processes on whether to stop here: a signal may reach one of them, or each at another step."""
-    return stop is not None and any(processes.gather(stop()))
+    def evaluate(self, batch: MaskedBatch, generator: torch.Generator, warm: float) -> Terms:
+        """Draw what is seen of each observation, and compute the bound."""
+        plan = self.plan
+        subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=self.bound.subset_sizes)
+        private = None
+        if plan.private_dropout and self.network.n_private:
+            chance = torch.rand(subset.shape, generator=generator, device=subset.device)
+            private = chance >= plan.private_dropout
+        with torch.autocast(subset.device.type, torch.bfloat16, enabled=plan.precision == "mixed"):
+            return self.bound.evaluate(
+                self.network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private
+            )
 
+    @torch.no_grad()
+    def _held_out_bound(self) -> float:
+        """Average the bound of the held-out observations over the same draws at each epoch."""
+        if not self.held_out.n_obs:
+            return math.nan
+        rank = self.processes.rank
+        generator = torch.Generator(self.device).manual_seed(self.plan.seed + 1 + NOISE_APART * rank)
+        repeated = np.tile(np.arange(self.held_out.n_obs), max(1, HELD_OUT_DRAWS // self.held_out.n_obs))
+        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        for parts in shared_batches(repeated, self._rows_at_once(HELD_OUT_DRAWS), self.processes.size):
+            terms = self.evaluate(self._load(self.held_out, parts[rank]), generator, 1.0)
+            total += terms.bound.double().sum()
+        average = float(self.processes.sum(total)) / len(repeated)
+        if not math.isfinite(average):
+            raise _diverged("bound", self.plan, "the observations held out")
+        return average
 
-def _keep_best(state: TrainingState) -> None:
-    if state.best:
-        state.network.load_state_dict(state.best)
+    def _rows_at_once(self, most: int) -> int:
+        """Return how many observations are looked at together when nothing is learned from them."""
+        widest = max(m.n_features for m in self.plan.modalities)
+        return max(self.plan.batch_size, min(most, VALUES_AT_ONCE // widest))
+
+    def _beliefs(self, rows: np.ndarray) -> Iterator[tuple[MaskedBatch, LatentDistribution]]:
+        for index in epoch_batches(rows, self._rows_at_once(512)):
+            batch = self._load(self.source, index)
+            q = self.network.posterior(batch, self.network.features(batch), batch.presence)
+            if not torch.isfinite(q.mean).all():
+                raise _diverged("latent", self.plan, "the latents of the observations")
+            yield batch, q
+
+    def start_prior(self, rng: np.random.Generator) -> None:
+        """Start the prior from the latents: finding groups among them is no work to share."""
+        rows = in_order(rng.permutation(self.rows)[:LATENTS_TO_GROUP], self.source.layout)
+        n_measured = self.source.presence[rows].sum(axis=1)
+
+        @torch.no_grad()
+        def start() -> None:
+            beliefs = (q for _, q in self._beliefs(rows))
+            self.network.prior.start(beliefs, n_measured, choose=self.plan.choose_clusters, seed=self.plan.seed)
+
+        self.processes.lead(self.network, start)
+
+    @torch.no_grad()
+    def finish_prior(self) -> None:
+        """Tell a prior that has clusters how many observations belong to each, before all others."""
+        own = np.array_split(self.rows, self.processes.size)[self.processes.rank]
+        size: Tensor | int = 0
+        for batch, q in self._beliefs(own):
+            shares = self.network.prior.clusters(self.network.prior_of(batch), q.mean)
+            if shares is None:
+                return
+            size = size + torch.bincount(shares.argmax(-1), minlength=shares.shape[-1])
+        self.network.prior.finish(self.processes.sum(torch.as_tensor(size)))
 
 
 def _check_enough(rows: np.ndarray, processes: Processes) -> None:
@@ -250,27 +318,6 @@ def _check_prior_is_trained(network: MultimodalVAE, bound: Bound, plan: Plan) ->
             "options objective and prior",
             "Choose prior='gaussian_mixture', which is fitted to the latents, or prior='standard_normal'.",
         )
-
-
-def _device(network: MultimodalVAE) -> torch.device:
-    return next(network.parameters()).device
-
-
-def _load(network: MultimodalVAE, source: MaskedModalities, index: np.ndarray) -> MaskedBatch:
-    parameter = next(network.parameters())
-    return source.rows(index, parameter.device, parameter.dtype)
-
-
-def _evaluate(
-    network: MultimodalVAE, bound: Bound, batch: MaskedBatch, plan: Plan, generator: torch.Generator, warm: float
-) -> Terms:
-    subset = draw_subset(batch.presence, plan.subset_law, generator, sizes=bound.subset_sizes)
-    private = None
-    if plan.private_dropout and network.n_private:
-        chance = torch.rand(subset.shape, generator=generator, device=subset.device)
-        private = chance >= plan.private_dropout
-    with torch.autocast(subset.device.type, torch.bfloat16, enabled=plan.precision == "mixed"):
-        return bound.evaluate(network, batch, subset, generator, beta=plan.beta * warm, kl=plan.kl, private=private)
 
 
 def _step(network: MultimodalVAE, optimiser: torch.optim.Optimizer, loss: Tensor, processes: Processes) -> Tensor:
@@ -321,74 +368,3 @@ def _diverged(what: str, plan: Plan, where: str) -> DivergedError:
 def _means(terms: Terms) -> Tensor:
     parts = (terms.bound, terms.reconstruction.sum(-1), terms.rate, terms.cross_rate)
     return torch.stack([part.detach().double().mean() for part in parts])
-
-
-@torch.no_grad()
-def _held_out_bound(
-    network: MultimodalVAE, bound: Bound, judges: MaskedModalities, plan: Plan, processes: Processes
-) -> float:
-    """Average the bound of the held-out observations over the same draws at each epoch."""
-    if not judges.n_obs:
-        return math.nan
-    generator = torch.Generator(_device(network)).manual_seed(plan.seed + 1 + NOISE_APART * processes.rank)
-    repeated = np.tile(np.arange(judges.n_obs), max(1, HELD_OUT_DRAWS // judges.n_obs))
-    total = torch.zeros((), device=_device(network), dtype=torch.float64)
-    for parts in shared_batches(repeated, _rows_at_once(plan, HELD_OUT_DRAWS), processes.size):
-        terms = _evaluate(network, bound, _load(network, judges, parts[processes.rank]), plan, generator, 1.0)
-        total += terms.bound.double().sum()
-    average = float(processes.sum(total)) / len(repeated)
-    if not math.isfinite(average):
-        raise _diverged("bound", plan, "the observations held out")
-    return average
-
-
-def _rows_at_once(plan: Plan, most: int) -> int:
-    """Return how many observations are looked at together when nothing is learned from them."""
-    widest = max(m.n_features for m in plan.modalities)
-    return max(plan.batch_size, min(most, VALUES_AT_ONCE // widest))
-
-
-def _beliefs(
-    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan
-) -> Iterator[tuple[MaskedBatch, LatentDistribution]]:
-    for index in epoch_batches(rows, _rows_at_once(plan, 512)):
-        batch = _load(network, source, index)
-        yield batch, network.posterior(batch, network.features(batch), batch.presence)
-
-
-def _start_prior(
-    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan, processes: Processes
-) -> None:
-    """Start the prior from the latents: finding groups among them is no work to share."""
-    n_measured = source.presence[rows].sum(axis=1)
-
-    @torch.no_grad()
-    def start() -> None:
-        beliefs = _finite_beliefs(network, source, rows, plan)
-        network.prior.start(beliefs, n_measured, choose=plan.choose_clusters, seed=plan.seed)
-
-    processes.lead(network, start)
-
-
-def _finite_beliefs(
-    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan
-) -> Iterator[LatentDistribution]:
-    for _, q in _beliefs(network, source, rows, plan):
-        if not torch.isfinite(q.mean).all():
-            raise _diverged("latent", plan, "the start of the mixture prior")
-        yield q
-
-
-@torch.no_grad()
-def _finish_prior(
-    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, plan: Plan, processes: Processes
-) -> None:
-    """Tell a prior that has clusters how many observations belong to each, before all others."""
-    own = np.array_split(rows, processes.size)[processes.rank]
-    size: Tensor | int = 0
-    for batch, q in _beliefs(network, source, own, plan):
-        shares = network.prior.clusters(network.prior_of(batch), q.mean)
-        if shares is None:
-            return
-        size = size + torch.bincount(shares.argmax(-1), minlength=shares.shape[-1])
-    network.prior.finish(processes.sum(torch.as_tensor(size)))

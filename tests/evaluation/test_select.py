@@ -199,7 +199,7 @@ def test_what_cannot_be_trained_is_out_and_the_rest_goes_on():
 
     mdata = build_mdata(30)
     choices = [{"protein": Broken}, {"protein": "gaussian"}]
-    with pytest.warns(UserWarning, match="likelihoods=protein=Broken is out: The reconstruction of 'protein' is no"):
+    with pytest.warns(UserWarning, match="likelihoods=protein=Broken is out: Training stopped: the reconstruct"):
         found = select_small(mdata, {"likelihoods": choices}, n_folds=2)
     assert found.table["log_likelihood"].isna().tolist() == [True, False]
     assert found.table["chosen"].tolist() == [False, True]

@@ -68,5 +68,5 @@ def test_the_first_epochs_do_not_press_the_others_flat(mdata):
 
 
 def test_without_results_the_way_to_them_is_told(mdata):
-    with pytest.raises(InputError, match=r"under the key 'second'.*'omixvae'"):
+    with pytest.raises(InputError, match=r"under the key 'second'(?s:.*)'omixvae'"):
         pl.history(mdata, key="second", ax=Figure().subplots(1, 2))

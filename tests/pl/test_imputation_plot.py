@@ -37,7 +37,7 @@ def test_only_the_features_asked_for_are_shown(skilled):
     names = list(skilled["protein"].var_names[[5, 3]])
     ax = pl.imputation(skilled, "protein", features=names, ax=Figure().subplots())
     assert sorted(label.get_text() for label in ax.get_yticklabels()) == sorted(names)
-    with pytest.raises(InputError, match=r"has no feature 'protien05'.*Did you mean 'protein05'"):
+    with pytest.raises(InputError, match=r"has no feature 'protien05'(?s:.*)Did you mean 'protein05'"):
         pl.imputation(skilled, "protein", features=["protien05"], ax=Figure().subplots())
 
 
@@ -59,7 +59,7 @@ def test_where_nothing_is_known_the_reason_is_told(mdata):
     del mdata["rna"].var["omixvae_imputation_r2"]
     with pytest.raises(InputError, match="how well 'rna' can be predicted: too few"):
         pl.imputation(mdata, "rna", ax=Figure().subplots())
-    with pytest.raises(InputError, match=r"no modality 'protien'.*Did you mean 'protein'"):
+    with pytest.raises(InputError, match=r"no modality 'protien'(?s:.*)Did you mean 'protein'"):
         pl.imputation(mdata, "protien", ax=Figure().subplots())
 
 

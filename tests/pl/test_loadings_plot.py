@@ -45,5 +45,5 @@ def test_the_dimensions_with_the_largest_weights_are_shown_shared_ones_first(mda
 
 
 def test_a_network_without_loadings_is_refused_with_the_mend(without_clusters):
-    with pytest.raises(InputError, match=r"only a linear decoder has them.*decoder='linear'"):
+    with pytest.raises(InputError, match=r"only a linear decoder has them(?s:.*)decoder='linear'"):
         pl.loadings(without_clusters, "rna", key="other", ax=Figure().subplots())

@@ -227,7 +227,7 @@ def test_what_is_not_there_is_left_out_with_a_reason(tmp_path):
 
 def test_other_input_is_refused_in_words(fitted, tmp_path):
     mdata, _ = fitted
-    with pytest.raises(InputError, match=r"hold no results of omixvae.*omixvae train"):
+    with pytest.raises(InputError, match=r"hold no results of omixvae(?s:.*)omixvae train"):
         write_report(omixvae.simulate(n_obs=20), tmp_path / "report.html")
     with pytest.raises(InputError, match="'nothing'"):
         write_report(mdata, tmp_path / "report.html", key="nothing")

@@ -17,7 +17,8 @@ from omixvae.data import from_mudata
 from omixvae.devices import kept_memory
 from omixvae.objectives import OBJECTIVES
 from omixvae.plan import ModalityPlan
-from omixvae.training.engine import DivergedError, _evaluate, train
+from omixvae.processes import OneProcess
+from omixvae.training.engine import DivergedError, Trainer, train
 from omixvae.training.initialise import initialise_network
 from omixvae.vae import MultimodalVAE
 
@@ -180,9 +181,10 @@ def test_mixed_precision_moves_bound_and_gradient_by_rounding_alone(aggregation)
     for precision in ("float32", "mixed"):
         plan = dataclasses.replace(plan_of(data), aggregation=aggregation, precision=precision)
         network = new_network(plan, data)
-        terms = _evaluate(
-            network, OBJECTIVES["masked"], all_rows(data, torch.float32), plan, torch.Generator().manual_seed(0), 1.0
+        trainer = Trainer(
+            network, data, plan, OneProcess(), OBJECTIVES["masked"], np.arange(300), data, on_epoch=None, stop=None
         )
+        terms = trainer.evaluate(all_rows(data, torch.float32), torch.Generator().manual_seed(0), 1.0)
         assert terms.bound.dtype == torch.float32
         assert all(p.dtype == torch.float32 for p in network.parameters())
         terms.loss.backward()

@@ -24,15 +24,7 @@ from omixvae.inference.calibrate import calibrate
 from omixvae.objectives import OBJECTIVES
 from omixvae.plan import make_plan
 from omixvae.processes import OneProcess, several_started
-from omixvae.training.engine import (
-    LARGEST_GRADIENT,
-    NOISE_APART,
-    _evaluate,
-    _finish_prior,
-    _penalty,
-    _start_prior,
-    train,
-)
+from omixvae.training.engine import LARGEST_GRADIENT, NOISE_APART, Trainer, _penalty, train
 from omixvae.training.schedule import learning_rate_factor, warm_up
 
 ROOT = Path(__file__).parents[2]
@@ -106,27 +98,24 @@ def folder(tmp_path, monkeypatch):
 def naive(name):
     """Train in one process, with batches of twice the size: each half has the noise of its process."""
     data, plan, network = in_processes.case(name)
-    rng, alone = np.random.default_rng(plan.seed), OneProcess()
+    rng = np.random.default_rng(plan.seed)
     rows, held_out = held_out_split(data.presence, plan.held_out, rng)
+    trainer = Trainer(
+        network, data, plan, OneProcess(), OBJECTIVES["masked"], rows, data.take(held_out), on_epoch=None, stop=None
+    )
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99))
     n_batches = -(-len(rows) // (2 * plan.batch_size))
     noise = [torch.Generator().manual_seed(plan.seed + NOISE_APART * rank) for rank in range(2)]
     step, curve, states = 0, [], []
 
     def bounds(index, noise, warm):
-        masked = OBJECTIVES["masked"]
-        parts = [
-            _evaluate(
-                network, masked, data.rows(index[r::2], torch.device("cpu"), torch.float64), plan, noise[r], warm
-            ).bound
-            for r in range(2)
-        ]
-        return torch.cat(parts)
+        parts = [data.rows(index[r::2], torch.device("cpu"), torch.float64) for r in range(2)]
+        return torch.cat([trainer.evaluate(part, noise[r], warm).bound for r, part in enumerate(parts)])
 
     for epoch in range(plan.max_epochs):
         network.eval()
         if epoch == plan.prior_epoch:
-            _start_prior(network, data, rng.permutation(rows), plan, alone)
+            trainer.start_prior(rng)
         network.train()
         total = 0.0
         for index in np.array_split(rng.permutation(rows), n_batches):
@@ -149,7 +138,7 @@ def naive(name):
         states.append({name: value.clone() for name, value in network.state_dict().items()})
     best = max(range(plan.prior_epoch, plan.max_epochs), key=lambda epoch: curve[epoch][1])
     network.load_state_dict(states[best])
-    _finish_prior(network, data, rows, plan, alone)
+    trainer.finish_prior()
     calibrate(network, data, held_out, rows, plan.seed)
     return curve, network.state_dict()
 
@@ -189,7 +178,7 @@ def test_gradients_are_added_up_and_none_only_where_no_process_has_one(seen):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("diverged", "The reconstruction of 'protein' became infinite or NaN."),
+        ("diverged", "Training stopped: the reconstruction of 'protein' became infinite or NaN."),
         ("other seeds", "The processes that train together were given different data, options or checkpoints."),
         ("bad data in the second", "Only 3 observations have any value; nothing can be learned from so few."),
     ],
@@ -216,7 +205,7 @@ def test_torchrun_trains_once_and_writes_once(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("train", "absent.h5mu", "-o", "out.h5mu"), "Error: There is no file 'absent.h5mu'.\nWhere: the input."),
+        (("train", "absent.h5mu", "-o", "out.h5mu"), "Error: There is no file 'absent.h5mu'.\nWhere: the input\n"),
         (("train", "in.h5mu", "-o", "out.h5mu", "--n-latents", "3"), "Error: No such option '--n-latents'."),
         (("annotate", "in.h5mu", "-o", "out.h5mu", "--model", "absent"), "Error: absent holds no model: "),
         (("train", "in.h5mu", "-o", "out.h5mu", "--noise", "rna=1"), "Error: A noise is given for modality 'rna'"),
