@@ -321,7 +321,7 @@ class TestSentences:
         model = omixvae.fit(mdata, max_epochs=2, impute="none", n_clusters=1)
         said = capsys.readouterr()
         assert said.out == "", "results of a script are its own"
-        lines = [line for line in said.err.splitlines() if not line.startswith("epoch ")]
+        lines = [line for line in said.err.splitlines() if line and not line.startswith("epoch ")]
         sizes = ", ".join(str(n) for n in mdata.obs["omixvae_cluster"].value_counts(sort=False))
         assert lines[:5] == [
             f"Trained on 60 observations of rna (negative_binomial), protein (negative_binomial) in "

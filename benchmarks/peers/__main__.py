@@ -2,10 +2,13 @@
 
 python -m benchmarks.peers --data FOLDER brca coread --seeds 5 [--methods omixvae,ridge] [-o peers.json]
 python -m benchmarks.peers --data FOLDER pbmc --tasks donor,types --seeds 3
+python -m benchmarks.peers --data FOLDER robust --seeds 3 -o robust.json
 
 Tasks: whole (nothing is hidden), modalities (one from each of some observations), entries, donor (half of the cells are
 a batch of their own, without what is scored), types (some cell types lack what is scored), halves (half of the complete
-cells lose a modality). Peers get an environment of their own, made when it is first needed.
+cells lose a modality). With `robust`: the clusters of every labelled set, and of random parts of it with fewer
+observations or features, of which each seed draws others. Peers get an environment of their own, made when it is first
+needed.
 """
 
 import json
@@ -27,9 +30,11 @@ from benchmarks.clusters import agreement, best_leiden
 from benchmarks.environments import ROOT, environments_option, python_of
 from benchmarks.peers.scores import FOLDS, batch_mixing, coverage_scores, prediction_scores, presence_auc
 from benchmarks.peers.sets import (
+    ROBUST,
     SETS,
     DataSet,
     Hidden,
+    draw,
     hide_donor,
     hide_entries,
     hide_halves,
@@ -51,6 +56,7 @@ TASKS: dict[str, Callable[[mudata.MuData, DataSet, int], Hidden]] = {
     "types": hide_types,
     "halves": hide_halves,
 }
+ALL = ROBUST | SETS
 PREDICTION = tuple(task for task in TASKS if task != "whole")
 NO_RNA_HIDDEN = ("whole", "donor", "types")
 NO_ENTRIES_HIDDEN = tuple(task for task in TASKS if task != "entries")
@@ -98,7 +104,7 @@ METHODS = {
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[SET]...", type=click.Choice(list(SETS)))
+@click.argument("names", nargs=-1, metavar="[SET]...", type=click.Choice(["robust", *ALL]))
 @data_option
 @click.option("--methods", default=",".join(METHODS), show_default=True, help="Separated by commas.")
 @click.option("--tasks", help="What is hidden: whole, modalities, … [default: all that the set takes]")
@@ -119,18 +125,21 @@ def main(
     A method that was not made for a set, or cannot lack what is hidden, is left out.
     """
     done: dict[str, dict[str, float]] = json.loads(out.read_text()) if out is not None and out.exists() else {}
-    for name in names or [name for name, data_set in SETS.items() if not data_set.cells]:
-        mdata = mudata.read_h5mu(data / SETS[name].file)
-        for task in SETS[name].tasks if tasks is None else tasks.split(","):
-            if task not in SETS[name].tasks:
-                raise click.UsageError(f"{name} does not take {task}: it takes {', '.join(SETS[name].tasks)}.")
+    named = [(name, ALL[name]) for name in names if name != "robust"]
+    named += ROBUST.items() if "robust" in names else []
+    for name, data_set in named or [(name, cohort) for name, cohort in SETS.items() if not cohort.cells]:
+        whole = mudata.read_h5mu(data / data_set.file)
+        for task in data_set.tasks if tasks is None else tasks.split(","):
+            if task not in data_set.tasks:
+                raise click.UsageError(f"{name} does not take {task}: it takes {', '.join(data_set.tasks)}.")
             for seed in range(seeds):
-                hidden = None
+                mdata = hidden = None
                 for method in methods.split(","):
-                    if f"{name}|{task}|{method}|{seed}" in done or not METHODS[method].applies(mdata, task):
+                    if f"{name}|{task}|{method}|{seed}" in done or not METHODS[method].applies(whole, task):
                         continue
-                    hidden = hidden or TASKS[task](mdata, SETS[name], seed)
-                    figures = _run(METHODS[method], hidden, SETS[name], mdata, seed, environments)
+                    mdata = draw(whole, data_set, seed) if mdata is None else mdata
+                    hidden = hidden or TASKS[task](mdata, data_set, seed)
+                    figures = _run(METHODS[method], hidden, data_set, mdata, seed, environments)
                     done[f"{name}|{task}|{method}|{seed}"] = figures
                     click.echo(f"{name} {task} {method} {seed}: {figures['seconds']:.0f} s", err=True)
                     if out is not None:
@@ -185,6 +194,8 @@ def _scores(
             found["best Leiden"] = best_leiden(given["latent"], labels)
         for kind, scores in found.items():
             figures |= {f"{column}, {kind}:{score}": float(scores[score]) for score in ("ARI", "NMI")}
+        if "clusters" in given:
+            figures[f"{column}, own:clusters"] = float(len(np.unique(given["clusters"])))
     if "latent" in given:
         figures |= _latent_scores(given["latent"], given.get("draw"), hidden, data_set, mdata, seed)
     return figures
@@ -223,21 +234,25 @@ def _table(done: Mapping[str, Mapping[str, float]]) -> str:
         methods = [method for method in METHODS if any(method in row for row in rows.values())]
         of = any(what for *_, what in rows)
         lines = [["set", "hidden", *(["of"] if of else []), *methods]]
-        lines += [[*where[: 3 if of else 2], *(_cell(row.get(m, [])) for m in methods)] for where, row in rows.items()]
+        spread = np.min if score == "ARI" else np.std
+        lines += [
+            [*where[: 3 if of else 2], *(_cell(row.get(m, []), spread) for m in methods)] for where, row in rows.items()
+        ]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         lines.insert(1, ["-" * width for width in widths])
         body = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
-        tables.append("\n".join([f"**{score}**", "", *body]))
+        note = " (in brackets the worst of the seeds)" if score == "ARI" else ""
+        tables.append("\n".join([f"**{score}**{note}", "", *body]))
     return "\n\n".join(tables)
 
 
-def _cell(values: list[float]) -> str:
-    """Give mean and standard deviation over seeds, seconds and megabytes without needless digits."""
+def _cell(values: list[float], spread: Callable[[list[float]], float]) -> str:
+    """Give mean and spread over seeds, seconds and megabytes without needless digits."""
     if not values:
         return ""
     digits = 3 if abs(np.mean(values)) < 10 else 1
-    spread = f" ({np.std(values):.{digits}f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
+    brackets = f" ({spread(values):.{digits}f})" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{brackets}"
 
 
 if __name__ == "__main__":

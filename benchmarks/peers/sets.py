@@ -1,7 +1,7 @@
 """The data sets, the scale on which predictions are compared, and what is hidden. Needs NumPy and mudata only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import anndata
 import mudata
@@ -10,9 +10,11 @@ import pandas as pd
 from scipy import sparse
 
 __all__ = [
+    "ROBUST",
     "SETS",
     "DataSet",
     "Hidden",
+    "draw",
     "hide_donor",
     "hide_entries",
     "hide_halves",
@@ -48,6 +50,8 @@ class DataSet:
         Whether observations are single cells; such a set is taken only when it is named.
     tasks
         What is hidden, of the tasks of `benchmarks.peers`.
+    n_obs, n_features
+        How many observations, and how many features of some modalities, are drawn at random; all when not given.
     """
 
     file: str
@@ -56,6 +60,8 @@ class DataSet:
     scored: tuple[str, ...] = ()
     cells: bool = False
     tasks: tuple[str, ...] = COHORT
+    n_obs: int | None = None
+    n_features: Mapping[str, int] = field(default_factory=dict)
 
 
 SETS = {
@@ -87,6 +93,43 @@ SETS = {
     ),
     "multiome": DataSet("pbmc_multiome_mini.h5mu", cells=True, tasks=("modalities", "halves")),
 }
+
+SETS |= {
+    "two samples": DataSet(
+        "pbmc_eccite_two_samples.h5mu", ("cluster_citefuse",), "batch", cells=True, tasks=("whole",)
+    ),
+    "nutrimouse": DataSet("nutrimouse.h5mu", ("genotype", "diet"), tasks=("whole", "modalities")),
+    "ibd": DataSet("ibd_ihmp_four_omics.h5mu", ("diagnosis",)),
+    "infants": DataSet("infants_t1d_longitudinal.h5mu", ("subject",)),
+    "adenoma": DataSet("colon_adenoma.h5mu", ("group",)),
+}
+
+PARTS: Mapping[str, tuple[tuple[int | None, Mapping[str, int]], ...]] = {
+    "pbmc": ((500, {}), (1500, {}), (1500, {"protein": 10}), (3000, {}), (5000, {}), (None, {})),
+    "eccite": ((None, {}), (None, {"rna": 4000}), (None, {"rna": 4000, "protein": 10}), (250, {})),
+    "two samples": ((None, {}),),
+    "a549": ((1000, {}), (None, {})),
+    "digits": ((500, {}), (1000, {}), (None, {})),
+    "brca": ((110, {}), (None, {})),
+    "coread": ((60, {}), (None, {})),
+    "acc": ((46, {}), (None, {})),
+    "mesc": ((None, {}),),
+    "nci60": ((None, {}),),
+    "nutrimouse": ((None, {}),),
+    "ibd": ((None, {}),),
+    "infants": ((None, {}),),
+    "adenoma": ((None, {}),),
+}
+"""Of each labelled set: how many observations and features are drawn."""
+
+ROBUST = {
+    " ".join([name, *([f"{n:,}"] if n else []), *(f"{k:,} {mod}" for mod, k in features.items())]): replace(
+        SETS[name], tasks=("whole",), n_obs=n, n_features=features
+    )
+    for name, parts in PARTS.items()
+    for n, features in parts
+}
+"""Sets and random parts of them, of other sizes and other balance between modalities: a default must hold on all."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +195,19 @@ def padded(mdata: mudata.MuData) -> mudata.MuData:
     made = mudata.MuData(tables)
     made.obs = mdata.obs.copy()
     return made
+
+
+def draw(mdata: mudata.MuData, data_set: DataSet, seed: int) -> mudata.MuData:
+    """Draw as many observations and features as the set is to have; features without any value are left out."""
+    rng = np.random.default_rng([seed, 7])
+    if data_set.n_obs is not None:
+        mdata = mdata[np.sort(rng.permutation(mdata.n_obs)[: data_set.n_obs])].copy()
+    tables = {}
+    for name, table in mdata.mod.items():
+        features = np.sort(rng.permutation(table.n_vars)[: data_set.n_features.get(name, table.n_vars)])
+        measured = ~np.isnan(values_of(mdata, name)[:, features]).all(axis=0)
+        tables[name] = table[:, features[measured]].copy()
+    return _together(tables, mdata)
 
 
 def hide_nothing(mdata: mudata.MuData, data_set: DataSet, seed: int) -> Hidden:

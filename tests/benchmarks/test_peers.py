@@ -20,8 +20,10 @@ from benchmarks.peers.__main__ import METHODS, TASKS, _latent_scores, _table
 from benchmarks.peers.outcome import COVERAGES
 from benchmarks.peers.scores import batch_mixing, coverage_scores, prediction_scores, presence_auc
 from benchmarks.peers.sets import (
+    ROBUST,
     SETS,
     DataSet,
+    draw,
     hide_donor,
     hide_entries,
     hide_halves,
@@ -254,8 +256,19 @@ def test_methods_are_asked_only_what_they_were_made_for(cells, cohort):
     assert not any(METHODS[peer].applies(cohort, "modalities") for peer in ("totalVI", "MultiVI", "MIDAS"))
 
 
+def test_parts_of_a_set_have_the_asked_size_and_differ_between_seeds(cells):
+    part = DataSet("any.h5mu", n_obs=30, n_features={"rna": 7})
+    first, again, other = (draw(cells, part, seed) for seed in (0, 0, 1))
+    assert first.n_obs == 30
+    assert first["rna"].n_vars == 7
+    assert first["protein"].n_vars == cells["protein"].n_vars
+    assert first.obs.equals(cells.obs.loc[first.obs_names])
+    assert list(first.obs_names) == list(again.obs_names) != list(other.obs_names)
+    assert list(first["rna"].var_names) == list(again["rna"].var_names) != list(other["rna"].var_names)
+
+
 def test_tasks_of_the_sets_are_known_and_have_what_they_hide():
-    for data_set in SETS.values():
+    for data_set in [*SETS.values(), *ROBUST.values()]:
         assert set(data_set.tasks) <= set(TASKS)
         assert data_set.scored or not {"donor", "types"} & set(data_set.tasks)
         assert data_set.labels or "types" not in data_set.tasks

@@ -37,7 +37,9 @@ def changing(path: Path):
         with h5py.File(path, "r+") as root:
             yield root
     else:
-        root = zarr.open_group(path, mode="r+", use_consolidated=False)
+        # zarr 2 never opens by the copy of the metadata that zarr 3 takes where it finds one
+        options = {} if zarr.__version__.startswith("2.") else {"use_consolidated": False}
+        root = zarr.open_group(path, mode="r+", **options)
         yield root
         zarr.consolidate_metadata(root.store)
 

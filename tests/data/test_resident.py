@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("rows", [[2, 0], [], [4, 4, 1], [3]])
 def test_rows_are_those_of_a_slice(rows):
-    matrix = sp.random_array((5, 7), density=0.4, rng=0, dtype=np.float32).tolil()
+    matrix = sp.random(5, 7, density=0.4, format="lil", dtype=np.float32, random_state=0)
     matrix[3] = 0
     matrix = sp.csr_matrix(matrix)
     rows = np.array(rows, np.int64)
