@@ -112,9 +112,10 @@ class ModelConfig:
         "feature where not given.",
         limits=(1e-6, 1e6),
     )
-    weights: float | Mapping[str, float] = option(
-        {},
-        "Weight of a modality's reconstruction in the bound, per modality; 1, when not given, is the bound itself.",
+    weights: Auto | float | Mapping[str, float] = option(
+        "auto",
+        "Weight of a modality's reconstruction in the bound, per modality; auto lets a panel be heard beside thousands "
+        "of features; 1 is the bound itself, and what holds for modalities that are not named.",
         limits=(0, 1e6),
     )
     encode_covariates: bool = option(

@@ -59,7 +59,7 @@ class Options(TypedDict, total=False):
     size_factors: Auto | SizeFactorWord | Mapping[str, SizeFactorWord]
     dispersion: DispersionWord
     noise: float | Mapping[str, float]
-    weights: float | Mapping[str, float]
+    weights: Auto | float | Mapping[str, float]
     encode_covariates: bool
     n_latent: int | Auto
     n_private: int | Auto | Mapping[str, int]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import anndata
 import mudata
+import zarr
 
 from omixvae.errors import InputError, raise_together
 
-__all__ = ["check_takes_results", "read_mudata", "without_pulling", "write_mudata", "writing_elements"]
+__all__ = ["change_zarr", "check_takes_results", "read_mudata", "without_pulling", "write_mudata", "writing_elements"]
 
 
 @contextmanager
@@ -35,6 +36,27 @@ def without_pulling() -> Iterator[None]:
     override = mudata.settings.override if hasattr(mudata, "settings") else mudata.set_options
     with override(pull_on_update=False):
         yield
+
+
+def change_zarr(path: Path) -> zarr.Group:
+    """Open a zarr folder to change it, as it lies there: not by a copy of its metadata, which knows nothing new.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Returns
+    -------
+    zarr.Group
+        Its root.
+
+    Notes
+    -----
+    zarr 3 takes such a copy where it finds one, unless told not to; zarr 2 never does here, and knows no such option.
+    """
+    options = {} if zarr.__version__.startswith("2.") else {"use_consolidated": False}
+    return zarr.open_group(path, mode="r+", **options)  # type: ignore[arg-type]
 
 
 def read_mudata(path: Path) -> mudata.MuData:

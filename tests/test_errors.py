@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 import omixvae
 from omixvae.cli import main
@@ -565,10 +567,12 @@ def test_model_that_cannot_be_read(damage):
             "Fix: Its files are damaged, or of another version of omixvae; copy the folder again, or train again."
         )
     else:
-        (model / "weights.safetensors").write_bytes((model / "weights.safetensors").read_bytes()[:-10])
+        weights = model / "weights.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-10])
+        with pytest.raises(SafetensorError) as damaged:
+            load_file(weights)
         message = (
-            "The model in model cannot be read: Error while deserializing header: incomplete metadata, file not fully "
-            "covered.\n"
+            f"The model in model cannot be read: {damaged.value}.\n"
             "Where: model model\n"
             "Fix: Its files are damaged, or of another version of omixvae; copy the folder again, or train again."
         )

@@ -16,6 +16,7 @@ from omixvae.evaluation.grid import Setting, words
 from omixvae.inference import log_likelihood
 from omixvae.inference.skill import MOST_ROWS, error_sums, feature_means, judges, squared_errors
 from omixvae.likelihoods import Likelihood
+from omixvae.plan.balance import balance
 from omixvae.training.engine import DivergedError, train
 from omixvae.training.fit import fit_network
 from omixvae.vae import MultimodalVAE
@@ -86,6 +87,8 @@ def judge(
     began = time.perf_counter()
     working(0.0)
     plan, seen = replace(setting.plan, seed=seed), setting.data.take(rows)
+    if plan.balanced:
+        plan = balance(plan, seen, setting.own)  # by these observations alone
     loop = partial(train, on_epoch=lambda row: working((row.epoch + 1) / plan.max_epochs))
     try:
         network, _ = fit_network(plan, seen, device, setting.own, loop=loop)

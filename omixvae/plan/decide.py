@@ -13,6 +13,7 @@ from omixvae.likelihoods import LIKELIHOODS, Likelihood
 from omixvae.likelihoods.choice import suitable
 from omixvae.options import per_modality
 from omixvae.own_modules import NO_OWN_MODULES, OwnModules, name_of
+from omixvae.plan.balance import balance
 from omixvae.plan.plan import ModalityPlan, Plan
 from omixvae.plan.refuse import refuse_likelihood, refuse_noise, refuse_options
 from omixvae.priors import PRIORS, Prior
@@ -139,7 +140,11 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     for option, part in (("aggregation", own.aggregation), ("objective", own.objective), ("prior", own.prior)):
         if part is not None:
             reasons[option] = f"{option} = {name_of(part)}: your own"
-    return _plan(case, reasons)
+    plan = _plan(case, reasons)
+    if config.model.weights == "auto":
+        return balance(plan, data, own)
+    reasons["weights"] = f"weights = { {m.name: m.weight for m in plan.modalities} }: as asked"
+    return plan
 
 
 def _plan(case: Case, reasons: dict[str, str]) -> Plan:
@@ -184,7 +189,9 @@ def _plan(case: Case, reasons: dict[str, str]) -> Plan:
 def _modalities(case: Case) -> tuple[ModalityPlan, ...]:
     tables, own, model, likelihoods = case.data.tables, case.own, case.config.model, case.chosen["likelihoods"]
     noisy = (t.name for t in tables if _likelihood(likelihoods[t.name], t.name, own).takes_noise)
-    noise, weights = per_modality(model.noise, noisy), per_modality(model.weights, (t.name for t in tables))
+    noise, weights = per_modality(model.noise, noisy), {}
+    if model.weights != "auto":
+        weights = per_modality(model.weights, (t.name for t in tables))
     return tuple(
         ModalityPlan(
             t.name,

@@ -80,6 +80,8 @@ class Plan:
         Precision of the Gaussian prior on the weights of linear decoders, whose features are in standard units.
     n_obs
         Observations that have any value; 0 in models of versions that did not keep it.
+    balanced
+        Whether the weights of the modalities are what `omixvae.plan.balance` found in the data.
     """
 
     modalities: tuple[ModalityPlan, ...]
@@ -112,6 +114,7 @@ class Plan:
     seed: int
     reasons: Mapping[str, str]
     n_obs: int = 0
+    balanced: bool = False
 
     @property
     def dtype(self) -> torch.dtype:

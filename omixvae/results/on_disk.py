@@ -9,7 +9,7 @@ import pandas as pd
 import zarr
 from anndata.io import read_elem, write_elem
 
-from omixvae.mudata_io import writing_elements
+from omixvae.mudata_io import change_zarr, writing_elements
 from omixvae.results.keys import Keys
 from omixvae.results.record import is_record
 
@@ -33,7 +33,7 @@ def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
     """
     with writing_elements():
         if file.is_dir():
-            root = zarr.open_group(file, mode="r+", use_consolidated=False)
+            root = change_zarr(file)
             _write(mdata, root, key)
             # Else readers would go by the list of keys that the folder had before.
             zarr.consolidate_metadata(root.store)

@@ -17,6 +17,7 @@ from anndata.io import read_elem, write_elem
 
 import omixvae
 from omixvae.data import DataConfig, from_mudata, open_mudata
+from omixvae.mudata_io import change_zarr
 from omixvae.results.on_disk import write_results
 from tests.builders import build_mdata
 
@@ -37,9 +38,7 @@ def changing(path: Path):
         with h5py.File(path, "r+") as root:
             yield root
     else:
-        # zarr 2 never opens by the copy of the metadata that zarr 3 takes where it finds one
-        options = {} if zarr.__version__.startswith("2.") else {"use_consolidated": False}
-        root = zarr.open_group(path, mode="r+", **options)
+        root = change_zarr(path)
         yield root
         zarr.consolidate_metadata(root.store)
 

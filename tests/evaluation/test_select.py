@@ -300,7 +300,7 @@ def test_command_line_writes_table_and_picture_and_says_what_was_chosen():
     assert sorted(path.name for path in Path().iterdir()) == ["in.h5mu", "p.png", "t.csv"]
     again = CliRunner().invoke(main, arguments, prog_name="omixvae")
     assert again.stdout.splitlines()[-1] == summary["reason"]
-    assert [line.split("  ")[:2] for line in again.stderr.splitlines()] == [
+    assert [line.split("  ")[:2] for line in again.stderr.strip().splitlines()] == [
         [f"fit {i}/4", f"n_latent={d}, part {k}: {nats} nats"]
         for i, (k, d, nats) in enumerate(zip((1, 1, 2, 2), (1, 3, 1, 3), _nats(again.stderr), strict=True), start=1)
     ]
@@ -308,7 +308,7 @@ def test_command_line_writes_table_and_picture_and_says_what_was_chosen():
 
 
 def _nats(log):
-    return [line.split(": ")[1].split(" nats")[0] for line in log.splitlines()]
+    return [line.split(": ")[1].split(" nats")[0] for line in log.strip().splitlines()]
 
 
 @pytest.mark.usefixtures("own_folder")
