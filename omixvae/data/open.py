@@ -1,7 +1,7 @@
 """Open MuData files and leave their matrices on disk."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -118,9 +118,9 @@ def _names(group: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa: ANN401 (as
     return read_elem(group["obs"]), read_elem(group["var"])
 
 
-def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> list[InputError]:
+def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Iterator[InputError]:
     """Find features that a file lacks."""
-    errors: list[InputError] = []
+    all_alike = True
     first, (_, features) = next(iter(read.items()))
     for path, (_, var) in read.items():
         for one, other, lacking in (
@@ -128,44 +128,37 @@ def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFram
             (first, path, var.index.difference(features.index, sort=False)),
         ):
             if len(lacking):
-                errors.append(
-                    InputError(
-                        f"Modality {name!r} lacks {len(lacking):,} feature{'s' if len(lacking) > 1 else ''} in {one} "
-                        f"that {other} has, the first is {lacking[0]!r}.",
-                        f"file {one}, mdata[{name!r}].var_names",
-                        "Write all files with the same features, with NaN for what was not measured.",
-                    )
+                all_alike = False
+                yield InputError(
+                    f"Modality {name!r} lacks {len(lacking):,} feature{'s' if len(lacking) > 1 else ''} in {one} "
+                    f"that {other} has, the first is {lacking[0]!r}.",
+                    f"file {one}, mdata[{name!r}].var_names",
+                    "Write all files with the same features, with NaN for what was not measured.",
                 )
-        if not errors and not var.index.equals(features.index):
-            errors.append(
-                InputError(
-                    f"The features of modality {name!r} are in another order in {path} than in {first}.",
-                    f"file {path}, mdata[{name!r}].var_names",
-                    "Write all files with the features in the same order.",
-                )
+        if all_alike and not var.index.equals(features.index):
+            all_alike = False
+            yield InputError(
+                f"The features of modality {name!r} are in another order in {path} than in {first}.",
+                f"file {path}, mdata[{name!r}].var_names",
+                "Write all files with the features in the same order.",
             )
-    return errors
 
 
-def _repeated(obs_of: Mapping[str, pd.DataFrame]) -> list[InputError]:
+def _repeated(obs_of: Mapping[str, pd.DataFrame]) -> Iterator[InputError]:
     """Find observations that two files have."""
     where: dict[str, str] = {}
-    errors = []
     for path, obs in obs_of.items():
         twice = [name for name in obs.index if name in where]
         if twice:
-            errors.append(
-                InputError(
-                    f"{len(twice):,} observation{'s' if len(twice) > 1 else ''} of {path} "
-                    f"{'are' if len(twice) > 1 else 'is'} in another file too, the first is {twice[0]!r}, in "
-                    f"{where[twice[0]]}.",
-                    f"file {path}, obs_names",
-                    "Make them unique first, e.g. by adding the sample to each barcode, or leave one file out.",
-                )
+            yield InputError(
+                f"{len(twice):,} observation{'s' if len(twice) > 1 else ''} of {path} "
+                f"{'are' if len(twice) > 1 else 'is'} in another file too, the first is {twice[0]!r}, in "
+                f"{where[twice[0]]}.",
+                f"file {path}, obs_names",
+                "Make them unique first, e.g. by adding the sample to each barcode, or leave one file out.",
             )
         if len(obs_of) > 1:
             where |= dict.fromkeys(obs.index, path)
-    return errors
 
 
 def _modality(

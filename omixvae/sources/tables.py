@@ -158,9 +158,8 @@ def read_frame(path: Path, ways: Ways, *, as_text: bool = False) -> pd.DataFrame
     # Spreadsheets leave empty columns and rows beside and below a table.
     columns = [j for j in range(1, len(names)) if names[j] or frame[j].notna().any()]
     frame = frame[(frame[0] != "") | frame[columns].notna().any(axis=1)]
-    return (
-        frame[columns].set_axis(pd.Index(frame[0], name=names[0]), axis=0).set_axis([names[j] for j in columns], axis=1)
-    )
+    frame = frame.set_axis(pd.Index(frame[0], name=names[0]), axis=0)[columns]
+    return frame.set_axis([names[j] for j in columns], axis=1)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -262,7 +261,7 @@ def _names(index: pd.Index) -> pd.Index | None:
     return None if isinstance(index, pd.RangeIndex) else pd.Index([str(name) for name in index], dtype=object)
 
 
-def repeated(names: pd.Index | None, axis: str, where: str) -> list[InputError]:
+def repeated(names: pd.Index | None, axis: str, where: str) -> Iterator[InputError]:
     """Find names that are empty, or stand there twice.
 
     Parameters
@@ -274,34 +273,28 @@ def repeated(names: pd.Index | None, axis: str, where: str) -> list[InputError]:
     where
         What the table is, for messages.
 
-    Returns
-    -------
-    list of InputError
+    Yields
+    ------
+    InputError
         Every problem found.
     """
     if names is None:
-        return []
+        return
     empty, twice = np.flatnonzero(names == ""), names[names.duplicated()].unique().drop("", errors="ignore")
-    errors = []
     if len(empty):
-        errors.append(
-            InputError(
-                f"{len(empty):,} {axis}{'s have' if len(empty) > 1 else ' has'} values and no name, the first is "
-                f"{axis} {empty[0] + 1:,}.",
-                where,
-                "Give it a name, or remove it.",
-            )
+        yield InputError(
+            f"{len(empty):,} {axis}{'s have' if len(empty) > 1 else ' has'} values and no name, the first is "
+            f"{axis} {empty[0] + 1:,}.",
+            where,
+            "Give it a name, or remove it.",
         )
     if len(twice):
-        errors.append(
-            InputError(
-                f"{len(twice):,} name{'s' if len(twice) > 1 else ''} of {axis}s stand{'' if len(twice) > 1 else 's'} "
-                f"there more than once, the first is {twice[0]!r}.",
-                where,
-                f"Give each {axis} a name of its own, or keep one of those that have the same.",
-            )
+        yield InputError(
+            f"{len(twice):,} name{'s' if len(twice) > 1 else ''} of {axis}s stand{'' if len(twice) > 1 else 's'} "
+            f"there more than once, the first is {twice[0]!r}.",
+            where,
+            f"Give each {axis} a name of its own, or keep one of those that have the same.",
         )
-    return errors
 
 
 def _numbers(frame: pd.DataFrame, where: str, ways: Ways) -> np.ndarray:
