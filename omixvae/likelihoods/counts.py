@@ -208,6 +208,7 @@ class _Composition(Likelihood):
     keeps_zeros: ClassVar[bool] = True
     kind: ClassVar[ValueKind] = "counts"
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
+    check = staticmethod(is_count)
     typical_library: Tensor
     center: Tensor
     unit: Tensor
@@ -230,11 +231,6 @@ class _Composition(Likelihood):
     def composition(self) -> Float[Tensor, " g"] | None:
         """Return the composition of an average observation, if the total is the size factor."""
         return self.center.exp() if self.by_total else None
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take whole numbers that are not negative."""
-        return is_count(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Scale each observation to the typical total, if that is its size factor, then log(1 + x)."""

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -89,6 +88,7 @@ class ProteinMixture(Likelihood):
 
     kind: ClassVar[ValueKind] = "counts"
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
+    check = staticmethod(is_count)
     n_decoded: ClassVar[int] = 2
     center: Tensor
     unit: Tensor
@@ -109,11 +109,6 @@ class ProteinMixture(Likelihood):
         return TwoComponents(
             NegativeBinomialCounts(foreground, theta_1), NegativeBinomialCounts(background, theta_0), logit
         )
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take whole numbers that are not negative."""
-        return is_count(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Take log(1 + x)."""
