@@ -23,6 +23,12 @@ __all__ = ["of_choices", "of_imputation", "of_information", "of_loadings"]
 
 FEATURES_LISTED = 50
 
+CALIBRATED = (
+    " Right: of the measured values of this file, most of which the model was trained on, how many lie within the "
+    "limits of predictions from the other modalities; dots on the dashed line are as they should be, above it limits "
+    "are wider than they need be. Whole numbers that lie on a limit count in part."
+)
+
 
 def of_information(facts: Facts) -> Section:
     """Show what each set of modalities tells.
@@ -117,15 +123,10 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
     rows = []
     for mod, skill in skills.items():
         r2 = skill["r2"].dropna()
-        rows.append(
-            (
-                mod,
-                "yes" if facts.found.keys.imputed(mod) in facts.found.mdata.obsm else "no",
-                f"{len(r2):,} of {len(skill):,}",
-                f"{int(skill['imputable'].sum()):,}",
-                *(f"{round(r2.quantile(q), 2) + 0.0:.2f}" if len(r2) else "–" for q in (0.1, 0.5, 0.9)),
-            )
-        )
+        there = "yes" if facts.found.keys.imputed(mod) in facts.found.mdata.obsm else "no"
+        counts = (f"{len(r2):,} of {len(skill):,}", f"{int(skill['imputable'].sum()):,}")
+        quantiles = (f"{round(r2.quantile(q), 2) + 0.0:.2f}" if len(r2) else "–" for q in (0.1, 0.5, 0.9))
+        rows.append((mod, there, *counts, *quantiles))
     numbers = ("features judged", "imputable", "R² of the worst tenth", "median R²", "R² of the best tenth")
     return Table(
         "Predictions of held-out observations; the mean of each feature, as the baseline, has R² = 0.",
@@ -136,15 +137,7 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
 
 
 def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE | None") -> Picture:
-    calibrated = (
-        ""
-        if model is None
-        else (
-            " Right: of the measured values of this file, most of which the model was trained on, how many lie within "
-            "the limits of predictions from the other modalities; dots on the dashed line are as they should be, above "
-            "it limits are wider than they need be. Whole numbers that lie on a limit count in part."
-        )
-    )
+    calibrated = "" if model is None else CALIBRATED
     return draw(
         partial(pl.imputation, facts.found.mdata, mod, key=facts.found.key, model=model),
         f"R² of the features of {mod} in held-out observations, from the best to the worst; "
