@@ -112,13 +112,9 @@ def _metavar(allowed: Constraint) -> str | None:
 
 
 def _kind(allowed: Word | Number | Name) -> str:
-    match allowed:
-        case Word():
-            return "WORD"
-        case Name():
-            return "NAME"
-        case Number(kind):
-            return "N" if kind is int else "X"
+    if isinstance(allowed, Number):
+        return "N" if allowed.kind is int else "X"
+    return "WORD" if isinstance(allowed, Word) else "NAME"
 
 
 def _complete(allowed: Constraint, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from omixvae.data.spelling import DASHES, STRIP, UPPER, Change, positions, without
+from omixvae.data.spelling import DASHES, STRIP, UPPER, Change, changed, positions, without
 from omixvae.errors import InputError
 
 __all__ = ["FEWEST_FEATURES", "FoundFeatures", "check_features", "find_features"]
@@ -20,19 +20,14 @@ of 0.30 to 0.91 to those of all features (mutations below 0), with a tenth -0.10
 UNVERSIONED = without(r"(?<=\d{11})\.\d+$")
 """Ensembl's identifiers end in 11 digits; RP11-34P13.7 is no version of RP11-34P13."""
 
-
-def _all_changes(names: pd.Index) -> pd.Index:
-    for change in (STRIP, UNVERSIONED, UPPER, DASHES):
-        names = change.make(names)
-    return names
-
-
 CHANGES = {
     "": Change("", lambda names: names),
     "without the version at its end": UNVERSIONED,
     "whatever its case": UPPER,
     "whether with '-', '.', '_' or ':'": DASHES,
-    "whatever its case, punctuation and version": Change("", _all_changes),
+    "whatever its case, punctuation and version": Change(
+        "", lambda names: changed(names, STRIP, UNVERSIONED, UPPER, DASHES)
+    ),
 }
 """What is not looked at, in words, and the change that takes it away."""
 

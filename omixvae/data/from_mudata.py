@@ -19,7 +19,7 @@ from omixvae.data.coverage import check_coverage
 from omixvae.data.features import check_features, find_features
 from omixvae.data.levels import check_levels
 from omixvae.data.masked import MaskedModalities, Schema
-from omixvae.data.matrices import Matrix, arrange, as_matrix
+from omixvae.data.matrices import arrange, as_matrix, dense
 from omixvae.data.stored import StoredRows, StoredTable
 from omixvae.data.stored_matrix import StoredMatrix, lies_on_disk
 from omixvae.data.tables import ModalityTable, Table
@@ -277,7 +277,7 @@ def _rows(
         values, missing = arrange(as_matrix(x, name), columns)
         return ModalityTable(name, features, values, row, missing, library)
     # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
-    values, coverage = (_dense(as_matrix(m, name)) for m in (x, adata.layers[coverage_layer]))
+    values, coverage = (dense(as_matrix(m, name)) for m in (x, adata.layers[coverage_layer]))
     if columns is not None:
         values, coverage = (np.where(columns >= 0, m[:, columns], np.float32(np.nan)) for m in (values, coverage))
     coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
@@ -286,19 +286,9 @@ def _rows(
     return ModalityTable(name, features, values, row, missing, library, coverage=coverage)
 
 
-def _dense(matrix: Matrix) -> np.ndarray:
-    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
-
-
 def _library(totals: np.ndarray, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
     totals = np.maximum(totals, 1.0)  # a row of zeros is a measurement too; its mean must stay positive
-    library = np.full(len(row), np.nan)
-    library[row >= 0] = totals[row[row >= 0]]
-    if np.isnan(library).all():
-        return library.astype(np.float32)
+    library = pd.Series(np.append(totals, np.nan)[row])  # the last is of those that are not there
     if batch is not None:
-        for level in np.unique(batch):
-            inside = batch == level
-            if np.isfinite(library[inside]).any():
-                library[inside & np.isnan(library)] = np.nanmedian(library[inside])
-    return np.where(np.isnan(library), np.nanmedian(library), library).astype(np.float32)
+        library = library.fillna(library.groupby(batch).transform("median"))
+    return library.fillna(library.median()).to_numpy(np.float32)
