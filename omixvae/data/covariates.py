@@ -139,9 +139,8 @@ def _as_numbers(column: "pd.Series[object]", covariate: Covariate) -> np.ndarray
         ) from error
     if np.isinf(values).any():
         first = column.index[np.isinf(values)][0]
-        raise InputError(
-            f"Column {covariate.name!r} holds infinite values.", f"{where}, first: {first!r}", "Correct it."
-        )
+        problem = f"Column {covariate.name!r} holds infinite values."
+        raise InputError(problem, f"{where}, first: {first!r}", "Correct it.")
     return values
 
 

@@ -193,13 +193,11 @@ def _unknown(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> 
     values = [_as_it_is(column, str(word)) for word in counts.index]
     one = len(values) == 1
     listed = " and ".join(f"{value!r} for {n:,}" for value, n in zip(values[:3], counts, strict=False))
+    taken = {"labels_key": "label", "batch_key": "batch"}.get(option, "level")
+    wanted = "fill in what is known, and leave out the other observations, or the option"
     if option == "labels_key":
-        taken = "label"
         wanted = f"make {'it' if one else 'them'} missing, so that labels are predicted there: {place} = "
         wanted += f"{place}.mask({place}.isin({values!r}))"
-    else:
-        taken = "batch" if option == "batch_key" else "level"
-        wanted = "fill in what is known, and leave out the other observations, or the option"
     yield InputError(
         f"Column {column.name!r} has {listed} of {len(column):,} observations, taken for a {taken} like any other.",
         f"option {option}, {place}",

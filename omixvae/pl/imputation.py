@@ -1,7 +1,7 @@
 """Draw how far imputed values can be trusted."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import mudata
 import numpy as np
@@ -12,13 +12,11 @@ from matplotlib.patches import Patch
 
 from omixvae.data.symbols import feature_positions
 from omixvae.evaluation import NOMINAL, covered
+from omixvae.model import OmixVAE
 from omixvae.options import as_names
 from omixvae.pl.canvas import AxesLike, finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from omixvae.model import OmixVAE
 
 __all__ = ["imputation"]
 
@@ -42,7 +40,7 @@ def imputation(
     mod: str,
     *,
     features: str | Sequence[str] | None = None,
-    model: "OmixVAE | None" = None,
+    model: OmixVAE | None = None,
     key: str = "omixvae",
     ax: AxesLike | None = None,
     show: bool = False,

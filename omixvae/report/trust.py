@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,12 @@ import pandas as pd
 from omixvae import pl
 from omixvae.config import Config, affecting
 from omixvae.errors import InputError
+from omixvae.model import OmixVAE
 from omixvae.report.command import command_line
 from omixvae.report.facts import Facts
 from omixvae.report.findings import part_of
 from omixvae.report.page import Block, Code, Picture, Pictures, Section, Table, Text
 from omixvae.report.pictures import draw
-
-if TYPE_CHECKING:
-    from omixvae.model import OmixVAE
 
 __all__ = ["of_choices", "of_imputation", "of_information", "of_loadings"]
 
@@ -83,7 +80,7 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
-def of_imputation(facts: Facts, model: "OmixVAE | None") -> Section:
+def of_imputation(facts: Facts, model: OmixVAE | None) -> Section:
     """Show how well modalities are predicted from one another.
 
     Parameters
@@ -136,7 +133,7 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
     )
 
 
-def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE | None") -> Picture:
+def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: OmixVAE | None) -> Picture:
     calibrated = "" if model is None else CALIBRATED
     return draw(
         partial(pl.imputation, facts.found.mdata, mod, key=facts.found.key, model=model),

@@ -1,7 +1,7 @@
 """`omixvae impute`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
@@ -10,9 +10,6 @@ from omixvae.cli.files import check_files, is_zarr, read_input, write_whole
 from omixvae.cli.frame import Command, answer, friendly_warnings, on_rank_zero
 from omixvae.errors import InputError
 from omixvae.files import writing
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["impute"]
 
@@ -81,7 +78,7 @@ def impute(
                     f"output {output}",
                     "End its name in .zarr: then they are written as they come.",
                 )
-            mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(data, modality, names))
-            write_whole(as_mudata(modality, mean, sd), output)
+            mean_and_sd: Any = model.impute(data, modality, names)  # two tables, as it is not asked to write them
+            write_whole(as_mudata(modality, *mean_and_sd), output)
     summary = {"output": str(output), "modality": modality, "observations": int(mdata.n_obs)}
     answer(summary, [f"Wrote {output}: {modality} of {mdata.n_obs:,} observations."], as_json=as_json, quiet=quiet)
