@@ -60,18 +60,13 @@ def open_mudata(*paths: str | Path) -> mudata.MuData:
     raise_together([*(error for name in names for error in _disagreements(name, read[name])), *_repeated(obs_of)])
     obs = pd.concat(list(obs_of.values()))
     parts = {name: _modality([root["mod"][name] for root in files.values()], name, read[name]) for name in names}
-    # What MuData would find by itself, but for the order of the observations, which it would change.
-    if not obs.index.is_unique or not all(part.obs_names.is_unique for part in parts.values()):
-        return _put_together(parts)
-    rows = {name: part.obs_names.get_indexer(obs.index) + 1 for name, part in parts.items()}
-    masks = {name: row > 0 for name, row in rows.items()}
-    return _put_together(parts, obs=obs, obsm=masks, obsmap=rows)
-
-
-def _put_together(parts: Mapping[str, anndata.AnnData], **whole: object) -> mudata.MuData:
-    """Build it as the user has set mudata, without a word of its plans."""
+    whole: dict[str, object] = {}
+    if obs.index.is_unique and all(part.obs_names.is_unique for part in parts.values()):
+        # What MuData would find by itself, but for the order of the observations, which it would change.
+        rows = {name: part.obs_names.get_indexer(obs.index) + 1 for name, part in parts.items()}
+        whole = {"obs": obs, "obsm": {name: row > 0 for name, row in rows.items()}, "obsmap": rows}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # it is built as the user has set mudata, whatever its plans
         return mudata.MuData(parts, **whole)
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
+from omixvae.likelihoods.likelihood import CenteredLikelihood, DataDistribution, ValueKind
 
 __all__ = [
     "DoubleExponential",
@@ -122,21 +122,17 @@ class ShiftedLogNormal(DataDistribution):
         return torch.expm1(self.log1p.sample(generator))
 
 
-class _Standardised(Likelihood):
+class _Standardised(CenteredLikelihood):
     """What these likelihoods share: the decoder works in standard units of each feature, the noise is known or learned.
 
     A known noise is in the data's units (of log(1 + x) for `LogNormal`).
     """
 
     takes_noise: ClassVar[bool] = True
-    center: Tensor
-    unit: Tensor
 
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features)
         self.noise = noise
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("unit", torch.ones(n_features))
         self.log_scale = nn.Parameter(torch.zeros(n_features)) if noise is None else None
 
     def _location_and_scale(self, decoded: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,14 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.counts import (
-    LOG_THETA_LIMITS,
-    NegativeBinomialCounts,
-    fitting_theta,
-    is_count,
-    log_deviation,
-)
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
+from omixvae.likelihoods.counts import LOG_THETA_LIMITS, NegativeBinomialCounts, fitting_theta, is_count, log_deviation
+from omixvae.likelihoods.likelihood import CenteredLikelihood, DataDistribution, ValueKind
 
 __all__ = ["ProteinMixture", "TwoComponents"]
 
@@ -66,7 +60,7 @@ class TwoComponents(DataDistribution):
         return torch.where(chosen, self.foreground.sample(generator), self.background.sample(generator))
 
 
-class ProteinMixture(Likelihood):
+class ProteinMixture(CenteredLikelihood):
     """Surface proteins: x_g ~ π_g NB(β_g α_g, θ₁_g) + (1 - π_g) NB(β_g, θ₀_g), with α_g > 1.
 
     Antibodies that stick to nothing in particular are counted in every cell, so that a protein has a background β that
@@ -90,13 +84,9 @@ class ProteinMixture(Likelihood):
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
     check = staticmethod(is_count)
     n_decoded: ClassVar[int] = 2
-    center: Tensor
-    unit: Tensor
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("unit", torch.ones(n_features))
         self.log_background = nn.Parameter(torch.zeros(n_features))
         self.log_theta = nn.Parameter(torch.zeros(2, n_features))
 
