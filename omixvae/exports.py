@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -103,15 +104,15 @@ def _sheets(found: Results) -> Iterator[Sheet]:
     }
     for name, (entry, text) in latents.items():
         if entry in mdata.obsm:
-            yield Sheet(f"{name}.csv", text, "observation", lambda entry=entry: _dimensions(found, entry))  # type: ignore[misc]
+            table = partial(_numbered, mdata.obsm[entry], mdata.obs_names, "shared")
+            yield Sheet(f"{name}.csv", text, "observation", table)
     if found.cluster_column is not None:
         text = "most probable cluster, its entropy in nats (0 is certain), and the probability of each cluster"
         yield Sheet("clusters.csv", text, "observation", lambda: _clusters(found))
     text = "what each set of modalities tells about the latents, and what others would add, in nats per observation"
     yield Sheet("information.csv", text, "given", lambda: found.information)
-    yield Sheet(
-        "history.csv", "the training, one row per epoch, in nats per observation", "epoch", lambda: found.history
-    )
+    text = "the training, one row per epoch, in nats per observation"
+    yield Sheet("history.csv", text, "epoch", lambda: found.history)
     for mod in found.imputed_modalities:
         yield from _imputed(found, mod)
     for mod in found.modalities:
@@ -139,18 +140,17 @@ def _of_modality(found: Results, mod: str) -> Iterator[Sheet]:
         yield Sheet(f"{file}_loadings.csv", text, "feature", lambda: found.loadings(mod))
     if keys.private in adata.obsm:
         text = f"latent of {mod} alone, of the observations that have it"
-        yield Sheet(f"{file}_private.csv", text, "observation", lambda: _private(found, mod))
+        table = partial(_numbered, adata.obsm[keys.private], adata.obs_names, "private")
+        yield Sheet(f"{file}_private.csv", text, "observation", table)
 
 
-def _dimensions(found: Results, entry: str) -> pd.DataFrame:
-    values = np.asarray(found.mdata.obsm[entry])
-    return pd.DataFrame(values, found.mdata.obs_names, [f"shared {i}" for i in range(values.shape[1])])
+def _numbered(values: np.ndarray, names: pd.Index, column: str) -> pd.DataFrame:
+    """Name columns by a word and their number."""
+    return pd.DataFrame(np.asarray(values), names, [f"{column} {i}" for i in range(values.shape[1])])
 
 
 def _clusters(found: Results) -> pd.DataFrame:
-    probabilities = found.cluster_probabilities
-    names = [f"probability {i}" for i in range(probabilities.shape[1])]
-    table = pd.DataFrame(probabilities, found.mdata.obs_names, names)
+    table = _numbered(found.cluster_probabilities, found.mdata.obs_names, "probability")
     table.insert(0, "cluster", found.clusters.to_numpy())
     table.insert(1, "entropy", found.mdata.obs[found.keys.cluster_entropy].to_numpy())
     return table
@@ -160,9 +160,3 @@ def _skill(found: Results, mod: str) -> pd.DataFrame:
     skill = found.skill(mod)
     # As R and Excel write it.
     return skill.assign(imputable=skill["imputable"].map({True: "TRUE", False: "FALSE"}))
-
-
-def _private(found: Results, mod: str) -> pd.DataFrame:
-    adata = found.mdata.mod[mod]
-    values = np.asarray(adata.obsm[found.keys.private])
-    return pd.DataFrame(values, adata.obs_names, [f"private {i}" for i in range(values.shape[1])])

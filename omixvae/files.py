@@ -42,15 +42,11 @@ def check_target(path: Path) -> None:
     """
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise InputError(
-            f"The folder {str(path.parent)!r} does not exist.",
-            f"output {path}",
-            "Make the folder first, or choose another.",
-        )
+        fix = "Make the folder first, or choose another."
+        raise InputError(f"The folder {str(path.parent)!r} does not exist.", f"output {path}", fix)
     if not os.access(folder, os.W_OK):
-        raise InputError(
-            f"The folder {str(path.parent)!r} cannot be written to.", f"output {path}", "Choose a folder of your own."
-        )
+        fix = "Choose a folder of your own."
+        raise InputError(f"The folder {str(path.parent)!r} cannot be written to.", f"output {path}", fix)
 
 
 def check_folder(path: Path, files: Sequence[str] = MODEL_FILES, what: str = "saved model") -> None:
@@ -197,11 +193,10 @@ def writing(output: Path, errors: type[Exception] = OSError) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except OSError as error:
-        fix = "Make room on the disk, or choose another folder."
-        raise InputError(f"{output.name!r} could not be written: {_reason(error)}.", f"output {output}", fix) from error
-    except errors as error:
+    except (OSError, errors) as error:
         fix = "Rename or take out of the input what the message names; if it names nothing of yours, tell us of it."
+        if isinstance(error, OSError):
+            fix = "Make room on the disk, or choose another folder."
         raise InputError(f"{output.name!r} could not be written: {_reason(error)}.", f"output {output}", fix) from error
 
 

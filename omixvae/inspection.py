@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import mudata
 import numpy as np
+from anndata import AnnData
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -32,6 +33,8 @@ MOST_ROWS = 8
 
 MOST_LEVELS = 4
 """Levels of a column that are listed."""
+
+Row = tuple[str, ...]
 
 TYPICAL_WIDTH = 100
 """Characters of a line where the output is no terminal."""
@@ -142,7 +145,7 @@ def look_over(mdata: mudata.MuData, config: Config, own: OwnModules = NO_OWN_MOD
     data = found.data
     return Inspection(
         observations=int(mdata.n_obs),
-        modalities=_shapes(mdata) if data is None else _modalities(data),
+        modalities=[_shape(name, adata) for name, adata in mdata.mod.items()] if data is None else _modalities(data),
         patterns=[] if data is None else _patterns(data),
         columns=[] if data is None else _columns(mdata, data.schema),
         batches={str(batch): {k: int(n) for k, n in row.items()} for batch, row in batches.iterrows()},
@@ -152,8 +155,8 @@ def look_over(mdata: mudata.MuData, config: Config, own: OwnModules = NO_OWN_MOD
     )
 
 
-def _shapes(mdata: mudata.MuData) -> list[dict[str, Any]]:
-    return [{"name": name, "observations": int(a.n_obs), "features": int(a.n_vars)} for name, a in mdata.mod.items()]
+def _shape(name: str, adata: AnnData) -> dict[str, Any]:
+    return {"name": name, "observations": int(adata.n_obs), "features": int(adata.n_vars)}
 
 
 def _modalities(data: MaskedModalities) -> list[dict[str, Any]]:
@@ -226,13 +229,17 @@ def print_inspection(found: Inspection, source: str, console: Console | None = N
     console.print(Text(f"{source}: {found.observations:,} observations"), soft_wrap=True)
     console.print(_modality_table(found.modalities))
     names = [modality["name"] for modality in found.modalities]
-    if found.patterns:
-        _print_some(console, "Measured together", names, ["observations"], _pattern_rows(names, found.patterns))
-    if found.columns:
-        words = ["column", "used as", "values"]
-        _print_some(console, "Columns of obs that are used", words, [], _column_rows(found.columns))
-    if found.batches:
-        _print_some(console, "Observations of each batch", ["batch"], names, _batch_rows(names, found.batches))
+    patterns: list[Row] = [
+        (*("yes" if name in pattern["modalities"] else "-" for name in names), f"{pattern['observations']:,}")
+        for pattern in found.patterns
+    ]
+    columns: list[Row] = [(column["name"], column["used_as"], _values_of_column(column)) for column in found.columns]
+    batches: list[Row] = [
+        (batch, *(f"{row[name]:,}" if row.get(name) else "-" for name in names)) for batch, row in found.batches.items()
+    ]
+    _print_some(console, "Measured together", names, ["observations"], patterns)
+    _print_some(console, "Columns of obs that are used", ["column", "used as", "values"], [], columns)
+    _print_some(console, "Observations of each batch", ["batch"], names, batches)
     if found.choices:
         console.print("What training would choose, and why", style="bold")
         for reason in found.choices.values():
@@ -246,30 +253,12 @@ def print_inspection(found: Inspection, source: str, console: Console | None = N
 def _modality_table(modalities: list[dict[str, Any]]) -> Table:
     rows = []
     for m in modalities:
-        shape = (m["name"], f"{m['observations']:,}", f"{m['features']:,}")
+        values: Row = ("", "", "", "")
         if "values" in m:
             range_ = f"{m['smallest'] + 0.0:.4g} to {m['largest']:.4g}"
-            rows.append((*shape, m["values"], range_, f"{m['zeros']:.0%}", f"{m['missing_entries']:.0%}"))
-        else:
-            rows.append((*shape, "", "", "", ""))
+            values = (m["values"], range_, f"{m['zeros']:.0%}", f"{m['missing_entries']:.0%}")
+        rows.append((m["name"], f"{m['observations']:,}", f"{m['features']:,}", *values))
     return table(["modality"], ("observations", "features", "values", "range", "zeros", "not measured"), rows)
-
-
-def _pattern_rows(names: list[str], patterns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    return [
-        (*("yes" if name in pattern["modalities"] else "-" for name in names), f"{pattern['observations']:,}")
-        for pattern in patterns
-    ]
-
-
-def _batch_rows(names: list[str], batches: dict[str, dict[str, int]]) -> list[tuple[str, ...]]:
-    return [
-        (batch, *(f"{n:,}" if (n := row.get(name, 0)) else "-" for name in names)) for batch, row in batches.items()
-    ]
-
-
-def _column_rows(columns: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    return [(column["name"], column["used_as"], _values_of_column(column)) for column in columns]
 
 
 def _values_of_column(column: dict[str, Any]) -> str:
@@ -280,10 +269,10 @@ def _values_of_column(column: dict[str, Any]) -> str:
     return f"{len(levels):,} level{'s' if len(levels) > 1 else ''}: {first}{', …' if len(levels) > MOST_LEVELS else ''}"
 
 
-def _print_some(
-    console: Console, heading: str, words: list[str], numbers: list[str], rows: list[tuple[str, ...]]
-) -> None:
-    """Print the first rows of a table, and count the others."""
+def _print_some(console: Console, heading: str, words: list[str], numbers: list[str], rows: list[Row]) -> None:
+    """Print the first rows of a table, if there are any, and count the others."""
+    if not rows:
+        return
     console.print(heading, style="bold")
     console.print(table(words, numbers, rows[:MOST_ROWS]))
     if len(rows) > MOST_ROWS:

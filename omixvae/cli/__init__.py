@@ -3,39 +3,34 @@
 Nothing heavy is imported at the top of these files: `omixvae --help` must answer at once.
 """
 
+from importlib import import_module
+
 import click
 
 from omixvae import __version__
-from omixvae.cli.commands.annotate import annotate
-from omixvae.cli.commands.completion import completion
-from omixvae.cli.commands.convert import convert
-from omixvae.cli.commands.data import data
-from omixvae.cli.commands.evaluate import evaluate
-from omixvae.cli.commands.export import export
-from omixvae.cli.commands.impute import impute
-from omixvae.cli.commands.inspect import inspect
-from omixvae.cli.commands.options import options
-from omixvae.cli.commands.report import report
-from omixvae.cli.commands.select import select
-from omixvae.cli.commands.simulate import simulate
-from omixvae.cli.commands.train import train
 from omixvae.cli.frame import Cli
 
 __all__ = ["main"]
 
-SECTIONS = {
-    "Begin": (inspect, train),
-    "Look at the results": (report, export),
-    "Use a trained model": (annotate, impute, evaluate),
-    "Choose the options": (options, select),
-    "Data": (convert, data, simulate),
-    "Shell": (completion,),
+NAMES = {
+    "Begin": ("inspect", "train"),
+    "Look at the results": ("report", "export"),
+    "Use a trained model": ("annotate", "impute", "evaluate"),
+    "Choose the options": ("options", "select"),
+    "Data": ("convert", "data", "simulate"),
+    "Shell": ("completion",),
+}
+"""Heading of the help to the commands below it: each is the function of its own name, in the file of its own name."""
+
+SECTIONS: dict[str, list[click.Command]] = {
+    heading: [getattr(import_module(f"omixvae.cli.commands.{name}"), name) for name in names]
+    for heading, names in NAMES.items()
 }
 
 
 @click.group(
     cls=Cli,
-    sections={heading: [command.name for command in commands] for heading, commands in SECTIONS.items()},
+    sections=NAMES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="omixvae")

@@ -26,7 +26,7 @@ __all__ = [
     "is_zarr",
     "read_input",
     "whole",
-    "written_whole",
+    "write_whole",
 ]
 
 EXAMPLE = "example:cite"
@@ -69,13 +69,11 @@ def check_files(
     if output is None:
         return
     if not in_place and output.exists() and any(_path(s).exists() and output.samefile(_path(s)) for s in sources):
-        raise InputError(
-            "The output would overwrite the input.", f"output {output}", "Choose another name, or add --in-place."
-        )
+        fix = "Choose another name, or add --in-place."
+        raise InputError("The output would overwrite the input.", f"output {output}", fix)
     if folder is not None and folder.resolve() == output.resolve():
-        raise InputError(
-            "The output and the model have the same name.", f"output {output}", "Give the folder another name."
-        )
+        fix = "Give the folder another name."
+        raise InputError("The output and the model have the same name.", f"output {output}", fix)
 
 
 def check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
@@ -95,11 +93,8 @@ def check_output(output: Path, endings: Sequence[str] = (".h5mu",)) -> None:
     """
     if output.suffix not in endings:
         kind = "a zarr folder" if endings == (".zarr",) else "an h5mu file"
-        raise InputError(
-            f"The output {output.name!r} is not named like {kind}.",
-            "option --output",
-            f"End the name in {' or '.join(endings)}.",
-        )
+        fix = f"End the name in {' or '.join(endings)}."
+        raise InputError(f"The output {output.name!r} is not named like {kind}.", "option --output", fix)
     if output.suffix == ".zarr" and output.exists():
         raise InputError(f"The output {output} is there already.", "option --output", "Choose another name.")
     if output.is_dir():
@@ -148,9 +143,8 @@ def check_input(source: str) -> None:
     if not path.exists():
         raise InputError(f"There is no file {str(path)!r}.", "the input", f"Check the path, or try {EXAMPLE!r}.")
     if not os.access(path, os.R_OK):
-        raise InputError(
-            f"The file {str(path)!r} may not be read.", "the input", "Ask its owner for the permission to read it."
-        )
+        fix = "Ask its owner for the permission to read it."
+        raise InputError(f"The file {str(path)!r} may not be read.", "the input", fix)
 
 
 def _path(source: str) -> Path:
@@ -244,9 +238,8 @@ def check_results(mdata: "mudata.MuData", output: Path, key: str, *, from_disk: 
     check_all(checks)
 
 
-@contextmanager
-def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = None, key: str = "") -> Iterator[None]:
-    """Write the output under a temporary name, let something else be done, then give it its own name.
+def write_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = None, key: str = "") -> None:
+    """Write the output under a temporary name, then give it its own name.
 
     Parameters
     ----------
@@ -258,11 +251,6 @@ def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = No
         The input, where its matrices are on disk: it is copied, and only the results are written, into the copy.
     key
         Under which they are: the option `key_added`.
-
-    Yields
-    ------
-    None
-        When all is written but for the name.
 
     Raises
     ------
@@ -284,7 +272,6 @@ def written_whole(mdata: "mudata.MuData", output: Path, copied: Path | None = No
             else:
                 shutil.copyfile(copied, temporary)
             write_results(mdata, temporary, key)
-        yield
 
 
 @contextmanager
@@ -328,9 +315,8 @@ def check_named(path: Path, where: str, endings: Sequence[str]) -> None:
         If it cannot.
     """
     if path.suffix not in endings:
-        raise InputError(
-            f"The file {path.name!r} has no name that is known here.", where, f"End the name in {' or '.join(endings)}."
-        )
+        fix = f"End the name in {' or '.join(endings)}."
+        raise InputError(f"The file {path.name!r} has no name that is known here.", where, fix)
     if path.is_dir():
         raise InputError(f"{path} is a folder.", where, "Give the name of a file.")
     check_target(path)

@@ -1,11 +1,12 @@
 """The frame of all commands: their help in sections, what goes wrong as one message, and exit codes."""
 
 import io
+import json
 import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -17,7 +18,7 @@ import click
 from omixvae.errors import InputError, likely, nearest
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
-__all__ = ["Cli", "Command", "Option", "Section", "friendly_warnings", "on_rank_zero"]
+__all__ = ["Cli", "Command", "Option", "Section", "answer", "friendly_warnings", "on_rank_zero"]
 
 STOPPED = 128
 """Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
@@ -110,7 +111,7 @@ class Cli(Section):
         Heading to the names of the commands that the help lists under it.
     """
 
-    def __init__(self, *args: Any, sections: dict[str, Sequence[str]], **attributes: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **attributes: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **attributes)
         self.sections = sections
 
@@ -196,6 +197,26 @@ def on_rank_zero(command: Callable[..., None]) -> Callable[..., None]:
                 command(*args, **options)
 
     return in_first
+
+
+def answer(summary: dict[str, Any], lines: Iterable[str], *, as_json: bool, quiet: bool = False) -> None:
+    """Print what a command has done.
+
+    Parameters
+    ----------
+    summary
+        For other programs.
+    lines
+        For people.
+    as_json
+        Whether to print the summary.
+    quiet
+        Whether to leave out the lines.
+    """
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not quiet:
+        click.echo("\n".join(lines))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ __all__ = [
     "COLUMNS",
     "COMMON",
     "FURTHER",
+    "PATH",
     "WAYS",
     "allow_missing_features",
     "as_json",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+PATH = click.Path(path_type=Path)
 
 COMMON = tuple(name for name, o in OPTIONS.items() if o.common)
 """Options that the help of a command shows, so that it fits a screen; `omixvae options` explains all of them."""
@@ -109,13 +112,9 @@ def _metavar(allowed: Constraint) -> str | None:
 
 
 def _kind(allowed: Word | Number | Name) -> str:
-    match allowed:
-        case Word():
-            return "WORD"
-        case Name():
-            return "NAME"
-        case Number(kind):
-            return "N" if kind is int else "X"
+    if isinstance(allowed, Number):
+        return "N" if allowed.kind is int else "X"
+    return "WORD" if isinstance(allowed, Word) else "NAME"
 
 
 def _complete(allowed: Constraint, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -220,8 +219,7 @@ def source_file(**attributes: Any) -> Decorator:  # noqa: ANN401 (those of click
 
 WAYS: dict[str, dict[str, Any]] = {
     "modality": {
-        "multiple": True,
-        "metavar": "NAME=obsm:KEY",
+        **{"multiple": True, "metavar": "NAME=obsm:KEY"},
         "help": "A modality that is a table in obsm of an h5ad, once for each "
         "[default: protein=obsm:protein_expression].",
     },
@@ -260,11 +258,9 @@ def ways_in(*, shown: bool = False, without: Collection[str] = ()) -> Decorator:
             command(*args, ways=_ways(given), **options)
 
         added: Callable[..., None] = with_ways
+        section = "How to read other files"
         for name in reversed(names):
-            option = click.option(
-                f"--{name}", cls=Option, section="How to read other files", hidden=not shown, **WAYS[name]
-            )
-            added = option(added)
+            added = click.option(f"--{name}", cls=Option, section=section, hidden=not shown, **WAYS[name])(added)
         return added
 
     return add
@@ -297,9 +293,7 @@ def output_file(metavar: str, text: str, *, required: bool = True) -> Decorator:
     callable
         Decorator of a command.
     """
-    return click.option(
-        "-o", "--output", type=click.Path(path_type=Path), required=required, metavar=metavar, help=text
-    )
+    return click.option("-o", "--output", type=PATH, required=required, metavar=metavar, help=text)
 
 
 def model_folder(text: str, *, required: bool = True) -> Decorator:
@@ -317,17 +311,11 @@ def model_folder(text: str, *, required: bool = True) -> Decorator:
     callable
         Decorator of a command.
     """
-    return click.option(
-        "--model", "folder", type=click.Path(path_type=Path), required=required, metavar="DIR", help=text
-    )
+    return click.option("--model", "folder", type=PATH, required=required, metavar="DIR", help=text)
 
 
 config_file = click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE.yaml",
-    help="Options from a file; those given here win.",
+    "--config", "file", type=PATH, metavar="FILE.yaml", help="Options from a file; those given here win."
 )
 in_place = click.option("--in-place", is_flag=True, help="Allow the output to replace the input.")
 read_from_disk = click.option("--from-disk", is_flag=True, help="For files larger than the memory.")

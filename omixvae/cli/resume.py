@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from omixvae.cli.options import WAYS, given_options
+from omixvae.cli.options import PATH, WAYS, given_options
 from omixvae.config import OPTIONS, Config, affecting
 from omixvae.errors import InputError, raise_together
 from omixvae.files import CHECKPOINT_FILES, MODEL_FILES, check_folder
@@ -23,7 +23,7 @@ __all__ = ["checkpoint_folder", "keeping_model", "read_resumed_config", "resume_
 
 resume_folder = click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Go on with a training that was stopped, from its checkpoint.",
 )

@@ -98,7 +98,7 @@ def place_of_column(mdata: mudata.MuData, name: str) -> str:
     return f"mdata[{modalities[0]!r}].obs[{name!r}]" if modalities else f"mdata.obs[{name!r}]"
 
 
-def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
+def check_columns(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
     """Find what is wrong with the columns of obs that the options name.
 
     Parameters
@@ -108,10 +108,10 @@ def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     config
         Names of the batch, covariate and label columns.
 
-    Returns
-    -------
-    list of InputError
-        Every problem found; empty when all is well.
+    Yields
+    ------
+    InputError
+        Every problem found.
 
     Examples
     --------
@@ -124,21 +124,15 @@ def check_columns(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
         "covariate_keys": config.covariate_keys,
         "labels_key": (config.labels_key,),
     }
-    errors = [
-        error
-        for option, names in keys.items()
-        for name in filter(None, names)
-        for error in _column(mdata, option, name)
-    ]
+    for option, names in keys.items():
+        for name in filter(None, names):
+            yield from _column(mdata, option, name)
     if config.labels_key is not None and config.labels_key in mdata.mod:
-        errors.append(
-            InputError(
-                f"{config.labels_key!r} is the name of a modality and of the label column.",
-                "option labels_key",
-                "Rename the column of mdata.obs.",
-            )
+        yield InputError(
+            f"{config.labels_key!r} is the name of a modality and of the label column.",
+            "option labels_key",
+            "Rename the column of mdata.obs.",
         )
-    return errors
 
 
 def _column(mdata: mudata.MuData, option: str, name: str) -> Iterator[InputError]:

@@ -9,13 +9,16 @@ import pandas as pd
 from omixvae.data.columns import find_column
 from omixvae.data.levels import taken_as_number
 from omixvae.data.masked import Covariate
-from omixvae.data.spelling import DASHES, STRIP, UPPER, positions, without
+from omixvae.data.spelling import DASHES, STRIP, UPPER, changed, positions, without
 from omixvae.errors import InputError
 
 __all__ = ["as_covariate", "encode", "known_levels", "levels_of"]
 
 MOST_NAMED = 5
 """Levels that a sentence names."""
+
+SAME_LEVEL = (STRIP, without(r"(?<=\d)\.0+$"), UPPER, DASHES)
+"""Changes that leave a level the same: 1.0 and 1, upper and lower case, spaces and dashes."""
 
 
 def levels_of(column: "pd.Series[object]") -> tuple[str, ...]:
@@ -136,9 +139,8 @@ def _as_numbers(column: "pd.Series[object]", covariate: Covariate) -> np.ndarray
         ) from error
     if np.isinf(values).any():
         first = column.index[np.isinf(values)][0]
-        raise InputError(
-            f"Column {covariate.name!r} holds infinite values.", f"{where}, first: {first!r}", "Correct it."
-        )
+        problem = f"Column {covariate.name!r} holds infinite values."
+        raise InputError(problem, f"{where}, first: {first!r}", "Correct it.")
     return values
 
 
@@ -169,7 +171,7 @@ def known_levels(column: "pd.Series[object]", known: Sequence[str]) -> tuple["pd
     others = pd.Index(sorted(set(levels.dropna()) - set(known)), dtype=object)
     if not len(others):
         return levels, []
-    found = positions(_plain(others), _plain(pd.Index(known, dtype=object)))
+    found = positions(changed(others, *SAME_LEVEL), changed(pd.Index(known, dtype=object), *SAME_LEVEL))
     renamed = {str(other): known[i] for other, i in zip(others, found, strict=True) if i >= 0}
     if not renamed:
         return levels, []
@@ -178,13 +180,6 @@ def known_levels(column: "pd.Series[object]", known: Sequence[str]) -> tuple["pd
     more = " …" if len(renamed) > MOST_NAMED else ""
     note = f"Levels of {column.name!r} are spelled otherwise than in the training: {', '.join(said)}{more}."
     return levels.replace(renamed), [note]
-
-
-def _plain(levels: pd.Index) -> pd.Index:
-    """Take away what is the same level: 1.0 and 1, upper and lower case, spaces and dashes."""
-    for change in (STRIP, without(r"(?<=\d)\.0+$"), UPPER, DASHES):
-        levels = change.make(levels)
-    return levels
 
 
 def _listed(levels: Sequence[object]) -> str:

@@ -14,6 +14,7 @@ from omixvae.data.check import features_phrase
 from omixvae.data.columns import find_column
 from omixvae.data.levels import doubtful_columns
 from omixvae.data.masked import MaskedModalities
+from omixvae.data.matrices import count_in_columns
 from omixvae.data.tables import Table
 from omixvae.errors import InputError
 from omixvae.options import per_modality
@@ -259,9 +260,5 @@ def _counts_of_batches(table: Table, batch: np.ndarray, n_batches: int) -> tuple
             values = block.values[inside]
             lacking = 0 if block.missing is None else np.asarray(block.missing[inside].sum(0)).ravel()
             measured[b] += len(inside) - lacking
-            nonzero[b] += (
-                np.count_nonzero(values, axis=0)
-                if isinstance(values, np.ndarray)
-                else np.bincount(values.indices[values.data != 0], minlength=table.n_features)
-            )
+            nonzero[b] += count_in_columns(values, lambda values: values != 0)
     return measured, nonzero

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from omixvae.data.spelling import DASHES, STRIP, UPPER, Change, positions, without
+from omixvae.data.spelling import DASHES, STRIP, UPPER, Change, changed, positions, without
 from omixvae.errors import InputError
 
 __all__ = ["FEWEST_FEATURES", "FoundFeatures", "check_features", "find_features"]
@@ -20,19 +20,14 @@ of 0.30 to 0.91 to those of all features (mutations below 0), with a tenth -0.10
 UNVERSIONED = without(r"(?<=\d{11})\.\d+$")
 """Ensembl's identifiers end in 11 digits; RP11-34P13.7 is no version of RP11-34P13."""
 
-
-def _all_changes(names: pd.Index) -> pd.Index:
-    for change in (STRIP, UNVERSIONED, UPPER, DASHES):
-        names = change.make(names)
-    return names
-
-
 CHANGES = {
     "": Change("", lambda names: names),
     "without the version at its end": UNVERSIONED,
     "whatever its case": UPPER,
     "whether with '-', '.', '_' or ':'": DASHES,
-    "whatever its case, punctuation and version": Change("", _all_changes),
+    "whatever its case, punctuation and version": Change(
+        "", lambda names: changed(names, STRIP, UNVERSIONED, UPPER, DASHES)
+    ),
 }
 """What is not looked at, in words, and the change that takes it away."""
 
@@ -130,7 +125,7 @@ def _completed(plain: np.ndarray, known: pd.Index, names: pd.Index) -> np.ndarra
 
 def check_features(
     name: str, adata: AnnData, features: Sequence[str], columns: np.ndarray, *, allow_missing_features: bool
-) -> list[InputError]:
+) -> Iterator[InputError]:
     """Check whether new data have so few features of a modality that their latents would mean nothing.
 
     Parameters
@@ -146,24 +141,22 @@ def check_features(
     allow_missing_features
         Take any number.
 
-    Returns
-    -------
-    list of InputError
-        The problem found; empty when all is well.
+    Yields
+    ------
+    InputError
+        The problem found.
 
     Examples
     --------
     >>> adata = AnnData(np.ones((1, 1)), var=pd.DataFrame(index=["CD4"]))
     >>> columns = find_features(adata, ["CD4", "CD8A"]).columns
-    >>> check_features("rna", adata, ["CD4", "CD8A"], columns, allow_missing_features=False)
+    >>> list(check_features("rna", adata, ["CD4", "CD8A"], columns, allow_missing_features=False))
     []
     """
     n_found, n = int((columns >= 0).sum()), len(features)
-    if allow_missing_features or n_found >= FEWEST_FEATURES * n:
-        return []
-    lacking = str(features[int(np.argmin(columns))])
-    return [
-        InputError(
+    if not allow_missing_features and n_found < FEWEST_FEATURES * n:
+        lacking = str(features[int(np.argmin(columns))])
+        yield InputError(
             f"Modality {name!r} has {n_found:,} of the {n:,} features that the model was trained on, and with fewer "
             f"than {FEWEST_FEATURES:.0%} of them its values tell next to nothing about the latents.",
             f"mdata[{name!r}].var_names (here such as {str(adata.var_names[0])!r}, in the model such as {lacking!r})",
@@ -171,4 +164,3 @@ def check_features(
             f"column of mdata[{name!r}].var; if not, leave the modality out. To go on all the same, allow missing "
             "features: --allow-missing-features, in Python allow_missing_features=True.",
         )
-    ]

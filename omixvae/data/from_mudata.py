@@ -12,20 +12,14 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from omixvae.config import DataConfig
-from omixvae.data.check import (
-    check_container,
-    check_links,
-    check_modality,
-    check_options,
-    check_values,
-)
+from omixvae.data.check import check_container, check_links, check_modality, check_options, check_values
 from omixvae.data.columns import check_columns, find_column
 from omixvae.data.covariates import as_covariate, encode, known_levels, levels_of
 from omixvae.data.coverage import check_coverage
 from omixvae.data.features import check_features, find_features
 from omixvae.data.levels import check_levels
 from omixvae.data.masked import MaskedModalities, Schema
-from omixvae.data.matrices import Matrix, arrange, as_matrix
+from omixvae.data.matrices import arrange, as_matrix, dense
 from omixvae.data.stored import StoredRows, StoredTable
 from omixvae.data.stored_matrix import StoredMatrix, lies_on_disk
 from omixvae.data.tables import ModalityTable, Table
@@ -84,7 +78,7 @@ def from_mudata(
     (100, (100, 2))
     """
     config = config or DataConfig()
-    raise_together(check_container(mdata))
+    raise_together([*check_container(mdata)])
     new = None if schema is None else _NewData(schema, compositions, allow_missing_features)
     asked = config if schema is None else _available(config, mdata, schema)
     errors = check_options(mdata, asked)
@@ -116,7 +110,7 @@ def from_mudata(
         notes += said
     data = MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), np.concatenate(covariates, axis=1), read)
     if new is None:
-        raise_together(check_links(data))
+        raise_together([*check_links(data)])
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return data
@@ -136,7 +130,7 @@ class _NewData:
         features = self.schema.features[name]
         found = find_features(adata, features)
         allowed = self.allow_missing_features
-        raise_together(check_features(name, adata, features, found.columns, allow_missing_features=allowed))
+        raise_together([*check_features(name, adata, features, found.columns, allow_missing_features=allowed)])
         self.notes.extend(found.sentences(name))
         return found.columns
 
@@ -238,12 +232,12 @@ def _table(
         row = np.full(mdata.n_obs, -1)
         return ModalityTable(name, tuple(features), nothing, row, None, np.full(mdata.n_obs, np.nan, np.float32))
     layer, coverage_layer = (per_modality(of, [name]).get(name) for of in (config.layers, config.coverage_layers))
-    raise_together(check_modality(mdata, name, layer, coverage_layer, new=new is not None))
+    raise_together([*check_modality(mdata, name, layer, coverage_layer, new=new is not None)])
     adata = mdata.mod[name]
     row, library = adata.obs_names.get_indexer(mdata.obs_names), np.full(mdata.n_obs, np.nan, np.float32)
     columns = None if new is None else new.columns(adata, name)
     table = _rows(adata, name, tuple(features), (layer, coverage_layer), row, library, columns)
-    raise_together(check_values(name, table.survey, features, may_be_empty=new is not None))
+    raise_together([*check_values(name, table.survey, features, may_be_empty=new is not None)])
     # Which rows hold anything, and how much, is known from the one look that the table has had, and keeps.
     row[(row >= 0) & (table.survey.n_measured_in[row] == 0)] = -1
     totals = table.survey.totals
@@ -283,28 +277,18 @@ def _rows(
         values, missing = arrange(as_matrix(x, name), columns)
         return ModalityTable(name, features, values, row, missing, library)
     # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
-    values, coverage = (_dense(as_matrix(m, name)) for m in (x, adata.layers[coverage_layer]))
+    values, coverage = (dense(as_matrix(m, name)) for m in (x, adata.layers[coverage_layer]))
     if columns is not None:
         values, coverage = (np.where(columns >= 0, m[:, columns], np.float32(np.nan)) for m in (values, coverage))
     coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
-    raise_together(check_coverage(name, values, coverage, features, may_be_empty=may_be_empty))
+    raise_together([*check_coverage(name, values, coverage, features, may_be_empty=may_be_empty)])
     values, missing = arrange(np.where(coverage > 0, values, np.float32(np.nan)), None)
     return ModalityTable(name, features, values, row, missing, library, coverage=coverage)
 
 
-def _dense(matrix: Matrix) -> np.ndarray:
-    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
-
-
 def _library(totals: np.ndarray, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
     totals = np.maximum(totals, 1.0)  # a row of zeros is a measurement too; its mean must stay positive
-    library = np.full(len(row), np.nan)
-    library[row >= 0] = totals[row[row >= 0]]
-    if np.isnan(library).all():
-        return library.astype(np.float32)
+    library = pd.Series(np.append(totals, np.nan)[row])  # the last is of those that are not there
     if batch is not None:
-        for level in np.unique(batch):
-            inside = batch == level
-            if np.isfinite(library[inside]).any():
-                library[inside & np.isnan(library)] = np.nanmedian(library[inside])
-    return np.where(np.isnan(library), np.nanmedian(library), library).astype(np.float32)
+        library = library.fillna(library.groupby(batch).transform("median"))
+    return library.fillna(library.median()).to_numpy(np.float32)

@@ -33,7 +33,7 @@ UNKNOWN = frozenset(
 """Words that tables write where nothing is known, without brackets and in small letters."""
 
 
-def check_levels(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
+def check_levels(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
     """Find columns that have a level of their own for nearly every observation, so that they tell nothing of others.
 
     Parameters
@@ -43,28 +43,26 @@ def check_levels(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     config
         Names of the batch, covariate and label columns.
 
-    Returns
-    -------
-    list of InputError
-        Every problem found; empty when all is well.
+    Yields
+    ------
+    InputError
+        Every problem found.
 
     Examples
     --------
     >>> from omixvae.simulation import simulate
     >>> mdata = simulate(n_obs=50)
     >>> mdata.obs["age"] = [f"{20 + i}" for i in range(50)]
-    >>> print(check_levels(mdata, DataConfig(covariate_keys=("age",)))[0].problem)
+    >>> print(next(check_levels(mdata, DataConfig(covariate_keys=("age",)))).problem)
     Column 'age' has 50 levels ('20', '21', '22', …) for 50 observations, and they look like numbers.
     """
-    errors = []
     for option, column in _columns(mdata, config):
         if taken_as_number(column, option):
             continue
         counts = column.dropna().astype(str).value_counts()
         many = len(counts) > max(FEW_LEVELS, len(column) / FEW_LEVELS)
         if many and (counts == 1).sum() > counts.sum() / 2:
-            errors.append(_too_many(mdata, option, column))
-    return errors
+            yield _too_many(mdata, option, column)
 
 
 def doubtful_columns(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
@@ -93,9 +91,10 @@ def doubtful_columns(mdata: mudata.MuData, config: DataConfig) -> Iterator[Input
             yield from _strays(mdata, option, column)
         else:
             yield from _unknown(mdata, option, column)
-            yield from (
-                _numbers(mdata, option, column) if _seem_numbers(column, option) else _rare(mdata, option, column)
-            )
+            if _seem_numbers(column, option):
+                yield _numbers(mdata, option, column)
+            else:
+                yield from _rare(mdata, option, column)
 
 
 def taken_as_number(column: "pd.Series[object]", option: str) -> bool:
@@ -147,15 +146,13 @@ def _count_of_levels(column: "pd.Series[object]") -> str:
 
 
 def _too_many(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> InputError:
-    levels, name = _levels(column), str(column.name)
-    numbers = _are_numbers(levels)
+    if _are_numbers(_levels(column)):
+        return _numbers(mdata, option, column)
     return InputError(
-        _count_of_levels(column) + (", and they look like numbers." if numbers else "."),
-        f"option {option}, {place_of_column(mdata, name)}",
-        _use_of_numbers(mdata, option, column)
-        if numbers
-        else "It names the observations. Choose a column with levels that several observations share, or leave the "
-        "option out.",
+        f"{_count_of_levels(column)}.",
+        f"option {option}, {place_of_column(mdata, str(column.name))}",
+        "It names the observations. Choose a column with levels that several observations share, or leave the option "
+        "out.",
     )
 
 
@@ -180,8 +177,8 @@ def _seem_numbers(column: "pd.Series[object]", option: str) -> bool:
     return not numbered or counts.median() < FEWEST
 
 
-def _numbers(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> Iterator[InputError]:
-    yield InputError(
+def _numbers(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> InputError:
+    return InputError(
         f"{_count_of_levels(column)}, and they look like numbers.",
         f"option {option}, {place_of_column(mdata, str(column.name))}",
         _use_of_numbers(mdata, option, column),
@@ -196,13 +193,11 @@ def _unknown(mdata: mudata.MuData, option: str, column: "pd.Series[object]") -> 
     values = [_as_it_is(column, str(word)) for word in counts.index]
     one = len(values) == 1
     listed = " and ".join(f"{value!r} for {n:,}" for value, n in zip(values[:3], counts, strict=False))
+    taken = {"labels_key": "label", "batch_key": "batch"}.get(option, "level")
+    wanted = "fill in what is known, and leave out the other observations, or the option"
     if option == "labels_key":
-        taken = "label"
         wanted = f"make {'it' if one else 'them'} missing, so that labels are predicted there: {place} = "
         wanted += f"{place}.mask({place}.isin({values!r}))"
-    else:
-        taken = "batch" if option == "batch_key" else "level"
-        wanted = "fill in what is known, and leave out the other observations, or the option"
     yield InputError(
         f"Column {column.name!r} has {listed} of {len(column):,} observations, taken for a {taken} like any other.",
         f"option {option}, {place}",

@@ -1,5 +1,6 @@
 """Matrices as they come: float32, dense or CSR, with what was not measured apart from what was."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -7,7 +8,7 @@ import scipy.sparse as sp
 
 from omixvae.errors import InputError
 
-__all__ = ["Matrix", "arrange", "as_matrix", "split_missing", "stack"]
+__all__ = ["Matrix", "arrange", "as_matrix", "count_in_columns", "dense", "split_missing", "stack"]
 
 Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 
@@ -144,7 +145,7 @@ def arrange(values: Matrix, columns: np.ndarray | None) -> tuple[Matrix, Matrix 
     lacking = np.broadcast_to(~here, shape)
     if missing is not None:
         lacking = lacking.copy()
-        lacking[:, here] = missing if isinstance(missing, np.ndarray) else missing.toarray()
+        lacking[:, here] = dense(missing)
     if isinstance(values, np.ndarray):
         wide: Matrix = np.zeros(shape, values.dtype)
         wide[:, here] = values
@@ -152,6 +153,52 @@ def arrange(values: Matrix, columns: np.ndarray | None) -> tuple[Matrix, Matrix 
         indices = np.flatnonzero(here).astype(values.indices.dtype)[values.indices]
         wide = sp.csr_matrix((values.data, indices, values.indptr), shape=shape)
     return wide, lacking
+
+
+def dense(matrix: Matrix) -> np.ndarray:
+    """Return all values of a matrix, those that are not stored, too.
+
+    Parameters
+    ----------
+    matrix
+        Dense or CSR.
+
+    Returns
+    -------
+    numpy.ndarray
+        Itself, if it is dense.
+
+    Examples
+    --------
+    >>> dense(sp.csr_matrix([[1.0, 0.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+
+
+def count_in_columns(matrix: Matrix, are_meant: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Count values of a kind in each column.
+
+    Parameters
+    ----------
+    matrix
+        Dense or CSR.
+    are_meant
+        Says of each value whether it is of the kind, which 0 must not be.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (g,).
+
+    Examples
+    --------
+    >>> count_in_columns(sp.csr_matrix([[1.0, 0.0], [3.0, 2.0]]), lambda values: values > 1).tolist()
+    [1, 1]
+    """
+    if isinstance(matrix, np.ndarray):
+        return are_meant(matrix).sum(axis=0)
+    return np.bincount(matrix.indices[are_meant(matrix.data)], minlength=matrix.shape[1])
 
 
 def stack(parts: list[Matrix]) -> Matrix:

@@ -1,7 +1,7 @@
 """Open MuData files and leave their matrices on disk."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -60,18 +60,13 @@ def open_mudata(*paths: str | Path) -> mudata.MuData:
     raise_together([*(error for name in names for error in _disagreements(name, read[name])), *_repeated(obs_of)])
     obs = pd.concat(list(obs_of.values()))
     parts = {name: _modality([root["mod"][name] for root in files.values()], name, read[name]) for name in names}
-    # What MuData would find by itself, but for the order of the observations, which it would change.
-    if not obs.index.is_unique or not all(part.obs_names.is_unique for part in parts.values()):
-        return _put_together(parts)
-    rows = {name: part.obs_names.get_indexer(obs.index) + 1 for name, part in parts.items()}
-    masks = {name: row > 0 for name, row in rows.items()}
-    return _put_together(parts, obs=obs, obsm=masks, obsmap=rows)
-
-
-def _put_together(parts: Mapping[str, anndata.AnnData], **whole: object) -> mudata.MuData:
-    """Build it as the user has set mudata, without a word of its plans."""
+    whole: dict[str, object] = {}
+    if obs.index.is_unique and all(part.obs_names.is_unique for part in parts.values()):
+        # What MuData would find by itself, but for the order of the observations, which it would change.
+        rows = {name: part.obs_names.get_indexer(obs.index) + 1 for name, part in parts.items()}
+        whole = {"obs": obs, "obsm": {name: row > 0 for name, row in rows.items()}, "obsmap": rows}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # it is built as the user has set mudata, whatever its plans
         return mudata.MuData(parts, **whole)
 
 
@@ -118,9 +113,9 @@ def _names(group: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa: ANN401 (as
     return read_elem(group["obs"]), read_elem(group["var"])
 
 
-def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> list[InputError]:
+def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Iterator[InputError]:
     """Find features that a file lacks."""
-    errors: list[InputError] = []
+    all_alike = True
     first, (_, features) = next(iter(read.items()))
     for path, (_, var) in read.items():
         for one, other, lacking in (
@@ -128,44 +123,37 @@ def _disagreements(name: str, read: Mapping[str, tuple[pd.DataFrame, pd.DataFram
             (first, path, var.index.difference(features.index, sort=False)),
         ):
             if len(lacking):
-                errors.append(
-                    InputError(
-                        f"Modality {name!r} lacks {len(lacking):,} feature{'s' if len(lacking) > 1 else ''} in {one} "
-                        f"that {other} has, the first is {lacking[0]!r}.",
-                        f"file {one}, mdata[{name!r}].var_names",
-                        "Write all files with the same features, with NaN for what was not measured.",
-                    )
+                all_alike = False
+                yield InputError(
+                    f"Modality {name!r} lacks {len(lacking):,} feature{'s' if len(lacking) > 1 else ''} in {one} "
+                    f"that {other} has, the first is {lacking[0]!r}.",
+                    f"file {one}, mdata[{name!r}].var_names",
+                    "Write all files with the same features, with NaN for what was not measured.",
                 )
-        if not errors and not var.index.equals(features.index):
-            errors.append(
-                InputError(
-                    f"The features of modality {name!r} are in another order in {path} than in {first}.",
-                    f"file {path}, mdata[{name!r}].var_names",
-                    "Write all files with the features in the same order.",
-                )
+        if all_alike and not var.index.equals(features.index):
+            all_alike = False
+            yield InputError(
+                f"The features of modality {name!r} are in another order in {path} than in {first}.",
+                f"file {path}, mdata[{name!r}].var_names",
+                "Write all files with the features in the same order.",
             )
-    return errors
 
 
-def _repeated(obs_of: Mapping[str, pd.DataFrame]) -> list[InputError]:
+def _repeated(obs_of: Mapping[str, pd.DataFrame]) -> Iterator[InputError]:
     """Find observations that two files have."""
     where: dict[str, str] = {}
-    errors = []
     for path, obs in obs_of.items():
         twice = [name for name in obs.index if name in where]
         if twice:
-            errors.append(
-                InputError(
-                    f"{len(twice):,} observation{'s' if len(twice) > 1 else ''} of {path} "
-                    f"{'are' if len(twice) > 1 else 'is'} in another file too, the first is {twice[0]!r}, in "
-                    f"{where[twice[0]]}.",
-                    f"file {path}, obs_names",
-                    "Make them unique first, e.g. by adding the sample to each barcode, or leave one file out.",
-                )
+            yield InputError(
+                f"{len(twice):,} observation{'s' if len(twice) > 1 else ''} of {path} "
+                f"{'are' if len(twice) > 1 else 'is'} in another file too, the first is {twice[0]!r}, in "
+                f"{where[twice[0]]}.",
+                f"file {path}, obs_names",
+                "Make them unique first, e.g. by adding the sample to each barcode, or leave one file out.",
             )
         if len(obs_of) > 1:
             where |= dict.fromkeys(obs.index, path)
-    return errors
 
 
 def _modality(

@@ -84,8 +84,5 @@ class ResidentRows:
         first, length, name = torch.from_numpy(np.stack([firsts, lengths, to])).to(self.device, non_blocking=True)
         which = torch.repeat_interleave(length, output_size=n_entries)
         place = torch.arange(n_entries, device=self.device) + first.index_select(0, which)
-        return Nonzeros(
-            self.values.index_select(0, place),
-            name.index_select(0, which),
-            self.columns.index_select(0, place).long(),
-        )
+        columns = self.columns.index_select(0, place).long()
+        return Nonzeros(self.values.index_select(0, place), name.index_select(0, which), columns)

@@ -51,9 +51,7 @@ def held_out_split(presence: np.ndarray, fraction: float, rng: np.random.Generat
     """
     # Taking every k-th of the rows sorted by pattern gives each pattern its share, also where it has few rows.
     usable = _by_pattern(presence, rng)
-    share = np.floor(np.arange(1, len(usable) + 1) * fraction + 1e-9) > np.floor(
-        np.arange(len(usable)) * fraction + 1e-9
-    )
+    share = np.diff(np.floor(np.arange(len(usable) + 1) * fraction + 1e-9)) > 0
     return np.sort(usable[~share]), np.sort(usable[share])
 
 

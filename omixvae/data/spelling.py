@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["DASHES", "STRIP", "UPPER", "Change", "positions", "without"]
+__all__ = ["DASHES", "STRIP", "UPPER", "Change", "changed", "positions", "without"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,31 @@ DASHES = Change(
     r'.str.replace(r"[\s._:-]+", "-", regex=True)', lambda names: names.str.replace(r"[\s._:-]+", "-", regex=True)
 )
 """R writes HLA.A for HLA-A; regions of a genome are chr1:100-200, chr1-100-200 or chr1_100_200."""
+
+
+def changed(names: pd.Index, *changes: Change) -> pd.Index:
+    """Make several changes, one after the other.
+
+    Parameters
+    ----------
+    names
+        The names.
+    *changes
+        In their order.
+
+    Returns
+    -------
+    pandas.Index
+        The names after all of them.
+
+    Examples
+    --------
+    >>> changed(pd.Index([" cd4 "]), STRIP, UPPER).tolist()
+    ['CD4']
+    """
+    for change in changes:
+        names = change.make(names)
+    return names
 
 
 def positions(names: pd.Index, among: pd.Index) -> np.ndarray:

@@ -172,12 +172,9 @@ class StoredTable(Table):
         ModalityTable
             In the order of `index`.
         """
-        row = self.row[index]
-        stored = row[row >= 0]
-        new = np.full(len(index), -1)
-        new[row >= 0] = np.arange(len(stored))
+        stored, row = self._stored(index)
         values, missing = self._read(stored)
-        return ModalityTable(self.name, self.features, values, new, missing, self.library[index], self.is_label)
+        return ModalityTable(self.name, self.features, values, row, missing, self.library[index], self.is_label)
 
     def on(self, device: torch.device) -> "StoredTable":
         """Return itself: what lies on disk may be too much for a device.

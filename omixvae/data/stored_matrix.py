@@ -58,7 +58,20 @@ class Part(Protocol):
         """
 
 
-class DenseRows:
+class _Rows:
+    """What the rows of data sets in files share."""
+
+    def __init__(self, dataset: Any) -> None:  # noqa: ANN401 (they have no common class)
+        self.dataset = dataset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        n, g = self.dataset.shape
+        return n, g
+
+
+class DenseRows(_Rows):
     """Rows of a dense data set of HDF5 or zarr.
 
     Parameters
@@ -67,22 +80,13 @@ class DenseRows:
         An `h5py.Dataset` or a `zarr.Array`.
     """
 
-    def __init__(self, dataset: Any) -> None:  # noqa: ANN401 (these have no common class)
-        self.dataset = dataset
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of rows and of columns."""
-        n, g = self.dataset.shape
-        return n, g
-
     def read(self, first: int, last: int) -> Matrix:
         """Read rows that follow one another."""
         rows: np.ndarray = self.dataset[first:last]
         return rows
 
 
-class SparseRows:
+class SparseRows(_Rows):
     """Rows of a sparse data set of anndata.
 
     Parameters
@@ -90,15 +94,6 @@ class SparseRows:
     dataset
         A `CSRDataset`, or a `CSCDataset`, whose rows cannot be read (see `StoredMatrix.check`).
     """
-
-    def __init__(self, dataset: Any) -> None:  # noqa: ANN401 (anndata has no types)
-        self.dataset = dataset
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of rows and of columns."""
-        n, g = self.dataset.shape
-        return n, g
 
     @cached_property
     def indptr(self) -> np.ndarray:
@@ -113,7 +108,7 @@ class SparseRows:
         return sp.csr_matrix((values, columns, indptr - indptr[0]), shape=(last - first, self.shape[1]))
 
 
-def _as_part(x: Any) -> Part:  # noqa: ANN401 (as in DenseRows)
+def _as_part(x: Any) -> Part:  # noqa: ANN401 (as in _Rows)
     if isinstance(x, (anndata.abc.CSRDataset, anndata.abc.CSCDataset)):
         return SparseRows(x)
     part: Part = DenseRows(x) if isinstance(x, (h5py.Dataset, zarr.Array)) else x

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from omixvae.data.matrices import Matrix
+from omixvae.data.matrices import Matrix, count_in_columns
 
 __all__ = ["Stray", "StrayValues", "stray_numbers"]
 
@@ -133,17 +133,11 @@ class _End:
             others = self.sign * measured[measured != extreme]
             self.n += len(measured) - len(others)
             self.next = min(self.next, float(others.min(initial=np.inf)))
-            self.held |= _columns_with(values, extreme)
+            self.held |= count_in_columns(values, lambda values: values == extreme) > 0
 
     def rest(self, other: "_End") -> tuple[float, float]:
         """Return the smallest and the largest of all values but this one; `other` is the other end."""
         return (self.next, other.value) if self.sign > 0 else (other.value, -self.next)
-
-
-def _columns_with(values: Matrix, number: float) -> np.ndarray:
-    if isinstance(values, np.ndarray):
-        return (values == number).any(axis=0)
-    return np.bincount(values.indices[values.data == number], minlength=values.shape[1]) > 0
 
 
 def _far_out(value: float, smallest: float, largest: float, *, whole: bool) -> bool:

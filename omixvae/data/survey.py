@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from omixvae.data.matrices import Matrix
+from omixvae.data.matrices import Matrix, count_in_columns
 from omixvae.data.stray import Stray, StrayValues
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def survey(blocks: "Iterable[ModalityTable]", n_features: int) -> Survey:
             nonzero_in.append(_n_nonzero_in(values))
             ends.add(values, measured, float(low), float(high))
             if np.isinf([low, high]).any():
-                n_infinite += _infinite(values)
+                n_infinite += count_in_columns(values, np.isinf)
         mean = total / np.maximum(n_measured, 1)
         variance = squares / np.maximum(n_measured, 1) - mean**2
     variance = np.where(n_measured > 0, np.maximum(variance, 0.0), 1.0)
@@ -149,10 +149,8 @@ def _sums(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
         return values.sum(0, dtype=np.float64), np.square(values, dtype=np.float64).sum(0)
     # SciPy adds up in float32, whatever dtype is asked for: far from zero no digit of the variance is left.
     g = values.shape[1]
-    return (
-        np.bincount(values.indices, values.data, g),
-        np.bincount(values.indices, np.square(values.data, dtype=np.float64), g),
-    )
+    squares = np.square(values.data, dtype=np.float64)
+    return np.bincount(values.indices, values.data, g), np.bincount(values.indices, squares, g)
 
 
 def _n_nonzero_in(values: Matrix) -> np.ndarray:
@@ -160,12 +158,6 @@ def _n_nonzero_in(values: Matrix) -> np.ndarray:
         return np.count_nonzero(values, axis=1)
     stored = np.concatenate([[0], np.cumsum(values.data != 0)])  # a zero may be stored
     return np.diff(stored[values.indptr])
-
-
-def _infinite(values: Matrix) -> np.ndarray:
-    if isinstance(values, np.ndarray):
-        return np.isinf(values).sum(0)
-    return np.bincount(values.indices[np.isinf(values.data)], minlength=values.shape[1])
 
 
 def block_rows(n_features: int) -> int:

@@ -86,10 +86,8 @@ def feature_positions(
             continue
         called = [feature for feature in others.get(name, ()) if feature in index]
         if len(called) > 1:
-            listed = ", ".join(map(repr, called[:5]))
-            raise InputError(
-                f"{len(called)} features of modality {mod!r} are called {name!r}.", where, f"Give one of {listed}."
-            )
+            fix = f"Give one of {', '.join(map(repr, called[:5]))}."
+            raise InputError(f"{len(called)} features of modality {mod!r} are called {name!r}.", where, fix)
         if not called:
             raise InputError(f"Modality {mod!r} has no feature {name!r}.", where, nearest(name, [*index, *others]))
         positions[i] = index.get_loc(called[0])

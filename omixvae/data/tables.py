@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from omixvae.data.batches import ModalityBatch, Nonzeros
-from omixvae.data.matrices import Matrix
+from omixvae.data.matrices import Matrix, dense
 from omixvae.data.resident import ResidentRows, fits
 from omixvae.data.survey import Moments, Survey, block_rows, survey
 
@@ -63,6 +63,11 @@ class Table(ABC):
     def moments(self) -> Moments:
         """Mean and variance of each feature over its measured entries, in float64."""
         return self.survey.moments
+
+    def _stored(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the stored rows of some observations, and what their `row` is once there are no others."""
+        row = self.row[index]
+        return row[row >= 0], np.where(row >= 0, np.cumsum(row >= 0) - 1, -1)
 
     @abstractmethod
     def blocks(self) -> "Iterator[ModalityTable]":
@@ -193,16 +198,13 @@ class ModalityTable(Table):
         ModalityTable
             In the order of `index`; values are copied.
         """
-        row = self.row[index]
-        stored = row[row >= 0]
-        new = np.full(len(index), -1)
-        new[row >= 0] = np.arange(len(stored))
+        stored, row = self._stored(index)
         missing = None if self.missing is None else self.missing[stored]
         coverage = None if self.coverage is None else self.coverage[stored]
         return replace(
             self,
             values=self.values[stored],
-            row=new,
+            row=row,
             missing=missing,
             library=self.library[index],
             coverage=coverage,
@@ -228,7 +230,7 @@ class ModalityTable(Table):
             values = self.values @ sp.diags((~hidden).astype(np.float32), format="csr")
         missing: Matrix = np.broadcast_to(hidden, values.shape)
         if self.missing is not None:
-            missing = (self.missing if isinstance(self.missing, np.ndarray) else self.missing.toarray()) | missing
+            missing = dense(self.missing) | missing
         return replace(self, values=values, missing=missing, resident=None)
 
     def on(self, device: torch.device) -> "ModalityTable":

@@ -72,10 +72,7 @@ def put_into_cache(dataset: Dataset, folder: Path, *, progress: bool = True) -> 
     make_folder(folder)
     mdata = _recipe(dataset)(_upstream(dataset, folder, progress=progress))
     mdata.uns["provenance"] = {
-        "name": dataset.name,
-        "repository": dataset.repository,
-        "licence": dataset.licence,
-        "citation": dataset.citation,
+        **{field: getattr(dataset, field) for field in ("name", "repository", "licence", "citation")},
         "note": dataset.notes,
         "urls": np.array([file.url for file in dataset.files]),
         "sha256": np.array([file.sha256 for file in dataset.files]),
@@ -115,11 +112,8 @@ def read_cached(path: Path) -> mudata.MuData:
 
 def _recipe(dataset: Dataset) -> Recipe:
     if dataset.recipe not in RECIPES:
-        raise InputError(
-            f"There is no recipe {dataset.recipe!r}.",
-            f"data_registry/{dataset.name}.yaml, recipe",
-            nearest(dataset.recipe, RECIPES),
-        )
+        where = f"data_registry/{dataset.name}.yaml, recipe"
+        raise InputError(f"There is no recipe {dataset.recipe!r}.", where, nearest(dataset.recipe, RECIPES))
     return RECIPES[dataset.recipe]
 
 

@@ -119,7 +119,7 @@ def matrix(value: object) -> RMatrix:
     ['cell1', 'cell2']
     """
     if isinstance(value, SimpleNamespace):
-        return S4_MATRICES[_class(value)](value)
+        return S4_MATRICES[str(part(value, "class", 0))](value)
     if isinstance(value, pd.DataFrame):
         return RMatrix(value.to_numpy(float), _names(value.index), _names(value.columns))
     if isinstance(value, xarray.DataArray):
@@ -193,21 +193,16 @@ def _forget_code(root: RObject) -> None:
             stack += [value.value, value.attributes, value.tag, value.referenced_object]
 
 
-def _class(value: SimpleNamespace) -> str:
-    return str(part(value, "class", 0))
-
-
 def _sparse(value: object) -> RMatrix:
     rows, columns = (_names(part(value, "Dimnames", axis)) for axis in (0, 1))
     shape = tuple(int(length) for length in np.asarray(part(value, "Dim")))
     return RMatrix(sp.csc_matrix((part(value, "x"), part(value, "i"), part(value, "p")), shape=shape), rows, columns)
 
 
-def _expression_set(value: object) -> RMatrix:
-    return matrix(part(value, "assayData", "exprs"))
-
-
-S4_MATRICES: Mapping[str, Callable[[object], RMatrix]] = {"dgCMatrix": _sparse, "ExpressionSet": _expression_set}
+S4_MATRICES: Mapping[str, Callable[[object], RMatrix]] = {
+    "dgCMatrix": _sparse,
+    "ExpressionSet": lambda value: matrix(part(value, "assayData", "exprs")),
+}
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

@@ -196,17 +196,13 @@ def read_dataset(path: Path) -> Dataset:
     try:
         entry = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(
-            f"{path.name} is not valid YAML: {' '.join(str(error).split())}.", f"file {path}", SEE
-        ) from error
+        problem = f"{path.name} is not valid YAML: {' '.join(str(error).split())}."
+        raise InputError(problem, f"file {path}", SEE) from error
     raise_together(_wrong_fields(entry, ENTRY, f"file {path}"))
     files, modalities = entry["files"], entry["modalities"]
-    raise_together(
-        [
-            *(error for name in modalities for error in _wrong_fields(modalities[name], MODALITY, f"{path}, {name}")),
-            *(error for i, file in enumerate(files) for error in _wrong_fields(file, FILE, f"{path}, files[{i}]")),
-        ]
-    )
+    errors = [e for name, of in modalities.items() for e in _wrong_fields(of, MODALITY, f"{path}, {name}")]
+    errors += [e for i, file in enumerate(files) for e in _wrong_fields(file, FILE, f"{path}, files[{i}]")]
+    raise_together(errors)
     raise_together(_wrong_values(entry, path))
     upstream = tuple(UpstreamFile(file["url"], file["bytes"], file["sha256"]) for file in files)
     described = {name: Modality(**fields) for name, fields in modalities.items()}
@@ -242,9 +238,5 @@ def _wrong_values(entry: Mapping[str, object], path: Path) -> list[InputError]:
             problems.append(f"{file['url']} is not the address of a file at a commit.")
         if not re.fullmatch(r"[0-9a-f]{64}", file["sha256"]):
             problems.append(f"{file['sha256']!r} is not a sha256.")
-    return [
-        InputError(
-            problem, where, "Give addresses like https://github.com/OWNER/REPOSITORY/raw/COMMIT/PATH, and " + SEE
-        )
-        for problem in problems
-    ]
+    fix = f"Give addresses like https://github.com/OWNER/REPOSITORY/raw/COMMIT/PATH, and {SEE}"
+    return [InputError(problem, where, fix) for problem in problems]

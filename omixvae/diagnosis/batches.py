@@ -51,7 +51,7 @@ def modalities_by_batch(mdata: mudata.MuData, config: DataConfig) -> pd.DataFram
     return has.groupby(batch.astype(str).to_numpy()).sum()
 
 
-def look_at_batches(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
+def look_at_batches(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
     """Find batches that cannot be told apart from a missing modality or from labels, and columns that may be batches.
 
     Parameters
@@ -61,20 +61,22 @@ def look_at_batches(mdata: mudata.MuData, config: DataConfig) -> list[InputError
     config
         Names the columns.
 
-    Returns
-    -------
-    list of InputError
-        Every caution; empty when all is well.
+    Yields
+    ------
+    InputError
+        Every caution.
 
     Examples
     --------
     >>> from omixvae.simulation import simulate
-    >>> look_at_batches(simulate(n_obs=50), DataConfig(batch_key="batch"))
+    >>> list(look_at_batches(simulate(n_obs=50), DataConfig(batch_key="batch")))
     []
     """
     if config.batch_key is None:
-        return list(_unused(mdata, config))
-    return [*_lacking(mdata, config), *_of_labels(mdata, config)]
+        yield from _unused(mdata, config)
+    else:
+        yield from _lacking(mdata, config)
+        yield from _of_labels(mdata, config)
 
 
 def _unused(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:

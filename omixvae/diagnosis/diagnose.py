@@ -1,5 +1,6 @@
 """Look at a MuData as training would, but go on after each problem."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mudata
@@ -81,23 +82,17 @@ def diagnose(mdata: mudata.MuData, config: Config, own: OwnModules = NO_OWN_MODU
     return Diagnosis(data, plan, problems, tuple(cautions))
 
 
-def _size(data: MaskedModalities) -> list[InputError]:
-    found = []
+def _size(data: MaskedModalities) -> Iterator[InputError]:
     modalities = [table.name for table in data.tables if not table.is_label]
     if len(modalities) == 1:
-        found.append(
-            InputError(
-                f"There is one modality, {modalities[0]!r}: nothing to integrate.",
-                "mdata.mod",
-                "Put other assays of the same samples beside it: mudata.MuData({'rna': ..., 'protein': ...}).",
-            )
+        yield InputError(
+            f"There is one modality, {modalities[0]!r}: nothing to integrate.",
+            "mdata.mod",
+            "Put other assays of the same samples beside it: mudata.MuData({'rna': ..., 'protein': ...}).",
         )
     if data.n_obs < FEW:
-        found.append(
-            InputError(
-                f"There are {data.n_obs:,} observations.",
-                "mdata.n_obs",
-                f"With fewer than {FEW}, take latents for a summary of these, and do not count on clusters.",
-            )
+        yield InputError(
+            f"There are {data.n_obs:,} observations.",
+            "mdata.n_obs",
+            f"With fewer than {FEW}, take latents for a summary of these, and do not count on clusters.",
         )
-    return found

@@ -1,5 +1,6 @@
 """Do the modalities have the same samples under the same names?"""
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import mudata
@@ -30,7 +31,7 @@ CHANGES = (
 )
 
 
-def look_at_names(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
+def look_at_names(mdata: mudata.MuData, config: DataConfig) -> Iterator[InputError]:
     """Find modalities of which few observations have another one.
 
     Parameters
@@ -40,34 +41,32 @@ def look_at_names(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     config
         Which modalities are asked for.
 
-    Returns
-    -------
-    list of InputError
-        Every caution; empty when all is well.
+    Yields
+    ------
+    InputError
+        Every caution.
 
     Examples
     --------
     >>> from omixvae.simulation import simulate
-    >>> look_at_names(simulate(n_obs=50), DataConfig())
+    >>> list(look_at_names(simulate(n_obs=50), DataConfig()))
     []
     """
     asked = [name for name in config.modalities or mdata.mod if name in mdata.mod]
     names = {name: mdata.mod[name].obs_names.astype(str) for name in asked}
     if len(names) < 2 or not all(len(index) and index.is_unique for index in names.values()):
-        return []
+        return
     found = [caution for pair in combinations(names, 2) if (caution := _renamed(*pair, names)) is not None]
     every = pd.Index(np.concatenate([index.to_numpy() for index in names.values()]))
     n_obs, n_several = every.nunique(), int((every.value_counts() > 1).sum())
     if not found and n_several < LITTLE * n_obs:
-        found.append(
-            InputError(
-                f"{n_several:,} of {n_obs:,} observations ({n_several / n_obs:.1%}) have more than one modality.",
-                "obs_names of the modalities",
-                "What the modalities share is learnt from these alone. If more of them are the same samples, give them "
-                "the same names and build the MuData again.",
-            )
+        yield InputError(
+            f"{n_several:,} of {n_obs:,} observations ({n_several / n_obs:.1%}) have more than one modality.",
+            "obs_names of the modalities",
+            "What the modalities share is learnt from these alone. If more of them are the same samples, give them "
+            "the same names and build the MuData again.",
         )
-    return found
+    yield from found
 
 
 def _renamed(one: str, other: str, names: dict[str, pd.Index]) -> InputError | None:

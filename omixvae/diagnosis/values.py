@@ -75,7 +75,7 @@ def _seem_logged(table: Table) -> bool:
     return bool(small and not found.whole and found.n_zero > MANY_ZEROS * n_values)
 
 
-def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataConfig) -> list[InputError]:
+def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataConfig) -> Iterator[InputError]:
     """Find modalities whose counts lie elsewhere than where they are read from.
 
     Parameters
@@ -85,20 +85,19 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
     config
         Which layers are asked for.
 
-    Returns
-    -------
-    list of InputError
-        Every caution; empty when all is well.
+    Yields
+    ------
+    InputError
+        Every caution.
 
     Examples
     --------
     >>> from omixvae.data import from_mudata
     >>> from omixvae.simulation import simulate
     >>> mdata = simulate(n_obs=50)
-    >>> look_at_layers(mdata, from_mudata(mdata), DataConfig())
+    >>> list(look_at_layers(mdata, from_mudata(mdata), DataConfig()))
     []
     """
-    found = []
     for table in data.tables:
         if table.name not in mdata.mod or table.is_label or table.survey.whole or table.coverage is not None:
             continue
@@ -129,8 +128,7 @@ def look_at_layers(mdata: mudata.MuData, data: MaskedModalities, config: DataCon
             )
         else:
             continue
-        found.append(InputError(problem, where, fix))
-    return found
+        yield InputError(problem, where, fix)
 
 
 def _some(matrix: object) -> np.ndarray:
@@ -155,7 +153,7 @@ def _are_logged_counts(matrix: object) -> bool:
     return bool(len(counts) and np.all(np.abs(counts - np.rint(counts)) < 0.01) and counts.max() > 1.5)
 
 
-def look_at_values(data: MaskedModalities, config: DataConfig) -> list[InputError]:
+def look_at_values(data: MaskedModalities, config: DataConfig) -> Iterator[InputError]:
     """Find observations and features of which there is next to nothing to learn, and modalities that are wide.
 
     Parameters
@@ -165,10 +163,10 @@ def look_at_values(data: MaskedModalities, config: DataConfig) -> list[InputErro
     config
         Which layers are asked for.
 
-    Returns
-    -------
-    list of InputError
-        Every caution; empty when all is well.
+    Yields
+    ------
+    InputError
+        Every caution.
 
     Examples
     --------
@@ -177,15 +175,12 @@ def look_at_values(data: MaskedModalities, config: DataConfig) -> list[InputErro
     >>> [caution.problem for caution in look_at_values(from_mudata(simulate(n_obs=50)), DataConfig())]
     ["Features of 'rna' that never vary: 4 of 400."]
     """
-    found: list[InputError] = []
     for table in data.tables:
         if not table.is_label:
-            matrix = matrix_of(table.name, config)
-            found += [*_few_entries(table, data, matrix), *_constant(table, matrix), *_wide(table)]
-    return found
+            yield from _doubts_of(table, data, matrix_of(table.name, config))
 
 
-def _few_entries(table: Table, data: MaskedModalities, matrix: str) -> Iterator[InputError]:
+def _doubts_of(table: Table, data: MaskedModalities, matrix: str) -> Iterator[InputError]:
     here = np.flatnonzero(table.present)
     few = here[table.survey.n_measured_in[table.row[here]] < FEW_ENTRIES * table.n_features]
     if len(few):
@@ -195,9 +190,6 @@ def _few_entries(table: Table, data: MaskedModalities, matrix: str) -> Iterator[
             f"{matrix}, first: {data.obs_names[few[0]]!r}",
             "Their latents rest on next to nothing (see X_omixvae_sd); leave them out if the assay failed.",
         )
-
-
-def _constant(table: Table, matrix: str) -> Iterator[InputError]:
     moments = table.moments
     still = np.flatnonzero((moments.variance <= 1e-12 * np.square(moments.mean)) & (table.survey.n_measured > 0))
     if len(still):
@@ -206,9 +198,6 @@ def _constant(table: Table, matrix: str) -> Iterator[InputError]:
             f"{matrix}, {features_phrase(still, table.features)}",
             "They tell nothing and cost time: leave them out.",
         )
-
-
-def _wide(table: Table) -> Iterator[InputError]:
     if table.n_features > MANY_FEATURES:
         yield InputError(
             f"Modality {table.name!r} has {table.n_features:,} features.",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
+from omixvae.likelihoods.likelihood import CenteredLikelihood, DataDistribution, ValueKind
 
 __all__ = [
     "DoubleExponential",
@@ -27,8 +27,8 @@ SMALLEST_SCALE = 0.05
 would otherwise drive its density, and the bound, to infinity."""
 
 
-class Normal(DataDistribution):
-    """Independent Gaussians with density N(x | loc, scale²)."""
+class _Symmetric(DataDistribution):
+    """What lies around its mean `loc`, shape (..., g), with standard deviation `scale`, shape (g,)."""
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         self.loc, self.scale = loc, scale
@@ -43,6 +43,10 @@ class Normal(DataDistribution):
         """Variance."""
         return (self.scale**2).expand_as(self.loc)
 
+
+class Normal(_Symmetric):
+    """Independent Gaussians with density N(x | loc, scale²)."""
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density in nats."""
         return -0.5 * ((x - self.loc) / self.scale) ** 2 - self.scale.log() - 0.5 * math.log(2 * math.pi)
@@ -53,48 +57,27 @@ class Normal(DataDistribution):
         return self.loc + self.scale * noise
 
 
-class DoubleExponential(DataDistribution):
+class DoubleExponential(_Symmetric):
     """Independent Laplace distributions with density exp(-|x - loc| / b) / 2b; `scale` = b √2 is the deviation."""
-
-    def __init__(self, loc: Tensor, scale: Tensor) -> None:
-        self.loc, self.b = loc, scale / math.sqrt(2)
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected value."""
-        return self.loc
-
-    @property
-    def variance(self) -> Tensor:
-        """Variance, 2 b²."""
-        return (2 * self.b**2).expand_as(self.loc)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density in nats."""
-        return -(x - self.loc).abs() / self.b - torch.log(2 * self.b)
+        b = self.scale / math.sqrt(2)
+        return -(x - self.loc).abs() / b - torch.log(2 * b)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw one value of each entry: the difference of two exponentials."""
         u = torch.rand((2, *self.loc.shape), generator=generator, device=self.loc.device, dtype=self.loc.dtype)
         first, second = -torch.log1p(-u)
-        return self.loc + self.b * (first - second)
+        return self.loc + self.scale / math.sqrt(2) * (first - second)
 
 
-class StudentsT(DataDistribution):
+class StudentsT(_Symmetric):
     """Independent t distributions around loc with standard deviation `scale` and `dof` > 2 degrees of freedom."""
 
     def __init__(self, loc: Tensor, scale: Tensor, dof: Tensor) -> None:
-        self.loc, self.scale, self.dof = loc, scale, dof
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected value."""
-        return self.loc
-
-    @property
-    def variance(self) -> Tensor:
-        """Variance."""
-        return (self.scale**2).expand_as(self.loc)
+        super().__init__(loc, scale)
+        self.dof = dof
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density in nats."""
@@ -139,21 +122,17 @@ class ShiftedLogNormal(DataDistribution):
         return torch.expm1(self.log1p.sample(generator))
 
 
-class _Standardised(Likelihood):
+class _Standardised(CenteredLikelihood):
     """What these likelihoods share: the decoder works in standard units of each feature, the noise is known or learned.
 
     A known noise is in the data's units (of log(1 + x) for `LogNormal`).
     """
 
     takes_noise: ClassVar[bool] = True
-    center: Tensor
-    unit: Tensor
 
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features)
         self.noise = noise
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("unit", torch.ones(n_features))
         self.log_scale = nn.Parameter(torch.zeros(n_features)) if noise is None else None
 
     def _location_and_scale(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,10 +142,6 @@ class _Standardised(Likelihood):
             scale = self.unit * (SMALLEST_SCALE + (1 - SMALLEST_SCALE) * self.log_scale.exp())
         return self.center + self.unit * decoded, scale
 
-    def _start_at_moments(self, moments: Moments) -> Tensor:
-        mean, variance = (torch.as_tensor(m).to(self.center) for m in (moments.mean, moments.variance))
-        return self._start(mean, variance)
-
     def _start(self, mean: Tensor, variance: Tensor) -> Tensor:
         self.center.copy_(mean)
         # A feature that never varies has no unit of its own; 1 leaves it as it is.
@@ -174,7 +149,23 @@ class _Standardised(Likelihood):
         return torch.zeros_like(self.center)
 
 
-class Gaussian(_Standardised):
+class _Unbounded(_Standardised):
+    """What those of any numbers share."""
+
+    needs: ClassVar[str] = "any finite numbers"
+
+    @staticmethod
+    def check(values: np.ndarray) -> np.ndarray:
+        """Take any finite number."""
+        return np.isfinite(values)
+
+    @torch.no_grad()
+    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
+        """Start at the mean and standard deviation of each feature."""
+        return self._start(*(torch.as_tensor(m).to(self.center) for m in (moments.mean, moments.variance)))
+
+
+class Gaussian(_Unbounded):
     """Continuous values: x_g ~ N(μ_g, σ_g²), the noise σ_g learned for each feature.
 
     Notes
@@ -187,28 +178,16 @@ class Gaussian(_Standardised):
     torch.Size([2, 3])
     """
 
-    needs: ClassVar[str] = "any finite numbers"
-
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> Normal:
         """Make the distribution of each entry; the exposure plays no part."""
         return Normal(*self._location_and_scale(decoded))
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take any finite number."""
-        return np.isfinite(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise each feature."""
         return (values - self.center) / self.unit
 
-    @torch.no_grad()
-    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
-        """Start at the mean and standard deviation of each feature."""
-        return self._start_at_moments(moments)
 
-
-class Laplace(_Standardised):
+class Laplace(_Unbounded):
     """Continuous values with heavier tails: x_g ~ Laplace(μ_g, b_g), the noise learned for each feature.
 
     Notes
@@ -221,28 +200,16 @@ class Laplace(_Standardised):
     torch.Size([2, 3])
     """
 
-    needs: ClassVar[str] = "any finite numbers"
-
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> DoubleExponential:
         """Make the distribution of each entry; the exposure plays no part."""
         return DoubleExponential(*self._location_and_scale(decoded))
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take any finite number."""
-        return np.isfinite(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise each feature."""
         return (values - self.center) / self.unit
 
-    @torch.no_grad()
-    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
-        """Start at the mean and standard deviation of each feature."""
-        return self._start_at_moments(moments)
 
-
-class StudentT(_Standardised):
+class StudentT(_Unbounded):
     """Continuous values with outliers: Student's t around μ_g, its deviation and degrees of freedom learned.
 
     Notes
@@ -256,8 +223,6 @@ class StudentT(_Standardised):
     torch.Size([2, 3])
     """
 
-    needs: ClassVar[str] = "any finite numbers"
-
     def __init__(self, n_features: int, noise: float | None = None) -> None:
         super().__init__(n_features, noise)
         self.log_dof = nn.Parameter(torch.zeros(()))
@@ -266,19 +231,9 @@ class StudentT(_Standardised):
         """Make the distribution of each entry; the exposure plays no part."""
         return StudentsT(*self._location_and_scale(decoded), 2 + 8 * self.log_dof.clamp(max=6.0).exp())
 
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take any finite number."""
-        return np.isfinite(values)
-
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Standardise each feature, and pull outliers in."""
         return torch.asinh((values - self.center) / self.unit)
-
-    @torch.no_grad()
-    def initialise(self, moments: Moments, sample: ModalityBatch) -> Float[Tensor, " g"]:
-        """Start at the mean and standard deviation of each feature."""
-        return self._start_at_moments(moments)
 
 
 class LogNormal(_Standardised):

@@ -11,7 +11,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
+from omixvae.likelihoods.likelihood import CenteredLikelihood, DataDistribution, ValueKind
 from omixvae.likelihoods.one_pass import CompositionLogProb
 from omixvae.likelihoods.ratios import STIRLING_FROM, log_binomial_ratio
 
@@ -197,7 +197,7 @@ class ZeroInflatedCounts(DataDistribution):
         return torch.where(kept < torch.sigmoid(self.logit), 0.0, counts)
 
 
-class _Composition(Likelihood):
+class _Composition(CenteredLikelihood):
     """What these likelihoods share: the decoder says how the total of an observation is divided among the features.
 
     Without a size factor it gives the logarithm of the expected counts themselves. It works in units of each feature:
@@ -208,15 +208,12 @@ class _Composition(Likelihood):
     keeps_zeros: ClassVar[bool] = True
     kind: ClassVar[ValueKind] = "counts"
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
+    check = staticmethod(is_count)
     typical_library: Tensor
-    center: Tensor
-    unit: Tensor
 
     def __init__(self, n_features: int, *, by_total: bool = True, by_batch: bool = False) -> None:
         super().__init__(n_features, by_total=by_total, by_batch=by_batch)
         self.register_buffer("typical_library", torch.ones(()))
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("unit", torch.ones(n_features))
 
     def _log_mean(self, decoded: Tensor, exposure: Tensor) -> Tensor:
         """Return log(total × softmax(center + unit × decoded)); center + unit × decoded without a size factor."""
@@ -230,11 +227,6 @@ class _Composition(Likelihood):
     def composition(self) -> Float[Tensor, " g"] | None:
         """Return the composition of an average observation, if the total is the size factor."""
         return self.center.exp() if self.by_total else None
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take whole numbers that are not negative."""
-        return is_count(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Scale each observation to the typical total, if that is its size factor, then log(1 + x)."""

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
 from omixvae.likelihoods.counts import is_count
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
+from omixvae.likelihoods.likelihood import CenteredLikelihood, DataDistribution, Likelihood, ValueKind
 from omixvae.likelihoods.one_pass import TrialsLogProb
 from omixvae.likelihoods.ratios import log_binomial_ratio
 
@@ -170,7 +170,7 @@ class Bernoulli(Likelihood):
         return torch.logit(frequency.clamp(1e-4, 1 - 1e-4))
 
 
-class Beta(Likelihood):
+class Beta(CenteredLikelihood):
     """Fractions (methylation of a CpG site, inclusion of an exon): x_g ~ Beta with mean sigmoid(decoded_g).
 
     Notes
@@ -188,13 +188,9 @@ class Beta(Likelihood):
 
     kind: ClassVar[ValueKind] = "fractions"
     needs: ClassVar[str] = "fractions from 0 to 1"
-    center: Tensor
-    unit: Tensor
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("unit", torch.ones(n_features))
         self.log_excess = nn.Parameter(torch.zeros(n_features))
 
     def forward(self, decoded: Float[Tensor, "*n g"], exposure: Float[Tensor, "*n 1"]) -> BetaFractions:

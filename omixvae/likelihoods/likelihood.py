@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from omixvae.data.masked import ModalityBatch, Moments
 
-__all__ = ["DataDistribution", "Likelihood", "ValueKind"]
+__all__ = ["CenteredLikelihood", "DataDistribution", "Likelihood", "ValueKind"]
 
 ValueKind: TypeAlias = Literal["counts", "covered_counts", "amounts", "continuous", "fractions", "binary", "labels"]
 """What values are: counts; counts out of a coverage; amounts, zero or more; any numbers; fractions from 0 to 1; zeros
@@ -161,3 +161,15 @@ class Likelihood(nn.Module, ABC):
         torch.Tensor
             Shape (r g,): the `decoded` of an average observation.
         """
+
+
+class CenteredLikelihood(Likelihood):
+    """What those likelihoods share that know the center and the unit of each feature, both found when they start."""
+
+    center: Tensor
+    unit: Tensor
+
+    def __init__(self, n_features: int, *, by_total: bool = False, by_batch: bool = False) -> None:
+        super().__init__(n_features, by_total=by_total, by_batch=by_batch)
+        self.register_buffer("center", torch.zeros(n_features))
+        self.register_buffer("unit", torch.ones(n_features))

@@ -2,21 +2,14 @@
 
 from typing import ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from omixvae.data.masked import ModalityBatch, Moments
-from omixvae.likelihoods.counts import (
-    LOG_THETA_LIMITS,
-    NegativeBinomialCounts,
-    fitting_theta,
-    is_count,
-    log_deviation,
-)
-from omixvae.likelihoods.likelihood import DataDistribution, Likelihood, ValueKind
+from omixvae.likelihoods.counts import LOG_THETA_LIMITS, NegativeBinomialCounts, fitting_theta, is_count, log_deviation
+from omixvae.likelihoods.likelihood import CenteredLikelihood, DataDistribution, ValueKind
 
 __all__ = ["ProteinMixture", "TwoComponents"]
 
@@ -67,7 +60,7 @@ class TwoComponents(DataDistribution):
         return torch.where(chosen, self.foreground.sample(generator), self.background.sample(generator))
 
 
-class ProteinMixture(Likelihood):
+class ProteinMixture(CenteredLikelihood):
     """Surface proteins: x_g ~ π_g NB(β_g α_g, θ₁_g) + (1 - π_g) NB(β_g, θ₀_g), with α_g > 1.
 
     Antibodies that stick to nothing in particular are counted in every cell, so that a protein has a background β that
@@ -89,14 +82,11 @@ class ProteinMixture(Likelihood):
 
     kind: ClassVar[ValueKind] = "counts"
     needs: ClassVar[str] = "counts: whole numbers, zero or more"
+    check = staticmethod(is_count)
     n_decoded: ClassVar[int] = 2
-    center: Tensor
-    unit: Tensor
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
-        self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("unit", torch.ones(n_features))
         self.log_background = nn.Parameter(torch.zeros(n_features))
         self.log_theta = nn.Parameter(torch.zeros(2, n_features))
 
@@ -109,11 +99,6 @@ class ProteinMixture(Likelihood):
         return TwoComponents(
             NegativeBinomialCounts(foreground, theta_1), NegativeBinomialCounts(background, theta_0), logit
         )
-
-    @staticmethod
-    def check(values: np.ndarray) -> np.ndarray:
-        """Take whole numbers that are not negative."""
-        return is_count(values)
 
     def encoder_input(self, values: Float[Tensor, "n g"], exposure: Float[Tensor, "n 1"]) -> Float[Tensor, "n g"]:
         """Take log(1 + x)."""

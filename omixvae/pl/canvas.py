@@ -1,21 +1,19 @@
 """Axes to draw into: those that the caller gives, or new ones of Matplotlib's pyplot."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from omixvae.errors import InputError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = ["AxesLike", "finish", "panel", "panels", "write_cells"]
 
-    AxesLike = Axes | Sequence[Axes] | np.ndarray
-
-__all__ = ["finish", "panel", "panels"]
+AxesLike: TypeAlias = Axes | Sequence[Axes] | np.ndarray
 
 
-def panel(ax: "AxesLike | None", size: tuple[float, float]) -> "Axes":
+def panel(ax: AxesLike | None, size: tuple[float, float]) -> Axes:
     """Return the axes of a figure that has one panel.
 
     Parameters
@@ -34,13 +32,13 @@ def panel(ax: "AxesLike | None", size: tuple[float, float]) -> "Axes":
 
 
 def panels(
-    ax: "AxesLike | None",
+    ax: AxesLike | None,
     number: int,
     size: tuple[float, float],
     *,
     columns: int | None = None,
     widths: Sequence[float] | None = None,
-) -> "np.ndarray":
+) -> np.ndarray:
     """Return the axes of a figure that has several panels.
 
     Parameters
@@ -84,6 +82,27 @@ def panels(
     for unused in made[number:]:
         unused.remove()
     return made[:number]
+
+
+def write_cells(ax: Axes, texts: Sequence[Sequence[str]], dark: np.ndarray, size: str = "small") -> None:
+    """Write into the cells of an image.
+
+    Parameters
+    ----------
+    ax
+        The axes that the image is in.
+    texts
+        Of each row, of each column.
+    dark
+        Shape (rows, columns), true where a cell is so dark that the text has to be white.
+    size
+        Of the letters.
+    """
+    for row, of_row in enumerate(texts):
+        for column, text in enumerate(of_row):
+            if text:
+                colour = "w" if dark[row, column] else "k"
+                ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
 
 
 def finish(*, show: bool) -> None:

@@ -1,22 +1,17 @@
 """Draw how large and how certain clusters are, and which labels they hold."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import mudata
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data.columns import column_names, find_column
 from omixvae.errors import InputError, nearest
-from omixvae.pl.canvas import finish, panel, panels
+from omixvae.pl.canvas import AxesLike, finish, panel, panels, write_cells
 from omixvae.pl.colours import categories
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["clusters"]
 
@@ -29,9 +24,9 @@ def clusters(
     groupby: str | None = None,
     *,
     key: str = "omixvae",
-    ax: "Axes | Sequence[Axes] | np.ndarray | None" = None,
+    ax: AxesLike | None = None,
     show: bool = False,
-) -> "Axes | np.ndarray":
+) -> Axes | np.ndarray:
     """Draw the sizes of the clusters and how sure they are, or which labels each holds.
 
     Parameters
@@ -77,7 +72,7 @@ def clusters(
     return drawn
 
 
-def _draw_sizes(found: Results, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> np.ndarray:
+def _draw_sizes(found: Results, ax: AxesLike | None) -> np.ndarray:
     kinds = categories(found.mdata, str(found.cluster_column), found.clusters)
     entropy = found.mdata.obs[found.keys.cluster_entropy].to_numpy(float)
     left, right = axes = panels(ax, 2, (8.2, 1.2 + 0.3 * len(kinds.names)))
@@ -86,8 +81,7 @@ def _draw_sizes(found: Results, ax: "Axes | Sequence[Axes] | np.ndarray | None")
     bars = left.barh(places, sizes, color=kinds.colours, height=0.7)
     left.bar_label(bars, [f"{n:,}  ({n / sizes.sum():.0%})" for n in sizes], padding=3, fontsize="small")
     left.margins(x=0.25)
-    left.set_xlabel("observations")
-    left.set_ylabel("cluster")
+    left.set(xlabel="observations", ylabel="cluster")
     low, quarter, half, three_quarters, high = np.transpose(
         [np.nanquantile(entropy[kinds.codes == i], (0.05, 0.25, 0.5, 0.75, 0.95)) for i in places]
     )
@@ -106,7 +100,7 @@ def _draw_sizes(found: Results, ax: "Axes | Sequence[Axes] | np.ndarray | None")
     return axes
 
 
-def _draw_labels(found: Results, groupby: str, ax: "Axes | Sequence[Axes] | np.ndarray | None") -> "Axes":
+def _draw_labels(found: Results, groupby: str, ax: AxesLike | None) -> Axes:
     labels = _labels(found.mdata, groupby)
     known = labels.notna().to_numpy() & found.clusters.notna().to_numpy()
     cluster = found.clusters[known].cat.remove_unused_categories()
@@ -118,15 +112,12 @@ def _draw_labels(found: Results, groupby: str, ax: "Axes | Sequence[Axes] | np.n
     share = counts / counts.sum()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if counts.size <= 600:
-        for (row, column), n in np.ndenumerate(counts.to_numpy()):
-            if n:
-                dark = share.iat[row, column] > 0.6
-                ax.text(column, row, f"{n:,}", ha="center", va="center", fontsize="small", color="w" if dark else "k")
+        texts = [[f"{n:,}" if n else "" for n in row] for row in counts.to_numpy()]
+        write_cells(ax, texts, share.to_numpy() > 0.6)
     ax.set_xticks(range(n_clusters), counts.columns)
     ax.set_yticks(range(n_labels), counts.index)
     ax.tick_params(length=0)
-    ax.set_xlabel("cluster")
-    ax.set_ylabel(groupby)
+    ax.set(xlabel="cluster", ylabel=groupby)
     ax.figure.colorbar(image, ax=ax, label="part of the cluster")
     agreement = [round(score(label, cluster), 2) + 0.0 for score in (adjusted_rand_score, normalized_mutual_info_score)]
     without = f"\n{np.sum(~known):,} of {len(known):,} have no label" if not known.all() else ""
@@ -137,9 +128,8 @@ def _draw_labels(found: Results, groupby: str, ax: "Axes | Sequence[Axes] | np.n
 def _labels(mdata: mudata.MuData, groupby: str) -> "pd.Series[object]":
     labels = find_column(mdata, groupby)
     if labels is None:
-        raise InputError(
-            f"There is no column {groupby!r}.", "the argument groupby", nearest(groupby, column_names(mdata))
-        )
+        fix = nearest(groupby, column_names(mdata))
+        raise InputError(f"There is no column {groupby!r}.", "the argument groupby", fix)
     if not 0 < labels.nunique() <= MOST_LABELS:
         raise InputError(
             f"Column {groupby!r} holds {labels.nunique():,} different values, which are no labels.",

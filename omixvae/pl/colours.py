@@ -224,18 +224,14 @@ def _find_feature(found: Results, color: str) -> tuple[str, str]:
     homes = homes or [name for name, adata in mods.items() if color in other_names(adata.var)]
     if len(homes) > 1:
         choices: Sequence[str] = [f"{name}:{color}" for name in homes]
-        raise InputError(
-            f"{color!r} is a feature of several modalities.", "the argument color", nearest(choices[0], choices)
-        )
+        problem = f"{color!r} is a feature of several modalities."
+        raise InputError(problem, "the argument color", nearest(choices[0], choices))
     if not homes:
         features = (feature for adata in mods.values() for feature in (*adata.var_names, *other_names(adata.var)))
         special = ["presence", *(["cluster", "cluster_entropy"] if found.cluster_column else [])]
         known = dict.fromkeys([*column_names(found.mdata), *special, *features])
-        raise InputError(
-            f"There is neither a column nor a feature {color!r}.",
-            "the argument color",
-            nearest(color, known),
-        )
+        problem = f"There is neither a column nor a feature {color!r}."
+        raise InputError(problem, "the argument color", nearest(color, known))
     return homes[0], _feature_name(found, homes[0], color)
 
 

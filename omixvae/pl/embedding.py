@@ -51,9 +51,8 @@ def embedding(found: Results, basis: str) -> tuple[np.ndarray, str]:
     for name in (basis, f"X_{basis}"):
         if name in wide:
             return np.asarray(obsm[name])[:, :2].astype(float), name.removeprefix("X_")
-    raise InputError(
-        f"There are no coordinates {basis!r}.", "the argument basis", nearest(basis, ["umap", "pca", *wide])
-    )
+    fix = nearest(basis, ["umap", "pca", *wide])
+    raise InputError(f"There are no coordinates {basis!r}.", "the argument basis", fix)
 
 
 def _principal_components(latent: np.ndarray) -> np.ndarray:

@@ -1,20 +1,14 @@
 """Draw how the training went."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import mudata
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from omixvae.pl.canvas import finish, panels
+from omixvae.model import OmixVAE
+from omixvae.pl.canvas import AxesLike, finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from omixvae.model import OmixVAE
 
 __all__ = ["history"]
 
@@ -22,11 +16,7 @@ BLUE, ORANGE, GREEN = PALETTE[:3]
 
 
 def history(
-    mdata_or_model: "mudata.MuData | OmixVAE",
-    *,
-    key: str = "omixvae",
-    ax: "Sequence[Axes] | np.ndarray | None" = None,
-    show: bool = False,
+    mdata_or_model: mudata.MuData | OmixVAE, *, key: str = "omixvae", ax: AxesLike | None = None, show: bool = False
 ) -> np.ndarray:
     """Draw the bound over the epochs, and what it is made of.
 
@@ -90,7 +80,7 @@ def history(
     return axes
 
 
-def _read(mdata_or_model: "mudata.MuData | OmixVAE", key: str) -> tuple[pd.DataFrame, int]:
+def _read(mdata_or_model: mudata.MuData | OmixVAE, key: str) -> tuple[pd.DataFrame, int]:
     if isinstance(mdata_or_model, mudata.MuData):
         found = Results(mdata_or_model, key)
         return found.history, found.record.plan.prior_epoch
@@ -104,7 +94,7 @@ def _kept(epochs: pd.DataFrame, prior_epoch: int) -> int | None:
     return int(judged.idxmax()) if len(judged) else None
 
 
-def _limit(ax: "Axes", values: pd.DataFrame) -> None:
+def _limit(ax: Axes, values: pd.DataFrame) -> None:
     """Let the first tenth of the epochs leave the frame, where they would press all others flat."""
     settled = values.iloc[len(values) // 10 :].to_numpy()
     settled = settled[np.isfinite(settled)]

@@ -1,25 +1,22 @@
 """Draw how far imputed values can be trusted."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import mudata
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from omixvae.data.symbols import feature_positions
 from omixvae.evaluation import NOMINAL, covered
+from omixvae.model import OmixVAE
 from omixvae.options import as_names
-from omixvae.pl.canvas import finish, panels
+from omixvae.pl.canvas import AxesLike, finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from omixvae.model import OmixVAE
 
 __all__ = ["imputation"]
 
@@ -43,11 +40,11 @@ def imputation(
     mod: str,
     *,
     features: str | Sequence[str] | None = None,
-    model: "OmixVAE | None" = None,
+    model: OmixVAE | None = None,
     key: str = "omixvae",
-    ax: "Axes | Sequence[Axes] | np.ndarray | None" = None,
+    ax: AxesLike | None = None,
     show: bool = False,
-) -> "Axes | np.ndarray":
+) -> Axes | np.ndarray:
     """Draw how well each feature of a modality is predicted from the other modalities.
 
     Parameters
@@ -120,19 +117,17 @@ def _colours(shown: pd.DataFrame) -> list[str]:
     return [BLUE if imputable else GREY for imputable in shown["imputable"]]
 
 
-def _draw_bars(ax: "Axes", shown: pd.DataFrame) -> None:
+def _draw_bars(ax: Axes, shown: pd.DataFrame) -> None:
     ax.barh(range(len(shown)), shown["r2"], color=_colours(shown), height=0.7)
     ax.set_yticks(range(len(shown)), shown.index, fontsize="small")
-    ax.set_ylim(len(shown) - 0.4, -0.6)
-    ax.set_xlim(*_ends(shown))
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_xlabel("R² in held-out observations")
+    ax.set(xlim=_ends(shown), ylim=(len(shown) - 0.4, -0.6), xlabel="R² in held-out observations")
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     _name_colours(ax, shown, "lower right")
 
 
-def _draw_curve(ax: "Axes", shown: pd.DataFrame) -> None:
+def _draw_curve(ax: Axes, shown: pd.DataFrame) -> None:
     ranks = np.arange(1, len(shown) + 1)
     r2 = shown["r2"].to_numpy()
     across, up = np.array([-0.5, 0.5, 0.5, -0.5]), np.array([0, 0, 1, 1])
@@ -141,8 +136,7 @@ def _draw_curve(ax: "Axes", shown: pd.DataFrame) -> None:
     ax.add_collection(PolyCollection(list(corners), facecolors=_colours(shown), antialiased=False, rasterized=True))
     ax.plot(ranks, r2, color="0.3", linewidth=1)
     low, high = _ends(shown)
-    ax.set_ylim(low, high)
-    ax.set_xlim(0, len(shown) + 1)
+    ax.set(xlim=(0, len(shown) + 1), ylim=(low, high))
     ax.axhline(0, color="black", linewidth=0.8)
     top = (r2[int(NAMES_AT * len(r2))] - low) / (high - low)
     room = int((0.97 - top) / LINE)
@@ -156,8 +150,7 @@ def _draw_curve(ax: "Axes", shown: pd.DataFrame) -> None:
             va="center",
             arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 2, "shrinkB": 0},
         )
-    ax.set_xlabel("features, from the best to the worst")
-    ax.set_ylabel("R² in held-out observations")
+    ax.set(xlabel="features, from the best to the worst", ylabel="R² in held-out observations")
     ax.spines[["top", "right"]].set_visible(False)
     _name_colours(ax, shown, "upper right")
 
@@ -167,14 +160,14 @@ def _ends(shown: pd.DataFrame) -> tuple[float, float]:
     return max(LOWEST, min(0.0, r2.min() * 1.05)) if len(r2) else 0.0, max(1.0 if r2.empty else r2.max() * 1.05, 0.1)
 
 
-def _name_colours(ax: "Axes", shown: pd.DataFrame, where: Literal["upper right", "lower right"]) -> None:
+def _name_colours(ax: Axes, shown: pd.DataFrame, where: Literal["upper right", "lower right"]) -> None:
     if shown["imputable"].all():
         return
     handles = [Patch(color=BLUE, label="imputable"), Patch(color=GREY, label="no better than the mean")]
     ax.legend(handles=handles, loc=where, fontsize="small", edgecolor="none", framealpha=0.8)
 
 
-def _draw_calibration(ax: "Axes", within: pd.DataFrame) -> None:
+def _draw_calibration(ax: Axes, within: pd.DataFrame) -> None:
     values = within.drop(columns="all").to_numpy()
     low, high = np.nanquantile(values, (0.1, 0.9), axis=1)
     middle = within["all"].to_numpy()
@@ -186,7 +179,6 @@ def _draw_calibration(ax: "Axes", within: pd.DataFrame) -> None:
     ax.set_xticks(NOMINAL, [f"{nominal:.0%}" for nominal in NOMINAL], fontsize="small")
     ax.set_yticks(np.linspace(0, 1, 6), [f"{part:.0%}" for part in np.linspace(0, 1, 6)])
     ax.set(xlim=(0.4, 1), ylim=(min(0.4, float(np.nanmin(low)) - 0.05), 1.02))
-    ax.set_xlabel("should lie within the limits")
-    ax.set_ylabel("measured values that do")
+    ax.set(xlabel="should lie within the limits", ylabel="measured values that do")
     ax.set_title("limits of predictions from the other modalities", fontsize="medium")
     ax.spines[["top", "right"]].set_visible(False)

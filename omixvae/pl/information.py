@@ -1,29 +1,20 @@
 """Draw what each set of modalities tells about the latents."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import mudata
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from omixvae.pl.canvas import finish, panels
+from omixvae.pl.canvas import AxesLike, finish, panels, write_cells
 from omixvae.pl.colours import PALETTE
 from omixvae.pl.sets import draw_sets
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["information"]
 
 
 def information(
-    mdata: mudata.MuData,
-    *,
-    key: str = "omixvae",
-    ax: "Sequence[Axes] | np.ndarray | None" = None,
-    show: bool = False,
+    mdata: mudata.MuData, *, key: str = "omixvae", ax: AxesLike | None = None, show: bool = False
 ) -> np.ndarray:
     """Draw how much each set of modalities tells, and what each further modality would add.
 
@@ -73,8 +64,7 @@ def information(
     draw_sets(dots, members, modalities, show_absent=False)
     drawn = bars.barh(range(len(table)), table["rate"].fillna(0), color=PALETTE[0], height=0.7)
     bars.bar_label(drawn, [_label(row) for row in table.itertuples()], padding=3, fontsize="small")
-    bars.set_ylim(dots.get_ylim())
-    bars.set_yticks([])
+    bars.set(ylim=dots.get_ylim(), yticks=[])
     bars.margins(x=0.3)
     bars.set_xlabel("information about the shared latents (nats)", fontsize="small")
     bars.spines[["top", "right"]].set_visible(False)
@@ -89,16 +79,12 @@ def _in_order(table: pd.DataFrame, members: np.ndarray) -> tuple[pd.DataFrame, n
     return table.iloc[order], members[order]
 
 
-def _draw_added(ax: "Axes", added: np.ndarray, members: np.ndarray) -> None:
+def _draw_added(ax: Axes, added: np.ndarray, members: np.ndarray) -> None:
     added = np.where(members, np.nan, added)
     most = np.nanmax(added) if np.isfinite(added).any() else 1.0
     ax.imshow(np.ma.masked_invalid(added), cmap="Blues", vmin=0, vmax=1.4 * most, aspect="auto", zorder=1)
-    for (row, column), value in np.ndenumerate(added):
-        if np.isfinite(value):
-            white = value > 0.75 * most
-            ax.text(
-                column, row, f"{value:.1f}", ha="center", va="center", fontsize="small", color="w" if white else "k"
-            )
+    texts = [[f"{value:.1f}" if np.isfinite(value) else "" for value in row] for row in added]
+    write_cells(ax, texts, added > 0.75 * most)
 
 
 def _label(row: pd.Series) -> str:

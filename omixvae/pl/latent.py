@@ -2,22 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import mudata
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from omixvae.pl.canvas import finish, panels
+from omixvae.pl.canvas import AxesLike, finish, panels
 from omixvae.pl.colours import CONTINUOUS, MISSING, Categories, Numbers, colour_by
 from omixvae.pl.embedding import embedding
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["latent"]
 
@@ -38,9 +36,9 @@ def latent(
     legend: LEGENDS = "auto",
     size: float | None = None,
     columns: int = 3,
-    ax: "Axes | Sequence[Axes] | np.ndarray | None" = None,
+    ax: AxesLike | None = None,
     show: bool = False,
-) -> "Axes | np.ndarray":
+) -> Axes | np.ndarray:
     """Draw the shared latents in two dimensions, each observation as a point.
 
     Parameters
@@ -114,7 +112,7 @@ def latent(
     return axes[0] if color is None or isinstance(color, str) else axes
 
 
-def _draw(ax: "Axes", points: np.ndarray, values: Categories | Numbers, area: float, legend: LEGENDS) -> None:
+def _draw(ax: Axes, points: np.ndarray, values: Categories | Numbers, area: float, legend: LEGENDS) -> None:
     known = values.codes >= 0 if isinstance(values, Categories) else ~np.isnan(values.values)
     _scatter(ax, points[~known], MISSING, area)
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))  # else the last label hides the others
@@ -133,7 +131,7 @@ def _draw(ax: "Axes", points: np.ndarray, values: Categories | Numbers, area: fl
         ax.figure.colorbar(colours, cax=scale, label=values.unit, extend=extend)
 
 
-def _scatter(ax: "Axes", points: np.ndarray, colours: np.ndarray | str, area: float) -> None:
+def _scatter(ax: Axes, points: np.ndarray, colours: np.ndarray | str, area: float) -> None:
     ax.scatter(points[:, 0], points[:, 1], s=area, c=colours, linewidths=0, rasterized=True)
 
 
@@ -145,7 +143,7 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(values.min()), float(values.max()))
 
 
-def _name(ax: "Axes", points: np.ndarray, values: Categories, legend: LEGENDS, *, unknown: bool) -> None:
+def _name(ax: Axes, points: np.ndarray, values: Categories, legend: LEGENDS, *, unknown: bool) -> None:
     if legend == "none":
         return
     centres = np.array([np.median(points[values.codes == i], axis=0) for i in range(len(values.names))])

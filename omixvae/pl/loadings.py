@@ -1,19 +1,16 @@
 """Draw which features each latent dimension moves."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import mudata
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from omixvae.errors import InputError, nearest
-from omixvae.pl.canvas import finish, panel
+from omixvae.pl.canvas import finish, panel, write_cells
 from omixvae.pl.colours import DIVERGING
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["loadings"]
 
@@ -30,9 +27,9 @@ def loadings(
     n_features: int = 10,
     *,
     key: str = "omixvae",
-    ax: "Axes | None" = None,
+    ax: Axes | None = None,
     show: bool = False,
-) -> "Axes":
+) -> Axes:
     """Draw the features with the largest weights of each latent dimension.
 
     Parameters
@@ -83,11 +80,7 @@ def loadings(
     ax = panel(ax, (1.6 + weights.shape[1] * max(0.8, 0.25 + 0.075 * longest), 1.1 + 0.24 * n_features))
     most = np.abs(values).max() or 1.0
     image = ax.imshow(values, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        colour = "w" if abs(value) > 0.65 * most else "k"
-        ax.text(
-            column, row, _short(str(names[row, column])), ha="center", va="center", fontsize="x-small", color=colour
-        )
+    write_cells(ax, [[_short(str(name)) for name in row] for row in names], np.abs(values) > 0.65 * most, "x-small")
     ax.set_xticks(range(weights.shape[1]), weights.columns, fontsize="small")
     ax.xaxis.tick_top()
     ax.set_yticks([])

@@ -1,29 +1,18 @@
 """Draw which combinations of modalities were measured."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import mudata
 import numpy as np
 
-from omixvae.pl.canvas import finish, panels
+from omixvae.pl.canvas import AxesLike, finish, panels
 from omixvae.pl.colours import PALETTE
 from omixvae.pl.sets import draw_sets
 from omixvae.results.read import Results
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["presence"]
 
 
 def presence(
-    mdata: mudata.MuData,
-    *,
-    key: str = "omixvae",
-    most: int = 15,
-    ax: "Sequence[Axes] | np.ndarray | None" = None,
-    show: bool = False,
+    mdata: mudata.MuData, *, key: str = "omixvae", most: int = 15, ax: AxesLike | None = None, show: bool = False
 ) -> np.ndarray:
     """Draw which combinations of modalities occur, and how often.
 
@@ -62,8 +51,7 @@ def presence(
     draw_sets(dots, members, list(present))
     drawn = bars.barh(range(len(shown)), shown.to_numpy(), color=PALETTE[0], height=0.7)
     bars.bar_label(drawn, [f"{n:,}" for n in shown], padding=3, fontsize="small")
-    bars.set_ylim(dots.get_ylim())
-    bars.set_yticks([])
+    bars.set(ylim=dots.get_ylim(), yticks=[])
     bars.margins(x=0.15)
     left_out = f"; {len(counts) - len(shown)} rarer combinations are not shown" if len(counts) > len(shown) else ""
     bars.set_xlabel(f"observations (of {len(present):,}{left_out})", fontsize="small")

@@ -1,14 +1,10 @@
 """Draw how well each setting of a selection describes observations that were held out."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
 
 from omixvae.evaluation import Selection, word
 from omixvae.pl.canvas import finish, panel
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["selection"]
 
@@ -16,7 +12,7 @@ NARROW_RANGE = 20.0
 """Ratio of the largest to the smallest value of an option from which its axis is logarithmic."""
 
 
-def selection(found: Selection, *, ax: "Axes | None" = None, show: bool = False) -> "Axes":
+def selection(found: Selection, *, ax: Axes | None = None, show: bool = False) -> Axes:
     """Draw the held-out log-likelihood against the first option of the grid.
 
     Parameters
@@ -55,10 +51,8 @@ def selection(found: Selection, *, ax: "Axes | None" = None, show: bool = False)
     for line in dict.fromkeys(lines):
         here = np.flatnonzero([name == line for name in lines])
         here = here[np.argsort(x[here], kind="stable")]
-        rows = found.table.iloc[here]
-        ax.errorbar(
-            x[here], rows["log_likelihood"], rows["se"], fmt="o-" if numbers else "o", capsize=3, label=line or None
-        )
+        rows, style = found.table.iloc[here], "o-" if numbers else "o"
+        ax.errorbar(x[here], rows["log_likelihood"], rows["se"], fmt=style, capsize=3, label=line or None)
     chosen = found.table["chosen"].to_numpy()
     height = found.table["log_likelihood"].to_numpy()
     ax.plot(x[chosen], height[chosen], "o", markersize=14, fillstyle="none", color="black", label="chosen")

@@ -1,12 +1,9 @@
 """Sets of modalities: what to call them, and a picture of which modalities each consists of."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from matplotlib.axes import Axes
 
 __all__ = ["draw_sets", "set_name"]
 
@@ -45,7 +42,7 @@ def set_name(members: np.ndarray, modalities: Sequence[str]) -> str:
     return "+".join(inside)
 
 
-def draw_sets(ax: "Axes", members: np.ndarray, modalities: Sequence[str], *, show_absent: bool = True) -> None:
+def draw_sets(ax: Axes, members: np.ndarray, modalities: Sequence[str], *, show_absent: bool = True) -> None:
     """Draw sets of modalities as rows of dots, the first on top.
 
     Parameters
@@ -70,8 +67,6 @@ def draw_sets(ax: "Axes", members: np.ndarray, modalities: Sequence[str], *, sho
     long = max(map(len, modalities)) > 4
     ax.set_xticks(range(len(modalities)), modalities, rotation=45 if long else 0, ha="left" if long else "center")
     ax.xaxis.tick_top()
-    ax.set_yticks([])
     ax.tick_params(length=0)
-    ax.set_xlim(-0.6, len(modalities) - 0.4)
-    ax.set_ylim(len(members) - 0.4, -0.6)
+    ax.set(xlim=(-0.6, len(modalities) - 0.4), ylim=(len(members) - 0.4, -0.6), yticks=[])
     ax.spines[:].set_visible(False)

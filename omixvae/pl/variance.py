@@ -1,17 +1,15 @@
 """Draw how much of each modality the latents explain."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from omixvae.pl.canvas import panel
 
 __all__ = ["variance_explained"]
 
 
-def variance_explained(table: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
+def variance_explained(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how much of each modality each latent explains.
 
     Parameters
@@ -37,10 +35,7 @@ def variance_explained(table: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     >>> len(ax.get_yticklabels())
     2
     """
-    if ax is None:
-        from matplotlib import pyplot as plt  # only here: it needs a second, and looks for a screen
-
-        ax = plt.subplots(figsize=(2 + 1.4 * len(table.columns), 1.2 + 0.15 * len(table)))[1]
+    ax = panel(ax, (2 + 1.4 * len(table.columns), 1.2 + 0.15 * len(table)))
     shared = table[table.index.str.match(r"shared \d")]
     shared = shared.iloc[np.argsort(-shared.sum(axis=1).to_numpy(), kind="stable")]
     image = ax.imshow(100 * shared.clip(lower=0), cmap="Blues", aspect="auto", vmin=0)

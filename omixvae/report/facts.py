@@ -91,6 +91,12 @@ class Facts:
                 chosen += [name] if 1 < column.nunique() <= MOST_LABELS else []
         return chosen
 
+    def column(self, name: str) -> pd.Series:
+        """Return a column of obs that is known to be there."""
+        column = find_column(self.found.mdata, name)
+        assert column is not None, "asked for only where there is one"
+        return column
+
     def agreement(self, labels: pd.Series) -> Agreement:
         """Compare the clusters with labels, where there are any."""
         return agreement(self.found.clusters, labels)

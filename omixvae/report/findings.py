@@ -92,7 +92,7 @@ def _on_clusters(facts: Facts) -> Iterator[Point]:
         f"For {facts.sure():.0%} of the observations the cluster has a probability of {SURE:.0%} or more.",
     )
     for name in facts.groupings():
-        agreement = facts.agreement(_labels(facts, name))
+        agreement = facts.agreement(facts.column(name))
         if agreement.n:
             yield Point(
                 f"Clusters and {name}",
@@ -216,7 +216,7 @@ def _followed(facts: Facts) -> Iterator[Point]:
     """Yield what the clusters follow that is no biology."""
     batch = facts.found.record.config.data.batch_key
     if batch and find_column(facts.found.mdata, str(batch)) is not None:
-        agreement = facts.agreement(_labels(facts, str(batch)))
+        agreement = facts.agreement(facts.column(str(batch)))
         if agreement.nmi >= FOLLOWED:
             yield Point(
                 "Clusters follow the batch",
@@ -265,12 +265,6 @@ def _doubts_of_imputation(facts: Facts) -> Iterator[Point]:
             f"Imputed values of {listed(unknown)}",
             "Nothing is known of how good they are: too few observations were held out. Take them for guesses.",
         )
-
-
-def _labels(facts: Facts, name: str) -> pd.Series:
-    column = find_column(facts.found.mdata, name)
-    assert column is not None, "asked for only where there is one"
-    return column
 
 
 def _named(word: str, names: list[object]) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import anndata
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from omixvae.data.matrices import as_matrix
+from omixvae.data.matrices import as_matrix, dense
 from omixvae.pl.colours import COUNTS
 from omixvae.results.read import Results
 
@@ -114,11 +113,8 @@ def _values(found: Results, mod: str, rows: np.ndarray) -> tuple[np.ndarray, str
 def _dense(adata: anndata.AnnData, layer: str | None, rows: np.ndarray, mod: str) -> np.ndarray:
     stored = adata.layers[layer] if layer in adata.layers else adata.X
     ordered = np.argsort(rows)  # what lies on disk is read in the order in which it lies there
-    x = as_matrix(stored[rows[ordered]], mod)
-    dense = x.toarray() if isinstance(x, sp.csr_matrix) else x
-    back = np.empty_like(ordered)
-    back[ordered] = np.arange(len(rows))
-    return np.asarray(dense[back])
+    x = dense(as_matrix(stored[rows[ordered]], mod))
+    return np.asarray(x[np.argsort(ordered)])
 
 
 def _ranked(x: np.ndarray, clusters: "pd.Series[str]", features: list[str], *, only_higher: bool) -> pd.DataFrame:

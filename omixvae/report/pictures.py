@@ -3,16 +3,13 @@
 import base64
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import style
+from matplotlib.axes import Axes
 
 from omixvae.report.page import Picture
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["draw"]
 
@@ -23,7 +20,7 @@ DENSITY = 144
 """Dots per inch of what is drawn as points: sharp on paper and on fine screens, a third of a megabyte at most."""
 
 
-def draw(plot: "Callable[[], Axes | np.ndarray]", alt: str, caption: str = "", *, points: bool = False) -> Picture:
+def draw(plot: Callable[[], Axes | np.ndarray], alt: str, caption: str = "", *, points: bool = False) -> Picture:
     """Draw a plot into an image.
 
     Parameters

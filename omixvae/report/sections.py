@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from omixvae import pl
-from omixvae.data.columns import find_column
 from omixvae.pl.colours import Categories, colour_by
 from omixvae.report.facts import Facts
 from omixvae.report.findings import listed
@@ -120,13 +119,8 @@ def of_map(facts: Facts) -> Section:
     for name in facts.colours():
         values = colour_by(found, name)
         kinds = f": {', '.join(values.names[:20])}" if isinstance(values, Categories) else " from low to high"
-        maps.append(
-            draw(
-                partial(pl.latent, found.mdata, name, key=found.key),
-                f"Map of {found.mdata.n_obs:,} observations coloured by {values.title}{kinds}.",
-                points=True,
-            )
-        )
+        described = f"Map of {found.mdata.n_obs:,} observations coloured by {values.title}{kinds}."
+        maps.append(draw(partial(pl.latent, found.mdata, name, key=found.key), described, points=True))
     words = (
         "Each point is an observation; near ones have similar shared latents, from whatever was measured of them. "
         "Distances between far groups, and the sizes of groups, mean nothing on such a map."
@@ -159,16 +153,10 @@ def of_clusters(facts: Facts) -> Section:
         "Right: dot, median; thick line, half of the observations; thin line, nine of ten. The dotted line is where "
         "all clusters are equally probable.",
     )
-    labels = [
-        draw(
-            partial(pl.clusters, found.mdata, name, key=found.key),
-            f"Part of each cluster that has each value of {name}.",
-            points=True,
-        )
-        for name in facts.groupings()
-    ]
     blocks: list[Block] = [_cluster_table(facts, table, markers), Pictures((sizes,))]
-    blocks += [Pictures((picture,)) for picture in labels]
+    for name in facts.groupings():
+        plot = partial(pl.clusters, found.mdata, name, key=found.key)
+        blocks.append(Pictures((draw(plot, f"Part of each cluster that has each value of {name}.", points=True),)))
     return Section("clusters", "Clusters", (*blocks, *_marker_blocks(markers)))
 
 
@@ -179,7 +167,9 @@ def _no_clusters(facts: Facts) -> str:
 
 def _cluster_table(facts: Facts, table: pd.DataFrame, markers: dict[str, Markers | str]) -> Table:
     named = [mod for mod, found in markers.items() if isinstance(found, Markers) and len(found.table)]
-    held = {name: _held(facts, name) for name in facts.groupings()}
+    clusters = facts.found.clusters.astype(str)
+    columns = {name: facts.column(name).astype(object) for name in facts.groupings()}
+    held = {name: pd.crosstab(column, clusters, normalize="columns") for name, column in columns.items()}
     rows = [
         (
             str(cluster),
@@ -196,18 +186,11 @@ def _cluster_table(facts: Facts, table: pd.DataFrame, markers: dict[str, Markers
     return Table(
         "Clusters: mean entropy of the assignment (nats; 0 is certain), mean probability of the cluster"
         + (f"; the most frequent values of {listed(list(held))}" if held else "")
-        + ("; the features that stand out most (↓: lower than elsewhere)" if named else "")
-        + ".",
+        + ("; the features that stand out most (↓: lower than elsewhere)." if named else "."),
         ("cluster", *numbers, *held, *(f"{mod} features" for mod in named)),
         tuple(rows),
         numbers,
     )
-
-
-def _held(facts: Facts, name: str) -> pd.DataFrame:
-    column = find_column(facts.found.mdata, name)
-    assert column is not None, "asked for only where there is one"
-    return pd.crosstab(column.astype(object), facts.found.clusters.astype(str), normalize="columns")
 
 
 def _composition(kinds: pd.DataFrame, cluster: str) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,18 +9,22 @@ import pandas as pd
 from omixvae import pl
 from omixvae.config import Config, affecting
 from omixvae.errors import InputError
+from omixvae.model import OmixVAE
 from omixvae.report.command import command_line
 from omixvae.report.facts import Facts
 from omixvae.report.findings import part_of
 from omixvae.report.page import Block, Code, Picture, Pictures, Section, Table, Text
 from omixvae.report.pictures import draw
 
-if TYPE_CHECKING:
-    from omixvae.model import OmixVAE
-
 __all__ = ["of_choices", "of_imputation", "of_information", "of_loadings"]
 
 FEATURES_LISTED = 50
+
+CALIBRATED = (
+    " Right: of the measured values of this file, most of which the model was trained on, how many lie within the "
+    "limits of predictions from the other modalities; dots on the dashed line are as they should be, above it limits "
+    "are wider than they need be. Whole numbers that lie on a limit count in part."
+)
 
 
 def of_information(facts: Facts) -> Section:
@@ -77,7 +80,7 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
-def of_imputation(facts: Facts, model: "OmixVAE | None") -> Section:
+def of_imputation(facts: Facts, model: OmixVAE | None) -> Section:
     """Show how well modalities are predicted from one another.
 
     Parameters
@@ -117,15 +120,10 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
     rows = []
     for mod, skill in skills.items():
         r2 = skill["r2"].dropna()
-        rows.append(
-            (
-                mod,
-                "yes" if facts.found.keys.imputed(mod) in facts.found.mdata.obsm else "no",
-                f"{len(r2):,} of {len(skill):,}",
-                f"{int(skill['imputable'].sum()):,}",
-                *(f"{round(r2.quantile(q), 2) + 0.0:.2f}" if len(r2) else "–" for q in (0.1, 0.5, 0.9)),
-            )
-        )
+        there = "yes" if facts.found.keys.imputed(mod) in facts.found.mdata.obsm else "no"
+        counts = (f"{len(r2):,} of {len(skill):,}", f"{int(skill['imputable'].sum()):,}")
+        quantiles = (f"{round(r2.quantile(q), 2) + 0.0:.2f}" if len(r2) else "–" for q in (0.1, 0.5, 0.9))
+        rows.append((mod, there, *counts, *quantiles))
     numbers = ("features judged", "imputable", "R² of the worst tenth", "median R²", "R² of the best tenth")
     return Table(
         "Predictions of held-out observations; the mean of each feature, as the baseline, has R² = 0.",
@@ -135,16 +133,8 @@ def _skill_table(facts: Facts, skills: dict[str, pd.DataFrame]) -> Table:
     )
 
 
-def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: "OmixVAE | None") -> Picture:
-    calibrated = (
-        ""
-        if model is None
-        else (
-            " Right: of the measured values of this file, most of which the model was trained on, how many lie within "
-            "the limits of predictions from the other modalities; dots on the dashed line are as they should be, above "
-            "it limits are wider than they need be. Whole numbers that lie on a limit count in part."
-        )
-    )
+def _skill_picture(facts: Facts, mod: str, skill: pd.DataFrame, model: OmixVAE | None) -> Picture:
+    calibrated = "" if model is None else CALIBRATED
     return draw(
         partial(pl.imputation, facts.found.mdata, mod, key=facts.found.key, model=model),
         f"R² of the features of {mod} in held-out observations, from the best to the worst; "

@@ -3,13 +3,13 @@
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import mudata
 import numpy as np
 
 from omixvae.errors import InputError
 from omixvae.files import check_target, whole_file
+from omixvae.model import OmixVAE
 from omixvae.options import as_names
 from omixvae.pl.colours import colour_by
 from omixvae.report.facts import Facts
@@ -19,9 +19,6 @@ from omixvae.report.sections import of_clusters, of_data, of_map, of_training
 from omixvae.report.trust import of_choices, of_imputation, of_information, of_loadings
 from omixvae.results.read import Results
 
-if TYPE_CHECKING:
-    from omixvae.model import OmixVAE
-
 __all__ = ["write_report"]
 
 
@@ -29,7 +26,7 @@ def write_report(
     mdata: mudata.MuData,
     path: str | Path,
     *,
-    model: "OmixVAE | None" = None,
+    model: OmixVAE | None = None,
     color: str | Sequence[str] = (),
     key: str = "omixvae",
     title: str = "",
@@ -101,7 +98,7 @@ def write_report(
     return page
 
 
-def _check(facts: Facts, model: "OmixVAE | None") -> None:
+def _check(facts: Facts, model: OmixVAE | None) -> None:
     """Find everything that is wrong with the input before any work."""
     found = facts.found
     if not any(isinstance(of, Mapping) and {"plan", "config"} <= set(of) for of in found.mdata.uns.values()):

@@ -66,9 +66,8 @@ class Results:
         """Shared latent: observations by dimensions."""
         if self.keys.latent not in self.mdata.obsm:
             _ = self.record  # says it when there are no results at all
-            raise InputError(
-                "The MuData holds no latents.", f"mdata.obsm[{self.keys.latent!r}]", "Run model.annotate(mdata) again."
-            )
+            where = f"mdata.obsm[{self.keys.latent!r}]"
+            raise InputError("The MuData holds no latents.", where, "Run model.annotate(mdata) again.")
         values = np.asarray(self.mdata.obsm[self.keys.latent])
         return pd.DataFrame(values, self.mdata.obs_names, latent_names(values.shape[1], values.shape[1]))
 

@@ -60,9 +60,8 @@ def assemble(found: Sequence[Found], ways: Ways) -> tuple[mudata.MuData, list[st
         for adata in mdata.mod.values() if ways.numbers else ():
             _remove(adata, ways.numbers)
     if samples is not None:
-        notes += add_samples(
-            mdata, samples, "the table of samples" if isinstance(ways.obs, pd.DataFrame) else f"file {ways.obs}"
-        )
+        where = "the table of samples" if isinstance(ways.obs, pd.DataFrame) else f"file {ways.obs}"
+        notes += add_samples(mdata, samples, where)
     return mdata, notes
 
 
@@ -78,14 +77,13 @@ def _build(found: Sequence[Found], samples: pd.DataFrame | None, ways: Ways, not
         else _named(name, part, notes)
         for name, part in parts.items()
     }
-    _refuse_repeated(modalities)
+    where = {name: f"modality {name!r}, obs_names" for name in modalities}
+    raise_together([e for name in modalities for e in repeated(modalities[name].obs_names, "sample", where[name])])
     for name in modalities if ways.numbers else ():
         _remove(modalities[name], ways.numbers)
     if len(modalities) == 1:
-        notes.append(
-            f"There is a single modality, {next(iter(modalities))!r}: nothing can be learned of how several go "
-            "together."
-        )
+        [only] = modalities
+        notes.append(f"There is a single modality, {only!r}: nothing can be learned of how several go together.")
     with without_pulling():
         mdata = mudata.MuData(modalities)
     _add_columns(mdata, found, modalities)
@@ -147,16 +145,6 @@ def _named(name: str, adata: anndata.AnnData, notes: list[str]) -> anndata.AnnDa
             f"{twice[0] + '-1'!r} and so on. Their own names are in var['name']."
         )
     return adata
-
-
-def _refuse_repeated(modalities: Mapping[str, anndata.AnnData]) -> None:
-    raise_together(
-        [
-            e
-            for name, part in modalities.items()
-            for e in repeated(part.obs_names, "sample", f"modality {name!r}, obs_names")
-        ]
-    )
 
 
 def _remove(adata: anndata.AnnData, numbers: Sequence[float]) -> None:

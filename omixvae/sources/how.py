@@ -1,6 +1,6 @@
 """What may be read, and how the user wants it read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -64,37 +64,26 @@ class Ways:
 
     def __post_init__(self) -> None:
         """Check each, and write the separator as the character that it is."""
-        errors = [
-            InputError(
-                f"Modality {name!r} is to be read from {place!r}, which names no table of obsm.",
-                "option modality",
-                f"Give the key of obsm behind 'obsm:', as in {{'{name}': 'obsm:protein_expression'}} "
-                f"(--modality {name}=obsm:protein_expression).",
-            )
-            for name, place in self.modality.items()
-            if not place.startswith(OBSM) or place == OBSM
-        ]
-        if self.samples is not None and self.samples not in SIDES:
-            errors.append(
-                InputError(
-                    f"Samples cannot be the {self.samples!r} of a table.",
-                    "option samples",
-                    nearest(str(self.samples), SIDES),
-                )
-            )
         if self.sep is not None:
             object.__setattr__(self, "sep", SEPARATORS.get(self.sep, self.sep))
-            if len(self.sep) != 1:
-                errors.append(
-                    InputError(
-                        f"Fields cannot be separated by {self.sep!r}.",
-                        "option sep",
-                        "Give one character, or one of the words "
-                        + ", ".join(w for w in SEPARATORS if w.isalpha())
-                        + ".",
-                    )
+        raise_together([*self._problems()])
+
+    def _problems(self) -> Iterator[InputError]:
+        for name, place in self.modality.items():
+            if not place.startswith(OBSM) or place == OBSM:
+                yield InputError(
+                    f"Modality {name!r} is to be read from {place!r}, which names no table of obsm.",
+                    "option modality",
+                    f"Give the key of obsm behind 'obsm:', as in {{'{name}': 'obsm:protein_expression'}} "
+                    f"(--modality {name}=obsm:protein_expression).",
                 )
-        raise_together(errors)
+        if self.samples is not None and self.samples not in SIDES:
+            fix = nearest(str(self.samples), SIDES)
+            yield InputError(f"Samples cannot be the {self.samples!r} of a table.", "option samples", fix)
+        if self.sep is not None and len(self.sep) != 1:
+            words = ", ".join(word for word in SEPARATORS if word.isalpha())
+            fix = f"Give one character, or one of the words {words}."
+            yield InputError(f"Fields cannot be separated by {self.sep!r}.", "option sep", fix)
 
     @property
     def numbers(self) -> tuple[float, ...]:

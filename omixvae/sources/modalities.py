@@ -22,17 +22,7 @@ FIRST = "rna"
 """Name of the values of an AnnData that has none: most are of transcripts."""
 
 ASSAYS = (
-    "adt",
-    "atac",
-    "metabolite",
-    "metabolome",
-    "methylation",
-    "mirna",
-    "mrna",
-    "prot",
-    "protein",
-    "proteome",
-    FIRST,
+    *("adt", "atac", "metabolite", "metabolome", "methylation", "mirna", "mrna", "prot", "protein", "proteome", FIRST),
 )
 """Names of files that say what is in them; any other says which cells or patients."""
 
@@ -172,13 +162,10 @@ def _unknown(path: Path, kind: str | None) -> InputError:
         quoted = {kind: f'"{path.with_suffix(f".{kind}").name}"' for kind in ("h5mu", "h5ad")}
         fix = ELSEWHERE[ending].format(file=f'"{path.name}"', **quoted)
         return InputError(f"{path.name!r} cannot be read from here.", f"file {path}", fix)
+    problem = f"{path.name!r} is not a file of a kind that omixvae reads."
     if kind == "unknown":
-        return InputError(
-            f"{path.name!r} is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x.",
-            f"file {path}",
-            KNOWN,
-        )
-    return InputError(f"{path.name!r} is not a file of a kind that omixvae reads.", f"file {path}", KNOWN)
+        problem = f"{path.name!r} is an HDF5 file, and holds neither a MuData, nor an AnnData, nor a matrix of 10x."
+    return InputError(problem, f"file {path}", KNOWN)
 
 
 def _in_anndata(adata: anndata.AnnData, where: str, name: str | None, guess: str | None, ways: Ways) -> Found:
@@ -228,10 +215,8 @@ def _tables_of_obsm(
             else:
                 names = adata.uns.get("protein_names", ()) if key == PROTEIN else ()
                 names = names if len(names) == values.shape[1] else [f"{name}{j}" for j in range(values.shape[1])]
-            parts[name] = (
-                key,
-                anndata.AnnData(values, pd.DataFrame(index=adata.obs_names), pd.DataFrame(index=list(names))),
-            )
+            obs, var = pd.DataFrame(index=adata.obs_names), pd.DataFrame(index=list(names))
+            parts[name] = key, anndata.AnnData(values, obs, var)
     return parts
 
 
@@ -245,9 +230,7 @@ def _without_tables(adata: anndata.AnnData, keys: Collection[str]) -> anndata.An
         dict(adata.uns),
         obsm={key: table for key, table in adata.obsm.items() if key not in keys},
         varm=dict(adata.varm),
-        layers={
-            key: layer for key, layer in adata.layers.items() if key is not None
-        },  # anndata 0.13 has X there as well
+        layers={key: adata.layers[key] for key in adata.layers if key is not None},  # anndata 0.13 has X there, too
         obsp=dict(adata.obsp),
         varp=dict(adata.varp),
         raw=None if raw is None or adata.isbacked else {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)},

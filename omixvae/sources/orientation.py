@@ -63,7 +63,8 @@ def find_sides(tables: Mapping[str, Table], known: Collection[str]) -> dict[str,
     sides, shares = found[best]
     if 0 < totals[best] < CLEARLY * totals[other]:
         raise InputError(
-            f"{_listed(tables)} share names both in their rows and in their columns: either could be the samples.",
+            f"The tables of {', '.join(map(repr, tables))} share names both in their rows and in their columns: either "
+            "could be the samples.",
             tables[first].where,
             SAY,
         )
@@ -111,7 +112,3 @@ def _refuse_unclear(
                 tables[name].where,
                 SAY,
             )
-
-
-def _listed(names: Collection[str]) -> str:
-    return "The tables of " + ", ".join(map(repr, names))

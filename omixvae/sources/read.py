@@ -1,7 +1,7 @@
 """`read`: whatever holds omics of samples → one MuData, and what was assumed on the way."""
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import mudata
@@ -9,7 +9,7 @@ import pandas as pd
 
 from omixvae.errors import InputError, nearest, raise_together
 from omixvae.sources.assemble import assemble
-from omixvae.sources.how import Held, Source, Ways
+from omixvae.sources.how import OBSM, Held, Source, Ways
 from omixvae.sources.modalities import Found, find_modalities
 
 __all__ = ["as_mudata", "read", "split_name"]
@@ -162,25 +162,16 @@ def _find(given: Sequence[tuple[str | None, Held]], ways: Ways) -> list[Found]:
     for part in found:
         for name in part.modalities:
             if name in homes:
-                errors.append(
-                    InputError(
-                        f"Two things have the name {name!r}.",
-                        f"{homes[name]} and {part.where}",
-                        f"Give one another name: NAME=PATH in a path, or {{{name!r}: ..., 'other': ...}}.",
-                    )
-                )
+                fix = f"Give one another name: NAME=PATH in a path, or {{{name!r}: ..., 'other': ...}}."
+                errors.append(InputError(f"Two things have the name {name!r}.", f"{homes[name]} and {part.where}", fix))
             homes[name] = part.where
-    tables = list(dict.fromkeys(key for part in found for key in part.tables))
-    errors += [
-        InputError(
-            f"There is no table {place!r} for modality {name!r}.", "option modality", nearest(place, _places(tables))
-        )
-        for name, place in ways.modality.items()
-        if not errors and place not in _places(tables)
-    ]
     raise_together(errors)
+    places = list(dict.fromkeys(OBSM + key for part in found for key in part.tables))
+    lacking = {name: place for name, place in ways.modality.items() if place not in places}
+    raise_together(
+        [
+            InputError(f"There is no table {place!r} for modality {name!r}.", "option modality", nearest(place, places))
+            for name, place in lacking.items()
+        ]
+    )
     return found
-
-
-def _places(keys: Collection[str]) -> list[str]:
-    return [f"obsm:{key}" for key in keys]

@@ -158,9 +158,8 @@ def read_frame(path: Path, ways: Ways, *, as_text: bool = False) -> pd.DataFrame
     # Spreadsheets leave empty columns and rows beside and below a table.
     columns = [j for j in range(1, len(names)) if names[j] or frame[j].notna().any()]
     frame = frame[(frame[0] != "") | frame[columns].notna().any(axis=1)]
-    return (
-        frame[columns].set_axis(pd.Index(frame[0], name=names[0]), axis=0).set_axis([names[j] for j in columns], axis=1)
-    )
+    frame = frame.set_axis(pd.Index(frame[0], name=names[0]), axis=0)[columns]
+    return frame.set_axis([names[j] for j in columns], axis=1)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -262,7 +261,7 @@ def _names(index: pd.Index) -> pd.Index | None:
     return None if isinstance(index, pd.RangeIndex) else pd.Index([str(name) for name in index], dtype=object)
 
 
-def repeated(names: pd.Index | None, axis: str, where: str) -> list[InputError]:
+def repeated(names: pd.Index | None, axis: str, where: str) -> Iterator[InputError]:
     """Find names that are empty, or stand there twice.
 
     Parameters
@@ -274,68 +273,54 @@ def repeated(names: pd.Index | None, axis: str, where: str) -> list[InputError]:
     where
         What the table is, for messages.
 
-    Returns
-    -------
-    list of InputError
+    Yields
+    ------
+    InputError
         Every problem found.
     """
     if names is None:
-        return []
+        return
     empty, twice = np.flatnonzero(names == ""), names[names.duplicated()].unique().drop("", errors="ignore")
-    errors = []
     if len(empty):
-        errors.append(
-            InputError(
-                f"{len(empty):,} {axis}{'s have' if len(empty) > 1 else ' has'} values and no name, the first is "
-                f"{axis} {empty[0] + 1:,}.",
-                where,
-                "Give it a name, or remove it.",
-            )
+        yield InputError(
+            f"{len(empty):,} {axis}{'s have' if len(empty) > 1 else ' has'} values and no name, the first is "
+            f"{axis} {empty[0] + 1:,}.",
+            where,
+            "Give it a name, or remove it.",
         )
     if len(twice):
-        errors.append(
-            InputError(
-                f"{len(twice):,} name{'s' if len(twice) > 1 else ''} of {axis}s stand{'' if len(twice) > 1 else 's'} "
-                f"there more than once, the first is {twice[0]!r}.",
-                where,
-                f"Give each {axis} a name of its own, or keep one of those that have the same.",
-            )
+        yield InputError(
+            f"{len(twice):,} name{'s' if len(twice) > 1 else ''} of {axis}s stand{'' if len(twice) > 1 else 's'} "
+            f"there more than once, the first is {twice[0]!r}.",
+            where,
+            f"Give each {axis} a name of its own, or keep one of those that have the same.",
         )
-    return errors
 
 
 def _numbers(frame: pd.DataFrame, where: str, ways: Ways) -> np.ndarray:
     """Make numbers of all columns; NaN where a value stands for nothing."""
-    text = [j for j, kind in enumerate(frame.dtypes) if not pd.api.types.is_numeric_dtype(kind)]
-    if text:
-        frame = frame.copy()
-        columns = {j: _as_numbers(frame.iloc[:, j], ways) for j in text}
-        _refuse_text(frame, columns, ways, where)
-        for j, numbers in columns.items():
-            frame.isetitem(j, numbers)
+    frame = frame.copy(deep=False)
+    for j, kind in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            frame.isetitem(j, _as_numbers(frame.iloc[:, j], [*ways.words, ""], where))
     values = frame.to_numpy(np.float64, na_value=np.nan)
     if ways.numbers:
         values = np.where(np.isin(values, ways.numbers), np.nan, values)
     return values.astype(np.float32)
 
 
-def _as_numbers(column: pd.Series, ways: Ways) -> pd.Series:
-    return pd.to_numeric(column.astype(object).replace(dict.fromkeys([*ways.words, ""])), errors="coerce")
-
-
-def _refuse_text(frame: pd.DataFrame, columns: dict[int, pd.Series], ways: Ways, where: str) -> None:
-    """Say which column holds text, where, and what."""
-    nothing = {*ways.words, ""}
-    for j, numbers in columns.items():
-        column = frame.iloc[:, j]
-        wrong = np.flatnonzero(numbers.isna() & column.notna() & ~column.isin(nothing))
-        if len(wrong):
-            others = f" and in {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
-            raise InputError(
-                f"Column {frame.columns[j]!r} holds text where a number should be: {str(column.iloc[wrong[0]])!r} in "
-                f"row {frame.index[wrong[0]]!r}{others}.",
-                where,
-                "Write numbers with a decimal point. Leave a field empty that has no value, or name what stands there "
-                "for missing (na='-', --na -). Columns that describe samples belong into a table of their own (obs, "
-                "--obs); those that describe features are to be removed.",
-            )
+def _as_numbers(column: pd.Series, nothing: list[str], where: str) -> pd.Series:
+    """Make numbers of a column; any text that does not stand for nothing is refused."""
+    numbers = pd.to_numeric(column.astype(object).replace(dict.fromkeys(nothing)), errors="coerce")
+    wrong = np.flatnonzero(numbers.isna() & column.notna() & ~column.isin(nothing))
+    if len(wrong):
+        others = f" and in {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+        raise InputError(
+            f"Column {column.name!r} holds text where a number should be: {str(column.iloc[wrong[0]])!r} in "
+            f"row {column.index[wrong[0]]!r}{others}.",
+            where,
+            "Write numbers with a decimal point. Leave a field empty that has no value, or name what stands there "
+            "for missing (na='-', --na -). Columns that describe samples belong into a table of their own (obs, "
+            "--obs); those that describe features are to be removed.",
+        )
+    return numbers

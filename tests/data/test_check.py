@@ -53,7 +53,7 @@ def test_a_modality_without_x():
         "Where: mdata['rna'].X\n"
         "Fix: Say which layer holds its values: layers={'rna': ...}. Choose from 'counts'."
     ]
-    assert check_modality(mdata, "rna", "counts") == []
+    assert list(check_modality(mdata, "rna", "counts")) == []
 
 
 def test_values_that_are_no_numbers():
@@ -155,7 +155,7 @@ def chain(*names_of_modalities: str) -> mudata.MuData:
 
 @pytest.mark.parametrize("order", [("ab", "bc", "cd"), ("ab", "cd", "bc"), ("ab",), ("abc", "abc")])
 def test_modalities_linked_through_others_are_linked(order):
-    assert check_links(from_mudata(chain(*order))) == []
+    assert list(check_links(from_mudata(chain(*order)))) == []
 
 
 def test_labels_link_modalities():

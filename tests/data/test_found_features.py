@@ -82,7 +82,7 @@ def test_too_few_features_are_refused_unless_they_are_allowed():
         "column of mdata['rna'].var; if not, leave the modality out. To go on all the same, allow missing features: "
         "--allow-missing-features, in Python allow_missing_features=True."
     ]
-    assert check_features("rna", adata, model, columns, allow_missing_features=True) == []
+    assert list(check_features("rna", adata, model, columns, allow_missing_features=True)) == []
     enough = of(model[:200])
     columns = find_features(enough, model).columns
-    assert check_features("rna", enough, model, columns, allow_missing_features=False) == []
+    assert list(check_features("rna", enough, model, columns, allow_missing_features=False)) == []

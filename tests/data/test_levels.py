@@ -90,7 +90,7 @@ def test_numbers_as_batch_and_names_as_any():
 )
 def test_what_is_not_refused(option, values):
     config = DataConfig(**{option: ("x",) if option == "covariate_keys" else "x"})
-    assert check_levels(with_column(values), config) == []
+    assert list(check_levels(with_column(values), config)) == []
 
 
 def test_all_problems_of_the_columns_are_told_together():

@@ -1,14 +1,13 @@
 """`omixvae convert`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from omixvae.cli.files import check_files, read_input, written_whole
-from omixvae.cli.frame import Command, on_rank_zero
-from omixvae.cli.options import as_json, in_place, output_file, quietly, ways_in
+from omixvae.cli import options
+from omixvae.cli.files import check_files, read_input, write_whole
+from omixvae.cli.frame import Command, answer, on_rank_zero
 
 __all__ = ["convert"]
 
@@ -22,11 +21,11 @@ __all__ = ["convert"]
     ],
 )
 @click.argument("sources", metavar="IN...", type=click.Path(), nargs=-1, required=True)
-@output_file("OUT.h5mu", "File to write.")
-@in_place
-@quietly
-@as_json
-@ways_in(shown=True)
+@options.output_file("OUT.h5mu", "File to write.")
+@options.in_place
+@options.quietly
+@options.as_json
+@options.ways_in(shown=True)
 @on_rank_zero
 def convert(
     sources: tuple[str, ...], output: Path, *, in_place: bool, quiet: bool, as_json: bool, ways: dict[str, Any]
@@ -43,13 +42,9 @@ def convert(
     from omixvae.writable import check_writable  # here, so that --help needs no mudata
 
     check_writable(mdata)
-    with written_whole(mdata, output):
-        pass
+    write_whole(mdata, output)
     shapes = {name: {"observations": adata.n_obs, "features": adata.n_vars} for name, adata in mdata.mod.items()}
-    if as_json:
-        click.echo(json.dumps({"output": str(output), "observations": mdata.n_obs, "modalities": shapes}))
-    elif not quiet:
-        click.echo(f"Wrote {output}: {mdata.n_obs:,} samples.")
-        for name, shape in shapes.items():
-            click.echo(f"  {name}: {shape['observations']:,} samples, {shape['features']:,} features")
-        click.echo(f"Look it over with: omixvae inspect {output}")
+    summary = {"output": str(output), "observations": mdata.n_obs, "modalities": shapes}
+    parts = [f"  {name}: {of['observations']:,} samples, {of['features']:,} features" for name, of in shapes.items()]
+    lines = [f"Wrote {output}: {mdata.n_obs:,} samples.", *parts, f"Look it over with: omixvae inspect {output}"]
+    answer(summary, lines, as_json=as_json, quiet=quiet)

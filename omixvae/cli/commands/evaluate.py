@@ -6,18 +6,9 @@ from typing import Any
 
 import click
 
+from omixvae.cli import options
 from omixvae.cli.files import is_zarr, read_input
 from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
-from omixvae.cli.options import (
-    allow_missing_features,
-    as_json,
-    computing_device,
-    model_folder,
-    read_config,
-    read_from_disk,
-    source_file,
-    ways_in,
-)
 
 __all__ = ["evaluate"]
 
@@ -30,17 +21,17 @@ __all__ = ["evaluate"]
         "omixvae evaluate cohort.h5mu --model cohort_model --held-out    # what it was trained on",
     ],
 )
-@source_file(nargs=-1, required=True)
-@model_folder("Folder of a saved model.")
+@options.source_file(nargs=-1, required=True)
+@options.model_folder("Folder of a saved model.")
 @click.option("--labels-key", metavar="COLUMN", help="Column of obs to compare the clusters with.")
 @click.option("--held-out", is_flag=True, help="IN is what was trained on, unchanged: take what was held out of it.")
 @click.option("--n-samples", type=click.IntRange(min=1), metavar="N", help="Of each log-likelihood [default: 128].")
 @click.option("--most", type=click.IntRange(min=1), metavar="N", help="Observations to judge by [default: 1000].")
-@allow_missing_features
-@read_from_disk
-@computing_device
-@as_json
-@ways_in()
+@options.allow_missing_features
+@options.read_from_disk
+@options.computing_device
+@options.as_json
+@options.ways_in()
 @on_rank_zero
 def evaluate(
     sources: tuple[str, ...],
@@ -69,7 +60,7 @@ def evaluate(
     from omixvae.cli.screens import evaluate as screen
     from omixvae.model import load
 
-    model = load(folder, device=read_config(None, {"device": device}).training.device)
+    model = load(folder, device=options.read_config(None, {"device": device}).training.device)
     with friendly_warnings():
         found = evaluation.evaluate(
             model,

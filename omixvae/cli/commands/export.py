@@ -1,13 +1,12 @@
 """`omixvae export`."""
 
-import json
 from pathlib import Path
 
 import click
 
+from omixvae.cli import options
 from omixvae.cli.files import check_input, read_input
-from omixvae.cli.frame import Command, on_rank_zero
-from omixvae.cli.options import as_json, output_file, quietly, source_file
+from omixvae.cli.frame import Command, answer, on_rank_zero
 from omixvae.errors import InputError, check_all
 from omixvae.files import check_target
 
@@ -21,11 +20,13 @@ __all__ = ["export"]
         "omixvae export cells_omixvae.zarr -o cells_tables --key-added second_run",
     ],
 )
-@source_file()
-@output_file("FOLDER", "Folder to make. An earlier export of the same tables is replaced, anything else is not.")
+@options.source_file()
+@options.output_file(
+    "FOLDER", "Folder to make. An earlier export of the same tables is replaced, anything else is not."
+)
 @click.option("--key-added", default="omixvae", show_default=True, metavar="KEY", help="Name of the results.")
-@quietly
-@as_json
+@options.quietly
+@options.as_json
 @on_rank_zero
 def export(source: str, output: Path, key_added: str, *, quiet: bool, as_json: bool) -> None:
     """Write the results in IN.h5mu as CSV files, for R, Excel and other programs.
@@ -50,8 +51,6 @@ def export(source: str, output: Path, key_added: str, *, quiet: bool, as_json: b
     read_results(mdata, Path(source), key_added)
     write(mdata, output, key=key_added)
     files = sorted(path.name for path in output.iterdir())
-    if as_json:
-        click.echo(json.dumps({"output": str(output), "observations": int(mdata.n_obs), "files": files}))
-    elif not quiet:
-        click.echo(f"Wrote {output} ({mdata.n_obs:,} observations) with")
-        click.echo("\n".join(f"  {name}" for name in files))
+    lines = [f"Wrote {output} ({mdata.n_obs:,} observations) with", *(f"  {name}" for name in files)]
+    summary = {"output": str(output), "observations": int(mdata.n_obs), "files": files}
+    answer(summary, lines, as_json=as_json, quiet=quiet)

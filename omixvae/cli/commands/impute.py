@@ -1,30 +1,15 @@
 """`omixvae impute`."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
-from omixvae.cli.files import check_files, is_zarr, read_input, written_whole
-from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
-from omixvae.cli.options import (
-    allow_missing_features,
-    as_json,
-    computing_device,
-    model_folder,
-    output_file,
-    quietly,
-    read_config,
-    read_from_disk,
-    source_file,
-    ways_in,
-)
+from omixvae.cli import options
+from omixvae.cli.files import check_files, is_zarr, read_input, write_whole
+from omixvae.cli.frame import Command, answer, friendly_warnings, on_rank_zero
 from omixvae.errors import InputError
 from omixvae.files import writing
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["impute"]
 
@@ -36,20 +21,19 @@ __all__ = ["impute"]
         "omixvae impute new.h5mu --model cohort_model --modality protein --given rna -o protein.zarr",
     ],
 )
-@source_file(nargs=-1, required=True)
-@model_folder("Folder of a saved model.")
+@options.source_file(nargs=-1, required=True)
+@options.model_folder("Folder of a saved model.")
 @click.option("--modality", required=True, metavar="NAME", help="Modality to predict.")
 @click.option("--given", metavar="NAME,…", help="Modalities to look at [default: all]")
-@output_file(
-    "OUT.h5mu|OUT.zarr",
-    "File to write. A zarr folder is written as predictions come, whatever their number.",
+@options.output_file(
+    "OUT.h5mu|OUT.zarr", "File to write. A zarr folder is written as predictions come, whatever their number."
 )
-@allow_missing_features
-@read_from_disk
-@computing_device
-@quietly
-@as_json
-@ways_in(without=("modality",))
+@options.allow_missing_features
+@options.read_from_disk
+@options.computing_device
+@options.quietly
+@options.as_json
+@options.ways_in(without=("modality",))
 @on_rank_zero
 def impute(
     sources: tuple[str, ...],
@@ -79,7 +63,7 @@ def impute(
     from omixvae.results.annotate import LARGEST_IMPUTATION
     from omixvae.results.stream import as_mudata
 
-    model = load(folder, device=read_config(None, {"device": device}).training.device)
+    model = load(folder, device=options.read_config(None, {"device": device}).training.device)
     names = None if given is None else [name.strip() for name in given.split(",")]
     with friendly_warnings():
         data = model.read(mdata, allow_missing_features=allow_missing_features)
@@ -94,10 +78,7 @@ def impute(
                     f"output {output}",
                     "End its name in .zarr: then they are written as they come.",
                 )
-            mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(data, modality, names))
-            with written_whole(as_mudata(modality, mean, sd), output):
-                pass
-    if as_json:
-        click.echo(json.dumps({"output": str(output), "modality": modality, "observations": int(mdata.n_obs)}))
-    elif not quiet:
-        click.echo(f"Wrote {output}: {modality} of {mdata.n_obs:,} observations.")
+            mean_and_sd: Any = model.impute(data, modality, names)  # two tables, as it is not asked to write them
+            write_whole(as_mudata(modality, *mean_and_sd), output)
+    summary = {"output": str(output), "modality": modality, "observations": int(mdata.n_obs)}
+    answer(summary, [f"Wrote {output}: {modality} of {mdata.n_obs:,} observations."], as_json=as_json, quiet=quiet)

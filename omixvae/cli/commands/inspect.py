@@ -6,19 +6,9 @@ from typing import Any
 
 import click
 
+from omixvae.cli import options
 from omixvae.cli.files import is_zarr, read_input
 from omixvae.cli.frame import Command, on_rank_zero
-from omixvae.cli.options import (
-    COLUMNS,
-    FURTHER,
-    as_json,
-    config_file,
-    config_options,
-    read_config,
-    read_from_disk,
-    source_file,
-    ways_in,
-)
 
 __all__ = ["inspect"]
 
@@ -28,15 +18,15 @@ BAD_INPUT = 2
 
 @click.command(
     cls=Command,
-    further=FURTHER,
+    further=options.FURTHER,
     examples=["omixvae inspect cohort.h5mu", "omixvae inspect cells.h5mu --batch-key donor --json"],
 )
-@source_file(nargs=-1, required=True)
-@config_file
-@read_from_disk
-@as_json
-@config_options(COLUMNS)
-@ways_in()
+@options.source_file(nargs=-1, required=True)
+@options.config_file
+@options.read_from_disk
+@options.as_json
+@options.config_options(options.COLUMNS)
+@options.ways_in()
 @on_rank_zero
 def inspect(
     sources: tuple[str, ...],
@@ -45,14 +35,14 @@ def inspect(
     from_disk: bool,
     as_json: bool,
     ways: dict[str, Any],
-    **options: Any,  # noqa: ANN401 (as in train)
+    **given: Any,  # noqa: ANN401 (as in train)
 ) -> None:
     """Look IN.h5mu over: what it holds, what is missing, what is chosen, what is wrong.
 
     Ends with exit code 2 if training would not start. IN may also be h5ad, 10x or tables, with the options of `omixvae
     convert`.
     """
-    config = read_config(file, options)
+    config = options.read_config(file, given)
     from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
     mdata = read_input(*sources, from_disk=from_disk, ways=ways)
 

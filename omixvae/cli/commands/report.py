@@ -1,13 +1,13 @@
 """`omixvae report`."""
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from omixvae.cli import options
 from omixvae.cli.files import check_input, check_named, read_input
-from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
-from omixvae.cli.options import as_json, model_folder, output_file, quietly, source_file
+from omixvae.cli.frame import Command, answer, friendly_warnings, on_rank_zero
 from omixvae.errors import check_all
 from omixvae.files import writing
 
@@ -21,23 +21,18 @@ __all__ = ["report"]
         "omixvae report cohort_omixvae.h5mu -o report.html --model cohort_model --color stage,purity,rna:GATA3",
     ],
 )
-@source_file()
-@output_file("REPORT.html", "Page to write: one file, which needs no network to be read.")
-@model_folder("Folder of the model that made the results: also checks the limits of its predictions.", required=False)
+@options.source_file()
+@options.output_file("REPORT.html", "Page to write: one file, which needs no network to be read.")
+@options.model_folder(
+    "Folder of the model that made the results: also checks the limits of its predictions.", required=False
+)
 @click.option("--color", "colors", metavar="NAME,…", default="", help="Columns or features to colour the map by.")
 @click.option("--key-added", default="omixvae", show_default=True, metavar="KEY", help="Name of the results.")
-@quietly
-@as_json
+@options.quietly
+@options.as_json
 @on_rank_zero
 def report(
-    source: str,
-    output: Path,
-    folder: Path | None,
-    colors: str,
-    key_added: str,
-    *,
-    quiet: bool,
-    as_json: bool,
+    source: str, output: Path, folder: Path | None, colors: str, key_added: str, *, quiet: bool, as_json: bool
 ) -> None:
     """Write one HTML page on the results in IN.h5mu: what was found, and what to distrust.
 
@@ -57,12 +52,7 @@ def report(
     names = [name.strip() for name in colors.split(",") if name.strip()]
     with friendly_warnings(), writing(output):
         page = write_report(mdata, output, model=model, color=names, key=key_added, title=Path(source).name)
-    size = output.stat().st_size
-    if as_json:
-        points = {"found": page.found.points, "distrust": page.distrust.points}
-        said = {part: [{"about": p.about, "text": p.text} for p in of] for part, of in points.items()}
-        click.echo(json.dumps({"output": str(output), "bytes": size} | said))
-    elif not quiet:
-        click.echo(f"Wrote {output} ({size / 1e6:.1f} MB).")
-        for point in page.distrust.points:
-            click.echo(f"  {point.about}. {point.text}")
+    size, points = output.stat().st_size, {"found": page.found.points, "distrust": page.distrust.points}
+    said = {part: [asdict(point) for point in of] for part, of in points.items()}
+    lines = [f"Wrote {output} ({size / 1e6:.1f} MB).", *(f"  {p.about}. {p.text}" for p in page.distrust.points)]
+    answer({"output": str(output), "bytes": size} | said, lines, as_json=as_json, quiet=quiet)

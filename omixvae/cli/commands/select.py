@@ -9,18 +9,9 @@ from typing import Any
 
 import click
 
+from omixvae.cli import options
 from omixvae.cli.files import check_input, check_named, read_input, whole
 from omixvae.cli.frame import Command, friendly_warnings, on_rank_zero
-from omixvae.cli.options import (
-    FURTHER,
-    as_json,
-    config_file,
-    config_options,
-    quietly,
-    read_config,
-    source_file,
-    ways_in,
-)
 from omixvae.config import OPTIONS, Config
 from omixvae.constraints import Names
 from omixvae.errors import InputError, check_all, nearest, raise_together
@@ -32,13 +23,13 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @click.command(
     cls=Command,
-    further=FURTHER,
+    further=options.FURTHER,
     examples=[
         "omixvae select cohort.h5mu --grid n_latent=5,10,20 --grid n_clusters=2,4,8 -o table.csv",
         "omixvae select cohort.h5mu --grid likelihoods=mirna=log_normal --grid likelihoods=mirna=negative_binomial",
     ],
 )
-@source_file(nargs=-1, required=True)
+@options.source_file(nargs=-1, required=True)
 @click.option(
     "--grid",
     "grid",
@@ -53,11 +44,11 @@ PICTURES = (".png", ".svg", ".pdf")
 @click.option("--held-out", type=float, metavar="PART", help="Part held out, instead [default: 0.2 if large].")
 @click.option("--n-seeds", default=1, show_default=True, metavar="N", help="Times that all is repeated.")
 @click.option("--n-samples", type=int, metavar="N", help="Samples of each log-likelihood [default: 512].")
-@config_file
-@quietly
-@as_json
-@config_options(())
-@ways_in()
+@options.config_file
+@options.quietly
+@options.as_json
+@options.config_options(())
+@options.ways_in()
 @on_rank_zero
 def select(
     sources: tuple[str, ...],
@@ -73,7 +64,7 @@ def select(
     quiet: bool,
     as_json: bool,
     ways: dict[str, Any],
-    **options: Any,  # noqa: ANN401 (as in train)
+    **given: Any,  # noqa: ANN401 (as in train)
 ) -> None:
     """Try several values of options on IN.h5mu, and judge each by observations held out.
 
@@ -81,7 +72,7 @@ def select(
     error of the best the simplest is chosen. IN may also be h5ad, 10x or tables, with the options of `omixvae convert`.
     """
     values = _grid(grid)
-    config = read_config(file, options | ({"progress": False} if quiet or as_json else {}))
+    config = options.read_config(file, given | ({"progress": False} if quiet or as_json else {}))
     _check_outputs(sources, output, picture)
     mdata = read_input(*sources, ways=ways)
 

@@ -1,37 +1,15 @@
 """`omixvae train`."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from omixvae.cli.files import EXAMPLE, check_files, check_results, is_zarr, read_input, written_whole
-from omixvae.cli.frame import Command, friendly_warnings
-from omixvae.cli.options import (
-    COMMON,
-    FURTHER,
-    as_json,
-    config_file,
-    config_options,
-    in_place,
-    model_folder,
-    output_file,
-    overwriting,
-    quietly,
-    read_config,
-    read_from_disk,
-    source_file,
-    ways_in,
-)
-from omixvae.cli.resume import (
-    checkpoint_folder,
-    keeping_model,
-    read_resumed_config,
-    resume_folder,
-    saying_how_to_go_on,
-)
+from omixvae.cli import options
+from omixvae.cli.files import EXAMPLE, check_files, check_results, is_zarr, read_input, write_whole
+from omixvae.cli.frame import Command, answer, friendly_warnings
+from omixvae.cli.resume import checkpoint_folder, keeping_model, read_resumed_config, resume_folder, saying_how_to_go_on
 from omixvae.errors import InputError
 from omixvae.files import check_no_model
 from omixvae.processes import join_processes
@@ -44,25 +22,25 @@ TRUTH = "cluster"
 
 @click.command(
     cls=Command,
-    further=FURTHER,
+    further=options.FURTHER,
     examples=[
         "omixvae train cohort.h5mu -o cohort_omixvae.h5mu --model cohort_model",
         "omixvae train cells.h5mu -o out.h5mu --batch-key donor --likelihoods rna=negative_binomial",
         "omixvae train example:cite -o out.h5mu    # a simulated CITE-seq set",
     ],
 )
-@source_file(nargs=-1, required=True)
-@output_file("OUT.h5mu", "File to write, with the results.", required=False)
-@model_folder("Folder to save the model in.", required=False)
-@overwriting
+@options.source_file(nargs=-1, required=True)
+@options.output_file("OUT.h5mu", "File to write, with the results.", required=False)
+@options.model_folder("Folder to save the model in.", required=False)
+@options.overwriting
 @resume_folder
-@config_file
-@in_place
-@read_from_disk
-@quietly
-@as_json
-@config_options(COMMON)
-@ways_in()
+@options.config_file
+@options.in_place
+@options.read_from_disk
+@options.quietly
+@options.as_json
+@options.config_options(options.COMMON)
+@options.ways_in()
 def train(
     sources: tuple[str, ...],
     output: Path | None,
@@ -76,7 +54,7 @@ def train(
     quiet: bool,
     as_json: bool,
     ways: dict[str, Any],
-    **options: Any,  # noqa: ANN401 (one for each field of Config, checked there)
+    **given: Any,  # noqa: ANN401 (one for each field of Config, checked there)
 ) -> None:
     """Train on IN.h5mu and write it, with the results, to OUT.h5mu.
 
@@ -86,8 +64,8 @@ def train(
     """
     processes = join_processes()
     with processes.together():
-        options |= {"progress": False} if quiet or as_json else {}
-        config = read_config(file, options) if resume is None else read_resumed_config(resume, file, options)
+        given |= {"progress": False} if quiet or as_json else {}
+        config = options.read_config(file, given) if resume is None else read_resumed_config(resume, file, given)
         from_disk = from_disk or any(is_zarr(Path(source)) for source in sources)
         _check_several(sources, output, folder, from_disk=from_disk)
         check_files(sources, output, folder, in_place=in_place)
@@ -115,29 +93,22 @@ def train(
             # The model first: hours of training are not to be lost with what comes after them.
             with keeping_model(model, folder or checkpoint, sources, only_now=folder is None), friendly_warnings():
                 model.annotate(mdata, data=data)
-                copied = Path(sources[0]) if from_disk else None
-                with written_whole(mdata, output, copied, config.results.key_added):
-                    pass
+                write_whole(mdata, output, Path(sources[0]) if from_disk else None, config.results.key_added)
         truth = TRUTH if sources == (EXAMPLE,) and output is not None else None
         summary = screen.summarise(model, mdata, output, truth=truth)
-        if as_json:
-            click.echo(json.dumps(summary))
-        elif not quiet:
-            screen.show(summary)
+        answer(summary, screen.lines(summary), as_json=as_json, quiet=quiet)
 
 
 def _check_several(sources: tuple[str, ...], output: Path | None, folder: Path | None, *, from_disk: bool) -> None:
     """Find what cannot be done with so many inputs and outputs."""
     if from_disk and EXAMPLE in sources:
-        raise InputError(
-            f"{EXAMPLE!r} is made in memory and lies in no file.", "option --from-disk", "Leave the option out."
-        )
+        problem = f"{EXAMPLE!r} is made in memory and lies in no file."
+        raise InputError(problem, "option --from-disk", "Leave the option out.")
     if len(sources) == 1 or not from_disk:
         if output is None and folder is None:
             context = click.get_current_context()
-            raise click.MissingParameter(
-                ctx=context, param=next(p for p in context.command.params if p.name == "output")
-            )
+            parameter = next(p for p in context.command.params if p.name == "output")
+            raise click.MissingParameter(ctx=context, param=parameter)
         return
     if output is not None:
         raise InputError(

@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import click
 import mudata
 from sklearn.metrics import adjusted_rand_score
 
-from omixvae.cli.screens import annotate
 from omixvae.model import OmixVAE
 from omixvae.results.keys import Keys
-from omixvae.summary import cluster_sizes, summarise_results, summarise_training, training_lines
+from omixvae.summary import cluster_sizes, results_lines, summarise_results, summarise_training, training_lines
 
-__all__ = ["show", "summarise"]
+__all__ = ["lines", "summarise"]
 
 
 def summarise(model: OmixVAE, mdata: mudata.MuData, output: Path | None, truth: str | None = None) -> dict[str, Any]:
@@ -45,16 +43,23 @@ def summarise(model: OmixVAE, mdata: mudata.MuData, output: Path | None, truth: 
     return summary | summarise_results(mdata, key) | {"output": str(output)}
 
 
-def show(summary: dict[str, Any]) -> None:
-    """Print what `summarise` gave.
+def lines(summary: dict[str, Any]) -> list[str]:
+    """Write what `summarise` gave.
 
     Parameters
     ----------
     summary
         The summary.
+
+    Returns
+    -------
+    list of str
+        Line by line.
     """
-    click.echo("\n".join(training_lines(summary)))
+    written = training_lines(summary)
     if "adjusted_rand_index" in summary:
         score = summary["adjusted_rand_index"]
-        click.echo(f"Adjusted Rand index of the clusters against the simulated truth: {score:.3f}")
-    annotate.show(summary)
+        written.append(f"Adjusted Rand index of the clusters against the simulated truth: {score:.3f}")
+    if summary["output"] is None:
+        return [*written, "Saved the model; `omixvae annotate` writes its results into a file."]
+    return [*written, *results_lines(summary["keys"], f"Wrote {summary['output']} with")]

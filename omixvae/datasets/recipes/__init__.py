@@ -17,18 +17,11 @@ Recipe = Callable[[Mapping[str, Path]], mudata.MuData]
 """Gets the upstream files by their name, gives the data."""
 
 RECIPES: Mapping[str, Recipe] = {
-    "a549_scicar": a549_scicar,
-    "mesc_scmt": mesc_scmt,
-    "nci60_multidrug": nci60_multidrug,
-    "nutrimouse": nutrimouse,
-    "pbmc_citeseq_10k_5k": pbmc_citeseq_10k_5k,
-    "pbmc_eccite_control": pbmc_eccite_control,
-    "pbmc_eccite_two_samples": pbmc_eccite_two_samples,
-    "pbmc_multiome_mini": pbmc_multiome_mini,
-    "tcga_acc_mini": tcga_acc_mini,
-    "tcga_blca_mirna_rppa": tcga_blca_mirna_rppa,
-    "tcga_brca_diablo": tcga_brca_diablo,
-    "tcga_coread_cms": tcga_coread_cms,
-    "tcga_lgg_brain": tcga_lgg_brain,
-    "uci_multiple_features": uci_multiple_features,
+    recipe.__name__: recipe
+    for recipe in (
+        *(a549_scicar, mesc_scmt, nci60_multidrug, nutrimouse),
+        *(pbmc_citeseq_10k_5k, pbmc_eccite_control, pbmc_eccite_two_samples, pbmc_multiome_mini),
+        *(tcga_acc_mini, tcga_blca_mirna_rppa, tcga_brca_diablo, tcga_coread_cms, tcga_lgg_brain),
+        uci_multiple_features,
+    )
 }
