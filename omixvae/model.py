@@ -10,7 +10,6 @@ from typing import TypeAlias, Unpack
 import mudata
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from omixvae import inference
@@ -155,7 +154,7 @@ class OmixVAE:
         """Pickle and copy without data, and with the weights on the CPU: the reader may have no other device."""
         state = {name: value for name, value in self.__dict__.items() if name != "mdata"}
         if self._fitted is not None:
-            device = self._device()
+            device = self.network.device
             network = self.network if device.type == "cpu" else copy.deepcopy(self.network).cpu()
             state |= {"_fitted": self._fitted._replace(network=network), "_device_type": device.type}
         return state
@@ -286,7 +285,7 @@ class OmixVAE:
             word, likelihood = (m.likelihood, LIKELIHOODS[m.likelihood]) if own is None else (name_of(own), own)
             refusals.append(refusal(table, word, likelihood, trained=True))
         raise_together([error for error in refusals if error])
-        return data.on(self._device())
+        return data.on(self.network.device)
 
     def annotate(
         self, mdata: Source, *, data: MaskedModalities | None = None, allow_missing_features: bool = False
@@ -315,7 +314,7 @@ class OmixVAE:
                 "the argument data",
                 "Leave it out, or give what read(mdata) gave for the same observations in the same order.",
             )
-        annotate(whole, fitted, self._read(data).on(self._device()))
+        annotate(whole, fitted, self._read(data).on(self.network.device))
 
     def latent(
         self, mdata: Observations, given: str | Sequence[str] | None = None, n_samples: int = 0
@@ -360,7 +359,7 @@ class OmixVAE:
         tuple of numpy.ndarray
             Posterior mean and standard deviation, each (n, p); 0 and 1, the prior's, where the modality is absent.
         """
-        s, moments = self._position(mod), inference.private_moments(self.network, self.plan.seed)
+        s, moments = self._position(mod), inference.make_private_moments(self.network, self.plan.seed)
         mean, sd = inference.gather(self.network, self._read(mdata, given), moments)
         n_private = self.plan.modalities[s].n_private
         return mean[:, s, :n_private], sd[:, s, :n_private]
@@ -759,9 +758,6 @@ class OmixVAE:
                 "The model is not trained yet.", "this OmixVAE", "Call fit(mdata) first, or read a model by load."
             )
         return self._fitted
-
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
 
     def _read_to_train(self, mdata: Source) -> MaskedModalities:
         """Read what the options ask for, and find what is doubtful in it, which `fit` says."""

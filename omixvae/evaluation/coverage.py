@@ -103,10 +103,9 @@ def _within(
     model: "OmixVAE", data: MaskedModalities, lacking: MaskedModalities, s: int, columns: np.ndarray
 ) -> np.ndarray:
     """Credit values within the limits of predictions: (coverages, n, features), NaN where none was measured."""
-    device = next(model.network.parameters()).device
     within = np.empty((len(NOMINAL), data.n_obs, len(columns)))
     for rows, draws in draw_predictions(model.network, lacking, s, columns, DRAWS, model.plan.seed):
-        modality = data.rows(rows, device, torch.float32).modalities[s]
+        modality = data.rows(rows, model.network.device, torch.float32).modalities[s]
         x, measured = (t.expand_as(modality.filled)[:, columns].cpu() for t in (modality.filled, modality.mask))
         drawn = torch.from_numpy(draws)
         below, at = (drawn < x).sum(0), (drawn == x).sum(0)

@@ -14,7 +14,7 @@ from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError, nearest
 from omixvae.evaluation.coverage import coverage_of
 from omixvae.inference import information, log_likelihood
-from omixvae.inference.skill import FEWEST_ROWS, MOST_ROWS, feature_means, judges, skill
+from omixvae.inference.skill import FEWEST_ROWS, MOST_ROWS, feature_means, rows_to_score, skill
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
@@ -203,7 +203,7 @@ def _averaged(values: np.ndarray) -> dict[str, float]:
 
 def _imputation(model: "OmixVAE", data: MaskedModalities, s: int, rows: np.ndarray, most: int) -> dict[str, float]:
     network, seed = model.network, model.plan.seed
-    chosen = judges(network, data.presence, rows, s, seed, most)
+    chosen = rows_to_score(network, data.presence, rows, s, seed, most)
     found = {"n": len(chosen), "features": 0, "better": 0, "r2": np.nan, "within_50": np.nan, "within_90": np.nan}
     if len(chosen) < FEWEST_ROWS:
         return found

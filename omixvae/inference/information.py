@@ -46,7 +46,7 @@ class Information:
         rng = np.random.default_rng(seed)
         self.rows = np.sort(rng.permutation(np.flatnonzero(data.presence.any(axis=1)))[:most])
         self._network, self._names, self._n_samples = network, data.schema.modalities, n_samples
-        self._generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+        self._generator = network.generator(seed)
         self._subsets = list(_subsets(len(self._names)))
         self._sums = np.zeros((len(self._subsets), 1 + 2 * len(self._names)))
         self._counts = np.zeros_like(self._sums)

@@ -18,11 +18,11 @@ from omixvae.inference import (
     Encoded,
     Gather,
     Information,
-    completion,
     encode,
     entropy,
-    private_moments,
-    responsibilities,
+    make_completion,
+    make_private_moments,
+    make_responsibilities,
     shared_moments,
 )
 from omixvae.results.keys import AXES, AXES_OF_MODALITY, Keys
@@ -61,8 +61,8 @@ def annotate(mdata: mudata.MuData, fitted: Fitted, data: MaskedModalities) -> No
     check_free(mdata, keys.added)
     asked = modalities_to_impute(config, data)
     told = Information(network, data, seed=plan.seed)
-    shared, private = Gather(shared_moments), Gather(private_moments(network, plan.seed))
-    clusters = Gather(responsibilities(network, CLUSTER_SAMPLES, plan.seed))
+    shared, private = Gather(shared_moments), Gather(make_private_moments(network, plan.seed))
+    clusters = Gather(make_responsibilities(network, CLUSTER_SAMPLES, plan.seed))
     imputed = [
         _Imputed(mdata, network, data, s, plan.seed)
         for s, table in enumerate(data.tables)
@@ -215,7 +215,7 @@ class _Imputed:
         table = data.tables[s]
         self.name = table.name
         self._order = _order(pd.Index(table.features), mdata, table.name)
-        self._of = completion(network, s, IMPUTATION_SAMPLES, seed)
+        self._of = make_completion(network, s, IMPUTATION_SAMPLES, seed)
         self.features = np.array(table.features, object)[self._order]
         self.mean = np.empty((data.n_obs, table.n_features), np.float32)
         self.sd = np.empty_like(self.mean)

@@ -53,7 +53,7 @@ class DivergedError(InputError):
 @torch.enable_grad()
 def train(
     network: MultimodalVAE,
-    source: MaskedModalities,
+    data: MaskedModalities,
     plan: Plan,
     processes: Processes = ALONE,
     *,
@@ -68,8 +68,8 @@ def train(
     ----------
     network
         On its device, initialised.
-    source
-        Where rows come from.
+    data
+        The observations.
     plan
         What to do, all concrete.
     processes
@@ -109,18 +109,18 @@ def train(
     (`calibrate`).
     """
     rng = np.random.default_rng(plan.seed)
-    rows, held_out = (in_order(part, source.layout) for part in held_out_split(source.presence, plan.held_out, rng))
+    rows, held_out = (in_order(part, data.layout) for part in held_out_split(data.presence, plan.held_out, rng))
     _check_enough(rows, processes)
     bound = OBJECTIVES[plan.objective] if bound is None else bound
     _check_prior_is_trained(network, bound, plan)
     # What judges is read once: on disk it lies among all else, and every epoch would go through the whole file for it.
-    trainer = Trainer(network, source, plan, processes, bound, rows, source.take(held_out), on_epoch, stop)
+    trainer = Trainer(network, data, plan, processes, bound, rows, data.take(held_out), on_epoch, stop)
     with few_threads(plan.batch_size * plan.hidden_size):
         history, reached = trainer.run(rng, snapshot)
         if not bound.trains_prior:
             trainer.start_prior(rng)
         trainer.finish_prior()
-        processes.lead(network, lambda: calibrate(network, source, held_out, rows, plan.seed))
+        processes.lead(network, lambda: calibrate(network, data, held_out, rows, plan.seed))
         if reached is not None and trainer.is_to_stop():
             raise StoppedTraining(reached)
     return history
@@ -131,7 +131,7 @@ class Trainer:
     """All that stays the same while a network is trained, and the steps; what changes is a `TrainingState`."""
 
     network: MultimodalVAE
-    source: MaskedModalities
+    data: MaskedModalities
     plan: Plan
     processes: Processes
     bound: Bound
@@ -139,10 +139,6 @@ class Trainer:
     held_out: MaskedModalities
     on_epoch: Callable[[Epoch], None] | None
     stop: Callable[[], bool] | None
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.network.parameters()).device
 
     def run(self, rng: np.random.Generator, snapshot: Snapshot | None) -> tuple[History, Snapshot | None]:
         """Train until the last epoch, or as long as it helps; leave the best weights, and nothing in memory beside.
@@ -172,15 +168,15 @@ class Trainer:
                 self.network.parameters(), lr=self.plan.learning_rate, betas=(0.9, 0.99), fused=True
             ),
             rng=rng,
-            noise=torch.Generator(self.device).manual_seed(self.plan.seed + NOISE_APART * self.processes.rank),
+            noise=self.network.generator(self.plan.seed + NOISE_APART * self.processes.rank),
             sums=sums,
             lost_at=lost_at,
         )
 
     def _nothing_yet(self) -> tuple[Tensor, Tensor]:
         """Return the sums and the steps at which terms were lost, at the start of an epoch."""
-        sums = torch.zeros(4, device=self.device, dtype=torch.float64)
-        return sums, torch.full((len(self.plan.modalities) + 3,), math.inf, device=self.device)
+        sums = torch.zeros(4, device=self.network.device, dtype=torch.float64)
+        return sums, torch.full((len(self.plan.modalities) + 3,), math.inf, device=self.network.device)
 
     def _run_epoch(self, state: TrainingState) -> None:
         """Take the steps of an epoch, judge the network by the rows held out, and keep it if it is the best so far."""
@@ -209,13 +205,13 @@ class Trainer:
             state.order = rng.bit_generator.state
         network.train()
         warm = warm_up(state.epoch + 1, plan.warm_up_epochs, plan.beta_start)
-        batches = shared_batches(self.rows, plan.batch_size, self.processes.size, rng, self.source.layout)
+        batches = shared_batches(self.rows, plan.batch_size, self.processes.size, rng, self.data.layout)
         for parts in batches[state.step :]:
             n_done = state.epoch * len(batches) + state.step
             factor = learning_rate_factor(n_done, plan.max_epochs * len(batches))
             state.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
             own = parts[self.processes.rank]
-            terms = self.evaluate(self._load(self.source, own), state.noise, warm)
+            terms = self.evaluate(self._load(self.data, own), state.noise, warm)
             # the mean over the batch is that over each process's part, weighted by its size
             loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(self.rows))
             norm = _step(network, state.optimiser, loss, self.processes)
@@ -229,9 +225,8 @@ class Trainer:
         """Agree with all processes on whether to stop here: a signal may reach one of them, or each at another step."""
         return self.stop is not None and any(self.processes.gather(self.stop()))
 
-    def _load(self, source: MaskedModalities, index: np.ndarray) -> MaskedBatch:
-        parameter = next(self.network.parameters())
-        return source.rows(index, parameter.device, parameter.dtype)
+    def _load(self, data: MaskedModalities, index: np.ndarray) -> MaskedBatch:
+        return data.rows(index, self.network.device, self.network.dtype)
 
     def evaluate(self, batch: MaskedBatch, generator: torch.Generator, warm: float) -> Terms:
         """Draw what is seen of each observation, and compute the bound."""
@@ -252,9 +247,9 @@ class Trainer:
         if not self.held_out.n_obs:
             return math.nan
         rank = self.processes.rank
-        generator = torch.Generator(self.device).manual_seed(self.plan.seed + 1 + NOISE_APART * rank)
+        generator = self.network.generator(self.plan.seed + 1 + NOISE_APART * rank)
         repeated = np.tile(np.arange(self.held_out.n_obs), max(1, HELD_OUT_DRAWS // self.held_out.n_obs))
-        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        total = torch.zeros((), device=self.network.device, dtype=torch.float64)
         for parts in shared_batches(repeated, self._rows_at_once(HELD_OUT_DRAWS), self.processes.size):
             terms = self.evaluate(self._load(self.held_out, parts[rank]), generator, 1.0)
             total += terms.bound.double().sum()
@@ -270,7 +265,7 @@ class Trainer:
 
     def _beliefs(self, rows: np.ndarray) -> Iterator[tuple[MaskedBatch, LatentDistribution]]:
         for index in epoch_batches(rows, self._rows_at_once(512)):
-            batch = self._load(self.source, index)
+            batch = self._load(self.data, index)
             q = self.network.posterior(batch, self.network.features(batch), batch.presence)
             if not torch.isfinite(q.mean).all():
                 raise _diverged("latent", self.plan, "the latents of the observations")
@@ -278,8 +273,8 @@ class Trainer:
 
     def start_prior(self, rng: np.random.Generator) -> None:
         """Start the prior from the latents: finding groups among them is no work to share."""
-        rows = in_order(rng.permutation(self.rows)[:LATENTS_TO_GROUP], self.source.layout)
-        n_measured = self.source.presence[rows].sum(axis=1)
+        rows = in_order(rng.permutation(self.rows)[:LATENTS_TO_GROUP], self.data.layout)
+        n_measured = self.data.presence[rows].sum(axis=1)
 
         @torch.no_grad()
         def start() -> None:

@@ -24,17 +24,16 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
     rng
         Picks the observations that are looked at densely.
     """
-    weight = next(network.parameters())
     for s, table in enumerate(data.tables):
         present = np.flatnonzero(table.present)
         most = max(64, min(2000, SAMPLE_VALUES // table.n_features))
         rows = np.sort(rng.permutation(present)[:most])
-        sample = table.at(rows, weight.device, weight.dtype)
+        sample = table.at(rows, network.device, network.dtype)
         start = network.likelihoods[s].initialise(table.moments, sample)
         inputs = network.likelihoods[s].encoder_input(sample.filled, sample.exposure)
         network.encoders[s].initialise(inputs, sample)
         known = known_levels(data.schema, data.covariates[present])
-        network.decoders[s].initialise(start, torch.from_numpy(known).to(weight))
+        network.decoders[s].initialise(start, torch.from_numpy(known).to(network.device, network.dtype))
 
 
 def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:

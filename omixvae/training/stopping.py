@@ -44,7 +44,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 def train_resumably(
     network: MultimodalVAE,
-    source: MaskedModalities,
+    data: MaskedModalities,
     plan: Plan,
     processes: Processes,
     progress: TrainingProgress,
@@ -56,7 +56,7 @@ def train_resumably(
 
     Parameters
     ----------
-    network, source, plan, processes
+    network, data, plan, processes
         As for `omixvae.training.engine.train`.
     progress
         Shows it.
@@ -81,7 +81,7 @@ def train_resumably(
     """
     with _stop_signals(progress.say, at_once_again=processes.size == 1) as stop:
         try:
-            run = network, source, plan, processes
+            run = network, data, plan, processes
             history = train(*run, bound=bound, on_epoch=progress, stop=lambda: stop() > 0, snapshot=snapshot)
         except StoppedTraining as stopped:
             # together: a launcher ends all once one has ended
