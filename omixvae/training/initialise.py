@@ -6,7 +6,7 @@ import torch
 from omixvae.data.masked import MaskedModalities, Schema
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["initialise_network", "known_levels"]
+__all__ = ["initialise_network", "known_level_matrix"]
 
 SAMPLE_VALUES = 20_000_000
 """Most values of one modality that are looked at densely (80 MB in float32)."""
@@ -32,11 +32,11 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
         start = network.likelihoods[s].initialise(table.moments, sample)
         inputs = network.likelihoods[s].encoder_input(sample.filled, sample.exposure)
         network.encoders[s].initialise(inputs, sample)
-        known = known_levels(data.schema, data.covariates[present])
+        known = known_level_matrix(data.schema, data.covariates[present])
         network.decoders[s].initialise(start, torch.from_numpy(known).to(network.device, network.dtype))
 
 
-def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
+def known_level_matrix(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     """Map each level of a covariate that a modality never saw to the average of those it did see.
 
     Parameters
@@ -55,7 +55,7 @@ def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     --------
     >>> from omixvae.data.masked import Covariate
     >>> schema = Schema({"rna": ("CD4",)}, covariates=(Covariate("batch", ("a", "b")),))
-    >>> known_levels(schema, np.array([[1.0, 0.0]])).tolist()
+    >>> known_level_matrix(schema, np.array([[1.0, 0.0]])).tolist()
     [[1.0, 0.0], [1.0, 0.0]]
     """
     known = np.eye(covariates.shape[1])

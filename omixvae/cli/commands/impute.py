@@ -77,7 +77,7 @@ def impute(
 
     from omixvae.model import load  # here, as all below, so that --help needs no torch
     from omixvae.results.annotate import LARGEST_IMPUTATION
-    from omixvae.results.stream import as_mudata
+    from omixvae.results.stream import prediction_as_mudata
 
     model = load(folder, device=read_config(None, {"device": device}).training.device)
     names = None if given is None else [name.strip() for name in given.split(",")]
@@ -95,7 +95,7 @@ def impute(
                     "End its name in .zarr: then they are written as they come.",
                 )
             mean, sd = cast("tuple[pd.DataFrame, pd.DataFrame]", model.impute(data, modality, names))
-            with written_whole(as_mudata(modality, mean, sd), output):
+            with written_whole(prediction_as_mudata(modality, mean, sd), output):
                 pass
     if as_json:
         click.echo(json.dumps({"output": str(output), "modality": modality, "observations": int(mdata.n_obs)}))
