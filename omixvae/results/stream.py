@@ -27,7 +27,7 @@ def stream_prediction(
     Parameters
     ----------
     out
-        Folder that ends in ``.zarr``; one that is there is refused.
+        Folder that ends in ``.zarr``; an existing one is refused.
     batches
         Positions, mean and standard deviation of some observations at a time.
     columns
