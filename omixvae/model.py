@@ -186,8 +186,8 @@ class OmixVAE:
         Raises
         ------
         InputError
-            If the data or the options cannot be used, or are not those of the checkpoint; says what, where, and how to
-            fix it.
+            If the data or the options cannot be used, or are not those of the checkpoint; explains what, where, and
+            how to fix it.
         KeyboardInterrupt
             After Ctrl-C; with a checkpoint also after SIGTERM, and within seconds, once the folder is written. A second
             one ends at once, and leaves no checkpoint.
@@ -409,7 +409,7 @@ class OmixVAE:
         given
             Modalities to look at; all when not given.
         features
-            Features to give; all when not given.
+            Features to return; all when not given.
         n_samples
             Draws of the latents that are averaged.
         out
@@ -458,7 +458,7 @@ class OmixVAE:
         given
             Modalities to look at; all when not given.
         features
-            Features to give; all when not given.
+            Features to return; all when not given.
         n_samples
             Draws whose quantiles the limits are.
 
@@ -517,7 +517,7 @@ class OmixVAE:
         given
             Modalities to look at; all when not given.
         features
-            Features to give; all when not given. All draws are held in memory, 4 bytes a value.
+            Features to return; all when not given. All draws are held in memory, 4 bytes a value.
         n_samples
             Number of draws.
 
@@ -698,7 +698,7 @@ class OmixVAE:
         -------
         pandas.DataFrame
             Features by dimensions: ``shared 0`` …, then ``private 0`` … Where the likelihood takes several numbers of
-            each feature, the weights on the first, which says where the mean is (`protein_mixture`: the foreground).
+            each feature, the weights on the first, which determines the mean (`protein_mixture`: the foreground).
 
         Raises
         ------
@@ -842,7 +842,7 @@ def fit(
     Raises
     ------
     InputError
-        If the data or the options cannot be used; says what, where, and how to fix it.
+        If the data or the options cannot be used; explains what, where, and how to fix it.
 
     Notes
     -----

@@ -296,7 +296,7 @@ class MultimodalVAE(nn.Module):
         z, w
             Shape (..., n, d) and (..., n, p): latents of the observations of `batch`.
         batch
-            Gives covariates, library sizes and coverages.
+            Has covariates, library sizes and coverages.
         calibration_noise
             Added on the scale of the decoder, if given.
 
@@ -310,7 +310,7 @@ class MultimodalVAE(nn.Module):
         return p
 
     def _decoded(self, s: int, z: Tensor, w: Tensor, batch: MaskedBatch, noise: Tensor | None = None) -> Tensor:
-        """Return what the decoder of a modality says, and beside it what the covariates alone do."""
+        """Return what the decoder of a modality returns, followed by the shift that the covariates alone make."""
         decoder, covariates = self.decoders[s], batch.covariates.expand(*z.shape[:-1], -1)
         decoded = decoder(z, w, covariates)
         decoded = decoded if noise is None else decoded + noise

@@ -27,7 +27,7 @@ CANNOT_REPLACE = ("strict", "surrogateescape")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has stopped a command, which has something to say about it.
+    """A signal has stopped a command that can be continued.
 
     Parameters
     ----------

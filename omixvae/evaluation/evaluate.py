@@ -25,7 +25,7 @@ SAMPLES = 128
 """Importance samples: enough that the estimate moves by less than observations differ."""
 
 MOST_EVALUATED = MOST_ROWS
-"""As many as the training judges by: what was held out of it gets the same figures."""
+"""As many as the training is judged by: what was held out of it gets the same figures."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def agreement(clusters: "pd.Series[str]", labels: "pd.Series[object]") -> Agreem
     Parameters
     ----------
     clusters, labels
-        One per observation, in the same order; those that lack one of them do not count.
+        One per observation, in the same order; those where one of them is missing do not count.
 
     Returns
     -------

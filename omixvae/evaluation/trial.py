@@ -25,7 +25,7 @@ __all__ = ["Verdict", "judge"]
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What one training has earned.
+    """How well one training has done.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def judge(
     Returns
     -------
     Verdict
-        A warning says so if the training diverged.
+        With a warning if the training diverged.
     """
     began = time.perf_counter()
     working(0.0)

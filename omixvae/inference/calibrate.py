@@ -1,4 +1,4 @@
-"""How far can predictions of a modality that was not measured be trusted? Held-out observations tell."""
+"""How far can predictions of a modality that was not measured be trusted? Held-out observations show it."""
 
 from dataclasses import dataclass, replace
 
@@ -77,7 +77,7 @@ def calibrate(
     held_out_rows
         Positions of those that the network was not trained on.
     train_rows
-        Positions of those that it was trained on: they give the mean of each feature.
+        Positions of those that it was trained on, which the mean of each feature is taken over.
     seed
         The same seed gives the same result.
 
@@ -196,13 +196,13 @@ def interval_credit(below: Tensor, at: Tensor, n: int, coverage: float) -> Tenso
 
 
 def _settled(judged: list[tuple[float, float]]) -> bool:
-    """Return whether the last of several rising spreads, the first of them none, holds enough or is less probable."""
+    """Return whether the last of several rising spreads, of which the first is 0, holds enough or is less probable."""
     likelihood, cover = judged[-1]
     return cover >= COVERAGE or likelihood < judged[0][0]
 
 
 def _chosen(judged: list[tuple[float, float]]) -> int:
-    """Choose the last spread if it holds enough and is as probable as none, else the most probable."""
+    """Choose the last spread if it holds enough and is as probable as 0, else the most probable."""
     likelihoods = [likelihood for likelihood, _ in judged]
     enough = judged[-1][1] >= COVERAGE and likelihoods[-1] >= likelihoods[0]
     return len(judged) - 1 if enough else int(np.argmax(likelihoods))

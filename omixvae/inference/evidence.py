@@ -25,7 +25,7 @@ def log_likelihood(
     network
         A fitted network.
     data
-        The observations. A modality that an observation lacks drops out of `of` and of `given`.
+        The observations. A missing modality of an observation drops out of `of` and of `given`.
     of, given
         Shape (m,), true for the modalities meant; none is in both.
     n_samples

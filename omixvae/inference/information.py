@@ -15,7 +15,7 @@ from omixvae.vae import MultimodalVAE
 __all__ = ["Information", "information"]
 
 ALL_SUBSETS_UP_TO = 4
-"""Up to so many modalities every subset is listed; beyond, single ones, all but one, and all."""
+"""Up to this many modalities every subset is listed; beyond, single ones, all but one, and all."""
 
 
 class Information:
@@ -52,7 +52,7 @@ class Information:
         self._counts = np.zeros_like(self._sums)
 
     def __call__(self, encoded: Encoded) -> None:
-        """Take the next observations; those that are not among `rows` are passed over."""
+        """Take the next observations; those that are not among `rows` are skipped."""
         index = encoded.batch.index
         chosen = torch.isin(index, torch.from_numpy(self.rows).to(index.device)).nonzero()[:, 0]
         if not len(chosen):

@@ -1,4 +1,4 @@
-"""How well is a modality predicted from the others? R² of each feature, one definition for all who ask."""
+"""How well is a modality predicted from the others? R² of each feature, one definition for all callers."""
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ def rows_to_score(
     Parameters
     ----------
     network
-        Says how much is loaded at once.
+        Determines how much is loaded at once.
     presence
         Shape (n, m): which observation has which modality.
     rows
@@ -63,7 +63,7 @@ def rows_to_score(
         Positions of observations that have the modality and another one, in random order; fewer of wide modalities.
     """
     widest = max(likelihood.n_features for likelihood in network.likelihoods)
-    rows = np.sort(rows)  # the same choice for whoever asks, in whatever order
+    rows = np.sort(rows)  # the same choice whatever their order
     usable = rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)]
     return np.random.default_rng(seed).permutation(usable)[: max(FEWEST_ROWS, min(most, MAX_LOADED_VALUES // widest))]
 
@@ -77,7 +77,7 @@ def feature_means(
     Parameters
     ----------
     network
-        Says where to compute, and with which precision.
+        Determines where to compute, and with which precision.
     likelihood
         On the scale of its encoder's input.
     data
@@ -176,7 +176,7 @@ def r_squared(sums: Float[Tensor, "three g"]) -> Float[Tensor, " g"]:
     tensor([0.5000])
     """
     of_prediction, of_mean, of_squares = sums
-    # Kish's number: of a peak that one cell in a hundred has, hardly more cells can say anything than have it.
+    # Kish's effective number: of a peak that one cell in a hundred has, hardly more cells tell anything than have it.
     effective = of_mean**2 / of_squares
     return torch.where(effective >= FEWEST_ROWS, 1 - of_prediction / of_mean, torch.nan)
 
@@ -259,7 +259,7 @@ def load(network: MultimodalVAE, data: MaskedModalities, rows: np.ndarray) -> Ma
     Parameters
     ----------
     network
-        Says where, and with which precision.
+        Determines where, and with which precision.
     data
         The observations.
     rows

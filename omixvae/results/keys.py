@@ -1,4 +1,4 @@
-"""The names under which results stand in a MuData: each is spelled here, and nowhere else."""
+"""The names under which results stand in a MuData: each is spelled here and nowhere else."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

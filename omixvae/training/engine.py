@@ -51,7 +51,7 @@ ALONE = OneProcess()
 
 
 class DivergedError(InputError):
-    """The loss is no longer a finite number; says at which step, and which term."""
+    """The loss is no longer a finite number; names the step and the term."""
 
 
 @kept_memory()

@@ -9,7 +9,7 @@ from omixvae.vae import MultimodalVAE
 __all__ = ["initialise_network", "known_level_matrix"]
 
 SAMPLE_VALUES = 20_000_000
-"""Most values of one modality that are looked at densely (80 MB in float32)."""
+"""Most values of one modality that are loaded densely: 80 MB in float32."""
 
 
 def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.random.Generator) -> None:
@@ -22,7 +22,7 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
     data
         The observations to train on.
     rng
-        Picks the observations that are looked at densely.
+        Picks the observations that are loaded densely.
     """
     for s, table in enumerate(data.tables):
         present = np.flatnonzero(table.present)
@@ -42,7 +42,7 @@ def known_level_matrix(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     schema
-        Says which columns belong together.
+        Determines which columns belong together.
     covariates
         Shape (rows, c): covariates of the observations that have the modality.
 

@@ -31,6 +31,8 @@ class TrainingInterrupted(KeyboardInterrupt):
         Of the signal.
     reached
         How far it had come: "after epoch 37 of 120".
+    folder
+        The checkpoint.
     """
 
     def __init__(self, number: int, reached: str, folder: str) -> None:
@@ -52,7 +54,7 @@ def train_resumably(
     snapshot: Snapshot | None,
     bound: Bound | None = None,
 ) -> History:
-    """Train a network in place, and leave a checkpoint when a signal says to stop.
+    """Train a network in place, and leave a checkpoint when a signal asks to stop.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def _reached(snapshot: Snapshot, plan: Plan) -> str:
 
 @contextmanager
 def _stop_signals(say: Callable[[str], None], *, at_once_again: bool) -> Iterator[Callable[[], int]]:
-    """Take note of the first signal that says to stop, while a block runs.
+    """Take note of the first signal that asks to stop, while a block runs.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def _stop_signals(say: Callable[[str], None], *, at_once_again: bool) -> Iterato
     Yields
     ------
     callable
-        Gives the number of the signal, 0 if there was none.
+        Returns the number of the signal, 0 if there was none.
     """
     heard: list[int] = []
 
