@@ -127,8 +127,8 @@ def train(
             trainer.start_prior(split.rng)
         trainer.finish_prior()
         processes.lead(network, lambda: calibrate(network, data, held_out_rows, train_rows, plan.seed))
-        # Only now: a signal may come while the network is finished, which all processes do together and which has no
-        # snapshot of its own. The training then goes on from its last epoch, and is finished again.
+        # Only now: a signal may have come while the network was being finished, which all processes do together and of
+        # which there is no snapshot. The training then goes on from its last epoch, and is finished again.
         if last is not None and trainer.is_to_stop():
             raise StoppedTraining(last)
     return history
