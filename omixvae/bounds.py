@@ -1,4 +1,4 @@
-"""The contract of a bound: how it is evaluated, over which subsets it is averaged, and what it gives."""
+"""The contract of a bound: how it is evaluated, over which subsets it is averaged, and what it returns."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias

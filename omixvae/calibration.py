@@ -1,4 +1,4 @@
-"""What held-out observations say about predictions of a modality, kept beside its decoder, and draws that heed it."""
+"""What held-out observations show about predictions of a modality, kept beside its decoder, and draws with it."""
 
 from collections.abc import MutableMapping
 
@@ -23,15 +23,15 @@ class Calibration(nn.Module):
     n_features
         Number of features g of the modality.
     n_out
-        How many numbers its decoder gives: r of each feature.
+        How many numbers its decoder returns: r of each feature.
 
     Attributes
     ----------
     slope
         By how much latents are shrunk before the modality is predicted from them; 1 leaves them as they are.
     spread
-        Shape (2,): scale of the noise on what is decoded where the modality was not measured, and where it was but for
-        some entries.
+        Shape (2,): scale of the noise on what is decoded, first where the modality was not measured, then where only
+        some entries were not.
     skill
         Shape (2, g): R² of each feature predicted from the other modalities, and its standard error; NaN where it is
         not known.
@@ -73,7 +73,7 @@ class Calibration(nn.Module):
         Parameters
         ----------
         z
-            Shape (..., d): drawn from a belief that does not know the modality.
+            Shape (..., d): drawn from a belief without the modality.
         center
             Shape (d,): mean of the prior.
 
@@ -84,15 +84,19 @@ class Calibration(nn.Module):
         """
         return torch.lerp(center, z, self.slope)
 
-    def noise(self, absent: Bool[Tensor, " n"], generator: torch.Generator) -> Float[Tensor, "n rg"]:
-        """Draw noise to add to what is decoded for observations that lack the modality, or entries of it.
+    def noise(
+        self, absent: Bool[Tensor, " n"], generator: torch.Generator, spread: Float[Tensor, " two"] | None = None
+    ) -> Float[Tensor, "n rg"]:
+        """Draw noise to add to what is decoded for observations where the modality is missing, or entries of it.
 
         Parameters
         ----------
         absent
-            Shape (n,): which observations lack the whole modality.
+            Shape (n,): observations where the whole modality is missing.
         generator
             Source of random numbers.
+        spread
+            Shape (2,): another one to try instead of `spread`.
 
         Returns
         -------
@@ -102,13 +106,14 @@ class Calibration(nn.Module):
         Notes
         -----
         Student's t with `TAILS` degrees of freedom, times `spread`: how far a prediction misses differs between
-        observations, which no one deviation can say.
+        observations, which a single deviation cannot express.
         """
         shape = (len(absent), self.n_out)
         noise = torch.randn(shape, generator=generator, device=self.spread.device, dtype=self.spread.dtype)
         half = torch.full_like(noise, 0.5 * TAILS)
-        spread = torch.where(absent, self.spread[0], self.spread[1]).unsqueeze(-1)
-        return spread * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
+        of_modality, of_entries = self.spread if spread is None else spread
+        scale = torch.where(absent, of_modality, of_entries).unsqueeze(-1)
+        return scale * noise * (torch._standard_gamma(half, generator=generator) / (0.5 * TAILS)).rsqrt()
 
 
 def rename_earlier(decoder: nn.Module, weights: MutableMapping[str, Tensor], prefix: str, *_: object) -> None:

@@ -52,7 +52,7 @@ class NotFittedError(InputError, AttributeError):
     """
 
 
-def raise_together(errors: Sequence[InputError]) -> None:
+def raise_together(errors: Iterable[InputError]) -> None:
     """Raise all problems of one input at once, so that the user fixes them in one go.
 
     Parameters
@@ -69,6 +69,7 @@ def raise_together(errors: Sequence[InputError]) -> None:
     --------
     >>> raise_together([])
     """
+    errors = list(errors)
     if not errors:
         return
     if len(errors) == 1:

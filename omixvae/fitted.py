@@ -33,12 +33,12 @@ class Fitted(NamedTuple):
     Parameters
     ----------
     config, plan, schema, history
-        What was asked, what was done, what the data look like, and how the training went.
+        What was asked for, what was done, what the data look like, and how the training went.
     network
         The result.
     held_out
-        Names of the observations that the network was not trained on, in the order in which they judged it; None in
-        models of format 0.
+        Names of the observations that the network was not trained on, in the order in which it was judged by them; None
+        in models of format 0.
     """
 
     config: Config
@@ -64,7 +64,7 @@ def save_model(path: Path, fitted: Fitted) -> None:
     InputError
         If the folder cannot be written.
     """
-    told = {
+    stored = {
         "format": FORMAT,
         "versions": versions(),
         "held_out": fitted.held_out,
@@ -75,7 +75,7 @@ def save_model(path: Path, fitted: Fitted) -> None:
         (folder / "config.json").write_text(fitted.config.to_json())
         (folder / "plan.json").write_text(fitted.plan.to_json())
         (folder / "schema.json").write_text(fitted.schema.to_json())
-        (folder / "history.json").write_text(json.dumps(told))
+        (folder / "history.json").write_text(json.dumps(stored))
         try:
             save_file(weights, folder / "weights.safetensors")
         except SafetensorError as error:  # what it makes of a full disk
@@ -104,23 +104,23 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
     InputError
         If the folder does not hold a whole model, or it was trained with parts that are not given.
     """
-    if lacking := [name for name in MODEL_FILES if not (path / name).is_file()]:
+    if missing := [name for name in MODEL_FILES if not (path / name).is_file()]:
         raise InputError(
-            f"{path} holds no model: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there.",
+            f"{path} holds no model: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not there.",
             f"model {path}",
             "Give the folder that `--model` or `model.save` wrote.",
         )
     try:
         config, plan, schema, history = ((path / name).read_text() for name in MODEL_FILES[:4])
-        told = json.loads(history)
-        _check_format(path, told)
+        stored = json.loads(history)
+        _check_format(path, stored)
         return Fitted(
             Config.from_options(**json.loads(config)),
             Plan.from_json(plan),
             Schema.from_json(schema),
-            tuple(Epoch(**row) for row in told["epochs"]),
+            tuple(Epoch(**row) for row in stored["epochs"]),
             _network(Plan.from_json(plan), path / "weights.safetensors", device, own),
-            tuple(told["held_out"]) if told.get("held_out") is not None else None,
+            tuple(stored["held_out"]) if stored.get("held_out") is not None else None,
         )
     except InputError:
         raise
@@ -132,11 +132,11 @@ def read_model(path: Path, device: torch.device, own: OwnModules = NO_OWN_MODULE
         ) from error
 
 
-def _check_format(path: Path, told: Mapping[str, Any]) -> None:
-    """Refuse what a later version wrote in another way, by the version that wrote it."""
-    if told.get("format", 0) > FORMAT:
+def _check_format(path: Path, stored: Mapping[str, Any]) -> None:
+    """Refuse what a later version wrote in another format, and name that version."""
+    if stored.get("format", 0) > FORMAT:
         raise InputError(
-            f"The model in {path} is of omixvae {told['versions']['omixvae']}, which writes models in a newer way.",
+            f"The model in {path} is of omixvae {stored['versions']['omixvae']}, which writes models in a newer way.",
             f"model {path}",
             "Update omixvae, or train again with this version.",
         )

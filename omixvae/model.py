@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, Unpack
@@ -10,7 +10,6 @@ from typing import TypeAlias, Unpack
 import mudata
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from omixvae import inference
@@ -18,7 +17,6 @@ from omixvae.bounds import Bound
 from omixvae.config import Config
 from omixvae.data import MaskedModalities, Schema, from_mudata
 from omixvae.data.doubts import find_doubts, warn_of
-from omixvae.data.sampler import held_out_split
 from omixvae.data.symbols import feature_positions
 from omixvae.devices import is_there, resolve_device
 from omixvae.encoders import Aggregation
@@ -51,6 +49,7 @@ from omixvae.training.engine import train
 from omixvae.training.fit import fit_network
 from omixvae.training.progress import TrainingProgress, show_lines
 from omixvae.training.schedule import History
+from omixvae.training.split import split_of
 from omixvae.training.state import Snapshot
 from omixvae.training.stopping import train_resumably
 from omixvae.vae import MultimodalVAE
@@ -58,7 +57,7 @@ from omixvae.vae import MultimodalVAE
 __all__ = ["OmixVAE", "fit", "load"]
 
 Observations: TypeAlias = Source | MaskedModalities
-"""What questions are asked about: a MuData, what `omixvae.read` takes, or what `OmixVAE.read` made of it."""
+"""What questions are asked about: MuData, anything `omixvae.read` takes, or the result of `OmixVAE.read`."""
 
 LIKELIHOOD_SAMPLES = 512
 INTERVAL_SAMPLES = 200
@@ -110,7 +109,7 @@ class OmixVAE:
     ) -> None:
         if unnamed:
             raise InputError(
-                "A model is made of options by name, and is given something without a name.",
+                "OmixVAE takes keyword arguments only.",
                 "the call of OmixVAE",
                 "Write OmixVAE(n_latent=10).fit(mdata): the data go to fit.",
             )
@@ -137,7 +136,7 @@ class OmixVAE:
 
     @property
     def held_out(self) -> tuple[str, ...] | None:
-        """Names of the observations that the training only looked at to judge; None in models of early versions."""
+        """Names of the held-out observations, by which the training was judged; None in models of early versions."""
         return self._trained().held_out
 
     @property
@@ -155,7 +154,7 @@ class OmixVAE:
         """Pickle and copy without data, and with the weights on the CPU: the reader may have no other device."""
         state = {name: value for name, value in self.__dict__.items() if name != "mdata"}
         if self._fitted is not None:
-            device = self._device()
+            device = self.network.device
             network = self.network if device.type == "cpu" else copy.deepcopy(self.network).cpu()
             state |= {"_fitted": self._fitted._replace(network=network), "_device_type": device.type}
         return state
@@ -173,8 +172,8 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Observations may lack any modality; values may be NaN. Whatever else `omixvae.read` takes is read, and kept
-            as the attribute `mdata`. What `read` made of it saves reading it again.
+            MuData, anything `omixvae.read` takes, or the result of `read`. Any modality of an observation may be
+            missing; values may be NaN. What is not a MuData is read, and kept as the attribute `mdata`.
         checkpoint
             A folder. When Ctrl-C or SIGTERM stops the training, it is left there, and the same call with the same data
             goes on from there and ends as if it had never been stopped. Removed when the training is done.
@@ -187,8 +186,8 @@ class OmixVAE:
         Raises
         ------
         InputError
-            If the data or the options cannot be used, or are not those of the checkpoint; says what, where, and how to
-            fix it.
+            If the data or the options cannot be used, or are not those of the checkpoint; explains what, where, and
+            how to fix it.
         KeyboardInterrupt
             After Ctrl-C; with a checkpoint also after SIGTERM, and within seconds, once the folder is written. A second
             one ends at once, and leaves no checkpoint.
@@ -221,21 +220,15 @@ class OmixVAE:
                 kept = Checkpoint(Path(checkpoint), setting)
             snapshot = None if kept is None else kept.read()
         _check_alike(plan, data, snapshot, processes)
-        # When no error can come any more that would stand beside it.
+        # Only now, when no error can follow that would be shown beside them.
         warn_of(self._doubts)
         self._doubts = []
         shown = self.config.training.progress and processes.first
         with TrainingProgress(plan.max_epochs, show=shown) as progress:
-            bound = self.own.objective
-            loop = (
-                partial(train, bound=bound, on_epoch=progress)
-                if kept is None
-                else partial(train_resumably, progress=progress, checkpoint=kept, snapshot=snapshot, bound=bound)
-            )
+            loop = _training_loop(self.own.objective, progress, kept, snapshot)
             network, history = fit_network(plan, data, device, self.own, processes, loop)
-        held_out = held_out_split(data.presence, plan.held_out, np.random.default_rng(plan.seed))[1]
-        names = tuple(map(str, data.obs_names[held_out]))
-        self._fitted = Fitted(self.config, plan, data.schema, history, network, names)
+        held_out = tuple(map(str, data.obs_names[split_of(plan, data.presence).held_out_rows]))
+        self._fitted = Fitted(self.config, plan, data.schema, history, network, held_out)
         return self
 
     def read(self, mdata: Source, *, allow_missing_features: bool = False) -> MaskedModalities:
@@ -247,10 +240,10 @@ class OmixVAE:
             A MuData, or what else `omixvae.read` takes. Before the training, what the options ask for is read. After
             it, modalities and features that the model does not know are left out; those that it knows and that are not
             here are taken as not measured. Features are found by their names, or by another usual spelling of these,
-            and levels of batch and covariates too; warnings say what was lacking or renamed.
+            and levels of batch and covariates too; warnings name what was missing or renamed.
         allow_missing_features
             Read a modality also where it has fewer than a fifth of the features that the model knows. Their values
-            then tell next to nothing of the latents.
+            then tell next to nothing about the latents.
 
         Returns
         -------
@@ -260,7 +253,7 @@ class OmixVAE:
         Raises
         ------
         InputError
-            If the values are of a kind that the model cannot take, or features are lacking; all problems together.
+            If the values are of a kind that the model cannot take, or features are missing; all problems together.
 
         Examples
         --------
@@ -286,7 +279,7 @@ class OmixVAE:
             word, likelihood = (m.likelihood, LIKELIHOODS[m.likelihood]) if own is None else (name_of(own), own)
             refusals.append(refusal(table, word, likelihood, trained=True))
         raise_together([error for error in refusals if error])
-        return data.on(self._device())
+        return data.on(self.network.device)
 
     def annotate(
         self, mdata: Source, *, data: MaskedModalities | None = None, allow_missing_features: bool = False
@@ -315,7 +308,7 @@ class OmixVAE:
                 "the argument data",
                 "Leave it out, or give what read(mdata) gave for the same observations in the same order.",
             )
-        annotate(whole, fitted, self._read(data).on(self._device()))
+        annotate(whole, fitted, self._read(data).on(self.network.device))
 
     def latent(
         self, mdata: Observations, given: str | Sequence[str] | None = None, n_samples: int = 0
@@ -325,11 +318,11 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
         given
             Modalities to look at; all when not given.
         n_samples
-            Draw so many samples instead.
+            Draw this many samples instead.
 
         Returns
         -------
@@ -349,7 +342,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
         mod
             The modality.
         given
@@ -360,7 +353,7 @@ class OmixVAE:
         tuple of numpy.ndarray
             Posterior mean and standard deviation, each (n, p); 0 and 1, the prior's, where the modality is absent.
         """
-        s, moments = self._position(mod), inference.private_moments(self.network, self.plan.seed)
+        s, moments = self._position(mod), inference.make_private_moments(self.network, self.plan.seed)
         mean, sd = inference.gather(self.network, self._read(mdata, given), moments)
         n_private = self.plan.modalities[s].n_private
         return mean[:, s, :n_private], sd[:, s, :n_private]
@@ -371,7 +364,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
         given
             Modalities to look at; all when not given.
 
@@ -388,8 +381,9 @@ class OmixVAE:
         data = self._read(mdata, given)
         probabilities = inference.cluster_probabilities(self.network, data, CLUSTER_SAMPLES, self.plan.seed)
         if not probabilities.shape[1]:
+            prior = name_of(self.network.prior) if self.plan.prior == "own" else self.plan.prior
             raise InputError(
-                f"The prior {self.plan.prior} has no clusters.", "option prior", "Train with prior='gaussian_mixture'."
+                f"The prior {prior} has no clusters.", "option prior", "Train with prior='gaussian_mixture'."
             )
         frame = pd.DataFrame(probabilities, data.obs_names).rename(columns=str)
         codes = pd.Categorical.from_codes(probabilities.argmax(axis=1), list(frame.columns))
@@ -409,13 +403,13 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
         mod
             The modality to predict; where it was measured it is looked at too, unless `given` leaves it out.
         given
             Modalities to look at; all when not given.
         features
-            Features to give; all when not given.
+            Features to return; all when not given.
         n_samples
             Draws of the latents that are averaged.
         out
@@ -432,9 +426,7 @@ class OmixVAE:
         InputError
             If a modality or a feature is not known, or `out` cannot be written.
         """
-        s, data = self._position(mod), self._read(mdata, given)
-        columns = self._columns(mdata, mod, features)
-        names = np.array(self.schema.features[mod])[columns]
+        s, data, columns, names = self._to_predict(mdata, mod, given, features)
         batches = inference.predict(self.network, data, s, n_samples, self.plan.seed)
         if out is not None:
             return stream_prediction(Path(out), batches, columns, data.obs_names, names)
@@ -458,7 +450,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
         mod
             The modality to predict; where it was measured it is looked at too, unless `given` leaves it out.
         coverage
@@ -466,7 +458,7 @@ class OmixVAE:
         given
             Modalities to look at; all when not given.
         features
-            Features to give; all when not given.
+            Features to return; all when not given.
         n_samples
             Draws whose quantiles the limits are.
 
@@ -495,9 +487,7 @@ class OmixVAE:
                 "the arguments coverage and n_samples",
                 "Give a coverage between 0 and 1, such as 0.95, and at least 2 draws; 200 is usual.",
             )
-        s, data = self._position(mod), self._read(mdata, given)
-        columns = self._columns(mdata, mod, features)
-        names = np.array(self.schema.features[mod])[columns]
+        s, data, columns, names = self._to_predict(mdata, mod, given, features)
         low = pd.DataFrame(np.empty((data.n_obs, len(names)), np.float32), data.obs_names, names)
         high = low.copy()
         tails = (1 - coverage) / 2, (1 + coverage) / 2
@@ -521,13 +511,13 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
         mod
             The modality to draw; where it was measured it is looked at too, unless `given` leaves it out.
         given
             Modalities to look at; all when not given.
         features
-            Features to give; all when not given. All draws are held in memory, 4 bytes a value.
+            Features to return; all when not given. All draws are held in memory, 4 bytes a value.
         n_samples
             Number of draws.
 
@@ -553,8 +543,7 @@ class OmixVAE:
             raise InputError(
                 f"n_samples must be at least 1, not {n_samples}.", "the argument n_samples", "20 is usual for averages."
             )
-        s, data = self._position(mod), self._read(mdata, given)
-        columns = self._columns(mdata, mod, features)
+        s, data, columns, _ = self._to_predict(mdata, mod, given, features)
         drawn = np.empty((n_samples, data.n_obs, len(columns)), np.float32)
         for rows, draws in inference.draw_predictions(self.network, data, s, columns, n_samples, self.plan.seed):
             drawn[:, rows] = draws
@@ -603,7 +592,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
 
         Returns
         -------
@@ -618,7 +607,7 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too).
+            MuData, anything `omixvae.read` takes, or the result of `read`.
 
         Returns
         -------
@@ -649,10 +638,10 @@ class OmixVAE:
         Parameters
         ----------
         mdata
-            Any observations (see `read`, which takes further options, and whose result is taken, too). What an
-            observation lacks drops out.
+            MuData, anything `omixvae.read` takes, or the result of `read`. Missing modalities
+            of an observation drop out.
         of
-            Modalities to judge; all that are not in `given` when not given.
+            Modalities whose probability is estimated; all that are not in `given` when not given.
         given
             Modalities that are known beforehand.
         n_samples
@@ -671,7 +660,7 @@ class OmixVAE:
         Notes
         -----
         Section "Likelihood" of the method page. Compare models by this on observations that none was trained on: it
-        does not depend on the bound that was maximised. With a held-out modality in `of` it judges imputation.
+        does not depend on the bound that was maximised. With a held-out modality in `of` it scores imputation.
 
         Examples
         --------
@@ -682,17 +671,17 @@ class OmixVAE:
         (60,)
         """
         data = self._read(mdata)
-        known = self._among(given)
-        asked = ~known if of is None else self._among(of)
+        known = self._among(given, "given")
+        asked = ~known if of is None else self._among(of, "of")
         if (asked & known).any():
             raise InputError(
-                f"Modality {self.schema.modalities[int(np.argmax(asked & known))]!r} is to be judged and to be known.",
+                f"Modality {self.schema.modalities[int(np.argmax(asked & known))]!r} is in both `of` and `given`.",
                 "the arguments of and given",
                 "Leave it out of one of them.",
             )
         if n_samples < 1:
             raise InputError(
-                f"There are {n_samples} importance samples.", "the argument n_samples", "Give 1 at least; 512 is usual."
+                f"n_samples must be at least 1, not {n_samples}.", "the argument n_samples", "512 is usual."
             )
         values = inference.log_likelihood(self.network, data, asked, known, n_samples, self.plan.seed)
         return pd.Series(values, data.obs_names, name="log_likelihood")
@@ -709,7 +698,7 @@ class OmixVAE:
         -------
         pandas.DataFrame
             Features by dimensions: ``shared 0`` …, then ``private 0`` … Where the likelihood takes several numbers of
-            each feature, the weights on the first, which says where the mean is (`protein_mixture`: the foreground).
+            each feature, the weights on the first, which determines the mean (`protein_mixture`: the foreground).
 
         Raises
         ------
@@ -760,18 +749,15 @@ class OmixVAE:
             )
         return self._fitted
 
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
-
     def _read_to_train(self, mdata: Source) -> MaskedModalities:
-        """Read what the options ask for, and find what is doubtful in it, which `fit` says."""
+        """Read what the options ask for, and find what is doubtful in it, of which `fit` warns."""
         whole = self._keep(mdata)
         data = from_mudata(whole, self.config.data)
         self._doubts = find_doubts(whole, data, self.config.data)
         return data
 
     def _keep(self, source: Source) -> mudata.MuData:
-        """Read what is no MuData, and keep it: nobody else has it."""
+        """Convert to MuData and keep it, since the caller has no reference."""
         mdata = as_mudata(source)
         if mdata is not self.mdata:
             self.mdata = None if mdata is source else mdata
@@ -780,7 +766,7 @@ class OmixVAE:
     def _read(self, mdata: Observations, given: str | Sequence[str] | None = None) -> MaskedModalities:
         """Read a MuData as the model was trained to, if that was not done before."""
         schema = self.schema
-        names = None if given is None else [schema.modalities[self._position(mod)] for mod in as_names(given)]
+        names = None if given is None else [schema.modalities[self._position(mod, "given")] for mod in as_names(given)]
         data = mdata if isinstance(mdata, MaskedModalities) else self.read(mdata)
         if data.schema != schema:
             raise InputError(
@@ -788,14 +774,27 @@ class OmixVAE:
             )
         return data if names is None else data.given(names)
 
-    def _position(self, mod: str) -> int:
-        if mod not in self.schema.modalities:
-            raise InputError(f"The model knows no modality {mod!r}.", "the call", nearest(mod, self.schema.modalities))
-        return self.schema.modalities.index(mod)
+    def _to_predict(
+        self, mdata: Observations, mod: str, given: str | Sequence[str] | None, features: str | Sequence[str] | None
+    ) -> tuple[int, MaskedModalities, np.ndarray, np.ndarray]:
+        """Return the position of a modality to predict, the data, and columns and names of the features asked for."""
+        s, data = self._position(mod), self._read(mdata, given)
+        columns = self._columns(mdata, mod, features)
+        return s, data, columns, np.array(self.schema.features[mod])[columns]
 
-    def _among(self, mods: str | Sequence[str]) -> np.ndarray:
-        """Return for each modality whether it is one of these."""
-        return np.isin(np.arange(len(self.schema.modalities)), [self._position(mod) for mod in as_names(mods)])
+    def _position(self, mod: str, argument: str = "mod") -> int:
+        """Return the position of a modality, which an argument names."""
+        modalities = self.schema.modalities
+        if mod not in modalities:
+            raise InputError(
+                f"The model knows no modality {mod!r}.", f"the argument {argument}", nearest(mod, modalities)
+            )
+        return modalities.index(mod)
+
+    def _among(self, mods: str | Sequence[str], argument: str) -> np.ndarray:
+        """Return for each modality whether it is one of those that an argument names."""
+        chosen = [self._position(mod, argument) for mod in as_names(mods)]
+        return np.isin(np.arange(len(self.schema.modalities)), chosen)
 
     def _columns(self, mdata: Observations, mod: str, features: str | Sequence[str] | None) -> np.ndarray:
         known = self.schema.features[mod]
@@ -818,10 +817,10 @@ def fit(
     Parameters
     ----------
     mdata
-        Observations may lack any modality; values may be NaN. Latents, clusters and imputed values are written into
-        it under keys that begin with `key_added`. Values of a file that was opened with ``backed="r"`` stay on disk.
-        Whatever else `omixvae.read` takes (a path, an AnnData, a dict of AnnData, data frames or paths) is read, and
-        the MuData with the results is ``model.mdata``.
+        Any modality of an observation may be missing; values may be NaN. Latents, clusters and imputed values are
+        written into it under keys that begin with `key_added`. Values of a file that was opened with ``backed="r"``
+        stay on disk. Whatever else `omixvae.read` takes (a path, an AnnData, a dict of AnnData, data frames or paths)
+        is read, and the MuData with the results is ``model.mdata``.
     encoders
         A PyTorch module of your own for some modalities, by name: from values (n, g) to features (n, any size). It sees
         values brought into range, with what is missing filled in. It is copied, yours stays as it is.
@@ -843,7 +842,7 @@ def fit(
     Raises
     ------
     InputError
-        If the data or the options cannot be used; says what, where, and how to fix it.
+        If the data or the options cannot be used; explains what, where, and how to fix it.
 
     Notes
     -----
@@ -921,8 +920,17 @@ def load(
     return model
 
 
+def _training_loop(
+    bound: Bound | None, progress: TrainingProgress, checkpoint: Checkpoint | None, snapshot: Snapshot | None
+) -> Callable[[MultimodalVAE, MaskedModalities, Plan, Processes], History]:
+    """Return the loop for `fit_network`: one that leaves a checkpoint when it is stopped, if there is one to leave."""
+    if checkpoint is None:
+        return partial(train, bound=bound, on_epoch=progress)
+    return partial(train_resumably, progress=progress, checkpoint=checkpoint, snapshot=snapshot, bound=bound)
+
+
 def _check_alike(plan: Plan, data: MaskedModalities, snapshot: Snapshot | None, processes: Processes) -> None:
-    """Check whether a script gave each process the same: else they would wait for one another for ever."""
+    """Check that a script gave each process the same: otherwise they would wait for one another for ever."""
     begun = "" if snapshot is None else f"{len(snapshot.history)} {snapshot.step}"
     fingerprint = hashlib.sha256((plan.to_json() + begun).encode() + data.presence.tobytes()).hexdigest()
     if len(set(processes.gather(fingerprint))) > 1:

@@ -21,8 +21,8 @@ from omixvae.priors import PRIORS
 __all__ = ["MultimodalVAE", "new_network"]
 
 PRIVATE_PART = 4
-"""The hidden layers of the private latents' encoder are so many times narrower than the others: they say what a few
-dimensions are, for each of several sets, and at full width took a third of a step."""
+"""The hidden layers of the private latents' encoder are this many times narrower than the others: they describe a few
+dimensions, for each of several sets, and at full width took a third of a step."""
 
 T = TypeVar("T", bound=nn.Module)
 
@@ -77,9 +77,9 @@ class MultimodalVAE(nn.Module):
         self.encoders = _module_list(
             FeatureEncoder(
                 m.n_features,
-                size,
-                size,
-                own.encoders.get(m.name),
+                hidden_size=size,
+                n_out=size,
+                own=own.encoders.get(m.name),
                 n_covariates=plan.n_covariates if plan.encode_covariates else 0,
             )
             for m in plan.modalities
@@ -98,10 +98,15 @@ class MultimodalVAE(nn.Module):
             )
             for m, likelihood in zip(plan.modalities, self.likelihoods, strict=True)
         )
+        # Without their names: a user's own class may call its arguments otherwise.
+        n_features = hidden_size = size
         self.aggregation = make_part(
             AGGREGATIONS[plan.aggregation] if own.aggregation is None else own.aggregation,
-            *(size, plan.n_latent, size, plan.n_components),
-            must_have={"n_features": size, "n_latent": plan.n_latent},
+            n_features,
+            plan.n_latent,
+            hidden_size,
+            plan.n_components,
+            must_have={"n_features": n_features, "n_latent": plan.n_latent},
         )
         self.private_encoder = (
             self.aggregation.private_encoder(size, plan.n_latent, n_private, max(1, size // PRIVATE_PART))
@@ -110,9 +115,36 @@ class MultimodalVAE(nn.Module):
         )
         self.prior = make_part(
             PRIORS[plan.prior] if own.prior is None else own.prior,
-            *(plan.n_latent, plan.n_clusters, self.aggregation),
+            plan.n_latent,
+            plan.n_clusters,
+            self.aggregation,
             must_have={"n_latent": plan.n_latent},
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """With which precision it computes."""
+        return next(self.parameters()).dtype
+
+    def generator(self, seed: int) -> torch.Generator:
+        """Make a source of random numbers on its device.
+
+        Parameters
+        ----------
+        seed
+            The same seed gives the same numbers.
+
+        Returns
+        -------
+        torch.Generator
+            A new one.
+        """
+        return torch.Generator(self.device).manual_seed(seed)
 
     def features(self, batch: MaskedBatch) -> Float[Tensor, "n m e"]:
         """Return h_s of each modality; zeros where it is absent.
@@ -239,13 +271,13 @@ class MultimodalVAE(nn.Module):
         present, z = (torch.cat(parts) for parts in zip(*given, strict=True))
         q: DiagonalGaussian = encoder(g.repeat(len(given), 1, 1), present, z)
 
-        def stopped(present: Tensor, z: Tensor) -> DiagonalGaussian:
+        def detached(present: Tensor, z: Tensor) -> DiagonalGaussian:
             parameters = {name: parameter.detach() for name, parameter in encoder.named_parameters()}
             r: DiagonalGaussian = functional_call(encoder, parameters, (g.detach(), present, z))
             return r
 
         parts = zip(q.loc.chunk(len(given)), q.scale.chunk(len(given)), given, strict=True)
-        return [DiagonalGaussian(loc, scale, partial(stopped, *at)) for loc, scale, at in parts]
+        return [DiagonalGaussian(loc, scale, partial(detached, *at)) for loc, scale, at in parts]
 
     def decode(
         self,
@@ -264,7 +296,7 @@ class MultimodalVAE(nn.Module):
         z, w
             Shape (..., n, d) and (..., n, p): latents of the observations of `batch`.
         batch
-            Gives covariates, library sizes and coverages.
+            Has covariates, library sizes and coverages.
         calibration_noise
             Added on the scale of the decoder, if given.
 
@@ -278,7 +310,7 @@ class MultimodalVAE(nn.Module):
         return p
 
     def _decoded(self, s: int, z: Tensor, w: Tensor, batch: MaskedBatch, noise: Tensor | None = None) -> Tensor:
-        """Return what the decoder of a modality says, and beside it what the covariates alone do."""
+        """Return what the decoder of a modality returns, followed by the shift that the covariates alone make."""
         decoder, covariates = self.decoders[s], batch.covariates.expand(*z.shape[:-1], -1)
         decoded = decoder(z, w, covariates)
         decoded = decoded if noise is None else decoded + noise

@@ -278,7 +278,7 @@ class TestCalls:
         with pytest.raises(InputError) as refusal:
             OmixVAE(mdata, n_latent=3)
         assert str(refusal.value) == (
-            "A model is made of options by name, and is given something without a name.\n"
+            "OmixVAE takes keyword arguments only.\n"
             "Where: the call of OmixVAE\n"
             "Fix: Write OmixVAE(n_latent=10).fit(mdata): the data go to fit."
         )

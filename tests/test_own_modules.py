@@ -355,7 +355,7 @@ def test_a_likelihood_of_ones_own_listens_to_the_options_that_it_takes():
         ({"objective": everything}, "everything is not a bound.\nWhere: the argument objective"),
         (
             {"objective": Bound(everything, trains_prior=False), "prior": Even},
-            "The bound own has no term that trains the prior own.",
+            "The bound everything has no term that trains the prior Even.",
         ),
         ({"likelihoods": {"rna": NegativeBinomial(3)}}, "NegativeBinomial has n_features = 3, and here it must be 8."),
     ],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from omixvae.config import Config
 from omixvae.data import MaskedBatch, from_mudata
-from omixvae.inference import cluster_probabilities, gather, predict, private_moments, shared_latent
+from omixvae.inference import cluster_probabilities, gather, make_private_moments, predict, shared_latent
 from omixvae.objectives import draw_subset
 from omixvae.objectives.masked import masked_bound
 from omixvae.plan import make_plan
@@ -137,7 +137,7 @@ def test_what_was_not_measured_cannot_reach_any_answer(seed, rubbish, prior):
     answers = [
         [
             *shared_latent(network, source),
-            *gather(network, source, private_moments(network, 0)),
+            *gather(network, source, make_private_moments(network, 0)),
             cluster_probabilities(network, source, 4, 0),
             *(part for s in range(3) for _, mean, sd in predict(network, source, s, 2, 0) for part in (mean, sd)),
         ]

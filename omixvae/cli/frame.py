@@ -18,13 +18,33 @@ import click
 from omixvae.errors import InputError, likely, nearest
 from omixvae.processes import LostProcessError, OneProcess, Processes, join_processes
 
-__all__ = ["Cli", "Command", "Option", "Section", "answer", "friendly_warnings", "on_rank_zero"]
+__all__ = ["Cli", "Command", "Interrupted", "Option", "Section", "answer", "friendly_warnings", "on_rank_zero"]
 
-STOPPED = 128
-"""Exit code after a signal is this plus the signal's number, as shells have it: 130 after Ctrl-C."""
+SIGNAL_EXIT_BASE = 128
+"""The exit code after a signal is this plus the signal's number, as in shells: 130 after Ctrl-C."""
 
 CANNOT_REPLACE = ("strict", "surrogateescape")
-"""What Python does by itself about a letter that a stream lacks, and that ends in a traceback."""
+"""Python's own ways with a character that a stream cannot encode, which end in a traceback."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has stopped a command that can be continued.
+
+    Parameters
+    ----------
+    number
+        Of the signal.
+    message
+        What the user should know: how to go on.
+    """
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(number)
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
 
 
 class Option(click.Option):
@@ -36,7 +56,7 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help ends in examples that can be copied.
+    """A command whose help ends with examples that can be copied.
 
     Parameters
     ----------
@@ -51,7 +71,7 @@ class Command(click.Command):
         self.examples, self.further = tuple(examples), further
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; an unknown option may be one of another tool."""
+        """Read the command line; an unknown option may be that of another tool."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -125,9 +145,9 @@ class Cli(Section):
                 formatter.write_dl(rows)
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 (click's own signature)
-        """Run the command line, whatever letters its terminal has."""
+        """Run the command line, whatever characters its terminal can show."""
         for stream in (sys.stdout, sys.stderr):
-            # A pipe on Windows, or under LC_ALL=C, cannot take the Greek of a feature's name: show a "?" for it.
+            # A pipe on Windows, or under LC_ALL=C, cannot encode the Greek in a feature's name: show "?" instead.
             if isinstance(stream, io.TextIOWrapper) and stream.errors in CANNOT_REPLACE:
                 stream.reconfigure(errors="replace")
         return super().main(*args, **settings)
@@ -150,12 +170,13 @@ class Cli(Section):
             ctx.exit(2 if isinstance(error, InputError) else 1)
         except KeyboardInterrupt as stop:
             if processes.first:
-                click.echo(stop.args[1] if stop.args[1:] else "Stopped. Nothing was written.", err=True)
-            ctx.exit(STOPPED + (stop.args[0] if stop.args else signal.SIGINT))
+                message = stop.message if isinstance(stop, Interrupted) else "Stopped. Nothing was written."
+                click.echo(message, err=True)
+            ctx.exit(SIGNAL_EXIT_BASE + (stop.args[0] if stop.args else signal.SIGINT))
 
 
 def _end(processes: Processes, say: Callable[[], None]) -> None:
-    """Say why all processes end, once, and be no more disturbed by a launcher that ends the others with the first."""
+    """Report once why all processes end; from now on ignore a launcher that ends the others when the first ends."""
     if processes.size > 1:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     processes.report_once(say)
@@ -176,7 +197,7 @@ def _sigterm_like_ctrl_c() -> Iterator[None]:
 
 
 def on_rank_zero(command: Callable[..., None]) -> Callable[..., None]:
-    """Let the first process do what is no work to share, and the others wait until it is done.
+    """Let the first process do what cannot be shared, and the others wait until it is done.
 
     Parameters
     ----------
@@ -226,7 +247,8 @@ def friendly_warnings() -> Iterator[None]:
     Yields
     ------
     None
-        Each is printed when it comes up: what is wrong with the data is not to be known after the training alone.
+        Each is printed when it is raised: the user should not learn only after the training what is wrong with the
+        data.
     """
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:

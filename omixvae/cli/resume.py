@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from omixvae.cli.frame import Interrupted
 from omixvae.cli.options import PATH, WAYS, given_options
 from omixvae.config import OPTIONS, Config, affecting
 from omixvae.errors import InputError, raise_together
@@ -136,8 +137,8 @@ def saying_how_to_go_on(sources: Sequence[str]) -> Iterator[None]:
 
     Raises
     ------
-    KeyboardInterrupt
-        With the number of the signal, and what to say.
+    Interrupted
+        With the number of the signal, and how to go on.
     """
     from omixvae.training.stopping import TrainingInterrupted  # here, so that --help needs no torch
 
@@ -147,7 +148,7 @@ def saying_how_to_go_on(sources: Sequence[str]) -> Iterator[None]:
         given = ("output", "folder", "overwrite", "from_disk", "in_place", "quiet", "as_json", *WAYS)
         command = _command("train", sources, given)
         again = f"{command} --resume {shlex.quote(stop.folder)}"
-        raise KeyboardInterrupt(stop.args[0], f"Stopped {stop.reached}. Go on with: {again}") from None
+        raise Interrupted(stop.args[0], f"Stopped {stop.reached}. Go on with: {again}") from None
 
 
 @contextmanager
@@ -172,8 +173,8 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
 
     Raises
     ------
-    KeyboardInterrupt
-        With the number of the signal, and what to say.
+    Interrupted
+        With the number of the signal, and how to go on.
     InputError
         The one that was raised, with how to go on; that is also added to any other error.
     """
@@ -185,7 +186,7 @@ def keeping_model(model: "OmixVAE", folder: Path, sources: Sequence[str], *, onl
     except InputError as error:
         raise InputError(error.problem, error.where, f"{error.fix} {more}") from error
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(stop.args[0] if stop.args else signal.SIGINT, f"Stopped. {more}") from None
+        raise Interrupted(stop.args[0] if stop.args else signal.SIGINT, f"Stopped. {more}") from None
     except Exception as error:
         error.add_note(more)
         raise

@@ -14,7 +14,7 @@ from omixvae.errors import NO_OPTION, InputError, nearest
 __all__ = [
     "check_container",
     "check_links",
-    "check_modality",
+    "check_names_and_layers",
     "check_options",
     "check_values",
     "features_phrase",
@@ -102,7 +102,7 @@ def check_options(mdata: mudata.MuData, config: DataConfig) -> list[InputError]:
     ]
 
 
-def check_modality(
+def check_names_and_layers(
     mdata: mudata.MuData, name: str, layer: str | None, coverage_layer: str | None = None, *, new: bool = False
 ) -> Iterator[InputError]:
     """Find what is wrong with the names, the shape and the layers of one modality, before any value is read.
@@ -128,7 +128,7 @@ def check_modality(
     Examples
     --------
     >>> from omixvae.simulation import simulate
-    >>> [e.problem for e in check_modality(simulate(n_obs=50), "rna", "counts")]
+    >>> [e.problem for e in check_names_and_layers(simulate(n_obs=50), "rna", "counts")]
     ["Modality 'rna' has no layer 'counts'."]
     """
     adata = mdata.mod[name]

@@ -1,8 +1,8 @@
 """MuData → `MaskedModalities`: presence from names, sparse stays sparse, NaN becomes a mask, a zero stays a zero."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import mudata
@@ -12,7 +12,13 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from omixvae.config import DataConfig
-from omixvae.data.check import check_container, check_links, check_modality, check_options, check_values
+from omixvae.data.check import (
+    check_container,
+    check_links,
+    check_names_and_layers,
+    check_options,
+    check_values,
+)
 from omixvae.data.columns import check_columns, find_column
 from omixvae.data.covariates import as_covariate, encode, known_levels, levels_of
 from omixvae.data.coverage import check_coverage
@@ -29,7 +35,7 @@ from omixvae.options import per_modality
 __all__ = ["from_mudata"]
 
 MANY_UNMEASURED = 0.1
-"""Part of the features of which new data hold nothing but NaN, from which on it is said."""
+"""Share of the features without any value in new data from which on the user is told."""
 
 
 def from_mudata(
@@ -51,12 +57,12 @@ def from_mudata(
     config
         Which modalities, layers and columns to read; all modalities, their X and no column when not given.
     schema
-        That of a trained model: features are brought into its order (further ones are left out), those that `mdata`
-        lacks were not measured, and modalities that it lacks are absent for every observation. Taken from `mdata` when
-        not given.
+        That of a trained model: features are brought into its order (further ones are left out), those that are missing
+        in `mdata` were not measured, and modalities that are missing are absent for every observation. Taken from
+        `mdata` when not given.
     compositions
         Shape (g,) for modalities of new data whose totals are size factors: how the total of an average observation of
-        the training is divided among the features. Where features lack, the total of all is estimated from it.
+        the training is divided among the features. Where features are missing, the total of all is estimated from it.
     allow_missing_features
         Read new data also where they have so few of the model's features that these tell next to nothing.
 
@@ -78,25 +84,82 @@ def from_mudata(
     (100, (100, 2))
     """
     config = config or DataConfig()
-    raise_together([*check_container(mdata)])
-    new = None if schema is None else _NewData(schema, compositions, allow_missing_features)
-    asked = config if schema is None else _available(config, mdata, schema)
-    errors = check_options(mdata, asked)
-    errors += [*check_columns(mdata, asked), *check_levels(mdata, asked)] if schema is None else []
-    features = _features(mdata, asked) if schema is None else schema.features
-    labels_key = config.labels_key if schema is None else schema.labels_key
-    batch_column = None if errors or asked.batch_key is None else find_column(mdata, asked.batch_key)
-    batch = None if batch_column is None else batch_column.astype(str).to_numpy()
-    tables, covariates = [], [np.zeros((mdata.n_obs, 0), np.float32)]
-    for name in [name for name in features if name != labels_key]:
+    raise_together(check_container(mdata))
+    if schema is None:
+        data, notes = _read_to_train(mdata, config)
+    else:
+        data, notes = _read_for_model(mdata, config, _NewData(schema, compositions, allow_missing_features))
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return data
+
+
+def _read_to_train(mdata: mudata.MuData, config: DataConfig) -> tuple[MaskedModalities, list[str]]:
+    """Read what the options ask for, and return what the user should know about it, in sentences."""
+    errors = [*check_options(mdata, config), *check_columns(mdata, config), *check_levels(mdata, config)]
+    batch = None if errors else _column(mdata, config.batch_key)
+    features = {m: tuple(mdata.mod[m].var_names.astype(str)) for m in config.modalities or mdata.mod if m in mdata.mod}
+
+    def table(name: str) -> Table:
+        layers = _layers(config, name)
+        raise_together(check_names_and_layers(mdata, name, *layers))
+        adata = mdata.mod[name]
+        values = _values(_Modality(name, adata, features[name], *layers))
+        raise_together(check_values(name, values.survey, features[name]))
+        row = _measured_rows(values, adata.obs_names.get_indexer(mdata.obs_names))
+        return _with_rows(values, row, _library(values.survey.totals, row, batch))
+
+    tables = _collect(table, (name for name in features if name != config.labels_key), errors)
+    data, notes = _put_together(mdata, tables, _schema(mdata, config, features))
+    raise_together(check_links(data))
+    return data, notes
+
+
+def _read_for_model(mdata: mudata.MuData, config: DataConfig, new: "_NewData") -> tuple[MaskedModalities, list[str]]:
+    """Read what a trained model knows, and return what the user should know about it, in sentences."""
+    available = _options_for(config, mdata, new.schema)
+    errors = check_options(mdata, available)
+    batch = None if errors else _column(mdata, available.batch_key)
+    features = new.schema.features
+
+    def table(name: str) -> Table:
+        if name not in mdata.mod or 0 in mdata.mod[name].shape:
+            return _absent(name, features[name], mdata.n_obs)
+        layers = _layers(config, name)
+        raise_together(check_names_and_layers(mdata, name, *layers, new=True))
+        adata = mdata.mod[name]
+        columns = new.columns(adata, name)
+        values = _values(_Modality(name, adata, features[name], *layers, columns))
+        raise_together(check_values(name, values.survey, features[name], may_be_empty=True))
+        row = _measured_rows(values, adata.obs_names.get_indexer(mdata.obs_names))
+        totals = values.survey.totals / new.part_of_total(name, columns)
+        read = _with_rows(values, row, _library(totals, row, batch))
+        new.note_unmeasured(read, columns)
+        return read
+
+    tables = _collect(table, (name for name in features if name != new.schema.labels_key), errors)
+    data, notes = _put_together(mdata, tables, new.schema)
+    return data, [*new.notes, *_unused_modalities(mdata, config, new.schema), *notes]
+
+
+def _collect(read: Callable[[str], Table], names: Iterable[str], errors: list[InputError]) -> list[Table]:
+    """Read each modality; raise what is wrong with any of them together with the errors found before."""
+    tables = []
+    for name in names:
         try:
-            tables.append(_table(mdata, name, features[name], config, batch, new))
+            tables.append(read(name))
         except InputError as error:
             errors.append(error)
     raise_together(errors)
-    read = schema or _schema(mdata, asked, features)
-    notes = [] if new is None else [*new.notes, *_differences(mdata, config, read)]
-    for covariate in read.covariates:
+    return tables
+
+
+def _put_together(mdata: mudata.MuData, tables: Sequence[Table], schema: Schema) -> tuple[MaskedModalities, list[str]]:
+    """Add covariates and labels to the modalities; also return what the user should know about them."""
+    covariates = [np.zeros((mdata.n_obs, 0), np.float32)]
+    notes: list[str] = []
+    errors: list[InputError] = []
+    for covariate in schema.covariates:
         try:
             numbers, said = encode(mdata, covariate)
             covariates.append(numbers)
@@ -104,21 +167,17 @@ def from_mudata(
         except InputError as error:
             errors.append(error)
     raise_together(errors)
-    if read.labels_key is not None:
-        table, said = _labels(mdata, read.labels_key, read.features[read.labels_key])
-        tables.append(table)
+    if schema.labels_key is not None:
+        labels, said = _labels(mdata, schema.labels_key, schema.features[schema.labels_key])
+        tables = [*tables, labels]
         notes += said
-    data = MaskedModalities(tuple(tables), mdata.obs_names.to_numpy(), np.concatenate(covariates, axis=1), read)
-    if new is None:
-        raise_together([*check_links(data)])
-    for note in notes:
-        warnings.warn(note, stacklevel=2)
-    return data
+    names = mdata.obs_names.to_numpy()
+    return MaskedModalities(tuple(tables), names, np.concatenate(covariates, axis=1), schema), notes
 
 
 @dataclass(frozen=True)
 class _NewData:
-    """How data are read for a trained model, and what is to be said of them."""
+    """How data are read for a trained model, and what the user should know about them."""
 
     schema: Schema
     compositions: Mapping[str, np.ndarray]
@@ -126,23 +185,23 @@ class _NewData:
     notes: list[str] = field(default_factory=list)
 
     def columns(self, adata: AnnData, name: str) -> np.ndarray:
-        """Find the column of each feature, -1 where it is lacking."""
+        """Find the column of each feature, -1 where it is missing."""
         features = self.schema.features[name]
         found = find_features(adata, features)
         allowed = self.allow_missing_features
-        raise_together([*check_features(name, adata, features, found.columns, allow_missing_features=allowed)])
+        raise_together(check_features(name, adata, features, found.columns, allow_missing_features=allowed))
         self.notes.extend(found.sentences(name))
         return found.columns
 
     def part_of_total(self, name: str, columns: np.ndarray) -> float:
-        """Return what part of an average observation's total the features make up that are not lacking."""
+        """Return the share of an average observation's total that is in the features that are not missing."""
         composition = self.compositions.get(name)
         if composition is None or not (columns >= 0).any():
             return 1.0
         return float(composition[columns >= 0].sum() / composition.sum())
 
     def note_unmeasured(self, table: Table, columns: np.ndarray) -> None:
-        """Take note of features without a value, whether their names are lacking or their values."""
+        """Take note of features without a value, whether their names are missing or their values."""
         empty = np.flatnonzero(table.survey.n_measured == 0)
         # Of a few observations, some features have only NaN by chance.
         many = (columns < 0).any() or len(empty) >= MANY_UNMEASURED * len(columns)
@@ -153,8 +212,8 @@ class _NewData:
             )
 
 
-def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> DataConfig:
-    """Ask of new data only what it has: a trained model can do without the rest."""
+def _options_for(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> DataConfig:
+    """Restrict the options to what new data have: a trained model can do without the rest."""
     modalities = tuple(m for m in schema.modalities if m in mdata.mod and 0 not in mdata.mod[m].shape)
     if not modalities:
         known = ", ".join(repr(m) for m in schema.modalities if m != schema.labels_key)
@@ -174,20 +233,28 @@ def _available(config: DataConfig, mdata: mudata.MuData, schema: Schema) -> Data
     )
 
 
-def _differences(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> list[str]:
-    """Return which modalities a trained model cannot use: a misspelt name would otherwise go unnoticed."""
-    lacking = [m for m in schema.modalities if m not in mdata.mod and m != schema.labels_key]
-    if config.modalities is not None or not lacking:
+def _unused_modalities(mdata: mudata.MuData, config: DataConfig, schema: Schema) -> list[str]:
+    """Name the modalities that a trained model cannot use: a misspelt name would otherwise go unnoticed."""
+    missing = [m for m in schema.modalities if m not in mdata.mod and m != schema.labels_key]
+    if config.modalities is not None or not missing:
         return []
     return [
-        f"Modality {name!r} is not used: the model was not trained on it. {nearest(name, lacking)}"
+        f"Modality {name!r} is not used: the model was not trained on it. {nearest(name, missing)}"
         for name in mdata.mod
         if name not in schema.modalities
     ]
 
 
-def _features(mdata: mudata.MuData, config: DataConfig) -> dict[str, tuple[str, ...]]:
-    return {m: tuple(mdata.mod[m].var_names.astype(str)) for m in config.modalities or mdata.mod if m in mdata.mod}
+def _column(mdata: mudata.MuData, key: str | None) -> np.ndarray | None:
+    """Return the levels of a column as text; None if it is not asked for or not there."""
+    column = None if key is None else find_column(mdata, key)
+    return None if column is None else column.astype(str).to_numpy()
+
+
+def _layers(config: DataConfig, name: str) -> tuple[str | None, str | None]:
+    """Return the layer with the values of a modality, and the one with its coverage."""
+    layer, coverage_layer = (per_modality(of, [name]).get(name) for of in (config.layers, config.coverage_layers))
+    return layer, coverage_layer
 
 
 def _schema(mdata: mudata.MuData, config: DataConfig, features: dict[str, tuple[str, ...]]) -> Schema:
@@ -204,7 +271,7 @@ def _schema(mdata: mudata.MuData, config: DataConfig, features: dict[str, tuple[
 
 
 def _labels(mdata: mudata.MuData, name: str, categories: Sequence[str]) -> tuple[ModalityTable, list[str]]:
-    """Make a column of labels a modality with one indicator column per category."""
+    """Turn a column of labels into a modality with one indicator column per category."""
     column, codes = find_column(mdata, name), np.full(mdata.n_obs, -1)
     notes: list[str] = []
     if column is not None:
@@ -218,75 +285,99 @@ def _labels(mdata: mudata.MuData, name: str, categories: Sequence[str]) -> tuple
     return ModalityTable(name, tuple(categories), values, row, None, totals, is_label=True), notes
 
 
-def _table(
-    mdata: mudata.MuData,
-    name: str,
-    features: Sequence[str],
-    config: DataConfig,
-    batch: np.ndarray | None,
-    new: _NewData | None,
-) -> Table:
-    """Read one modality; `new` data for a trained model may lack it, or some features, altogether."""
-    if new is not None and (name not in mdata.mod or 0 in mdata.mod[name].shape):
-        nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
-        row = np.full(mdata.n_obs, -1)
-        return ModalityTable(name, tuple(features), nothing, row, None, np.full(mdata.n_obs, np.nan, np.float32))
-    layer, coverage_layer = (per_modality(of, [name]).get(name) for of in (config.layers, config.coverage_layers))
-    raise_together([*check_modality(mdata, name, layer, coverage_layer, new=new is not None)])
-    adata = mdata.mod[name]
-    row, library = adata.obs_names.get_indexer(mdata.obs_names), np.full(mdata.n_obs, np.nan, np.float32)
-    columns = None if new is None else new.columns(adata, name)
-    table = _rows(adata, name, tuple(features), (layer, coverage_layer), row, library, columns)
-    raise_together([*check_values(name, table.survey, features, may_be_empty=new is not None)])
-    # Which rows hold anything, and how much, is known from the one look that the table has had, and keeps.
-    row[(row >= 0) & (table.survey.n_measured_in[row] == 0)] = -1
-    totals = table.survey.totals
-    if new is not None and columns is not None:
-        totals = totals / new.part_of_total(name, columns)
-        new.note_unmeasured(table, columns)
-    library[:] = _library(totals, row, batch)
-    return table
+def _absent(name: str, features: Sequence[str], n_obs: int) -> ModalityTable:
+    """Make a modality that no observation has."""
+    nothing = sp.csr_matrix((0, len(features)), dtype=np.float32)
+    library = np.full(n_obs, np.nan, np.float32)
+    return ModalityTable(name, tuple(features), nothing, np.full(n_obs, -1), None, library)
 
 
-def _rows(
-    adata: AnnData,
-    name: str,
-    features: tuple[str, ...],
-    layers: tuple[str | None, str | None],
-    row: np.ndarray,
-    library: np.ndarray,
-    columns: np.ndarray | None,
-) -> Table:
-    """Find the values of a modality, in memory or on disk, with the features in the order asked for."""
-    layer, coverage_layer = layers
-    x = adata.X if layer is None else adata.layers[layer]
-    may_be_empty = columns is not None
-    if columns is not None and np.array_equal(columns, np.arange(adata.n_vars)):
+@dataclass(frozen=True, eq=False)
+class _Modality:
+    """A modality of a MuData, and which of its values are read.
+
+    Parameters
+    ----------
+    name, adata
+        The modality.
+    features
+        Those to read, in this order.
+    layer, coverage_layer
+        Where values and coverages lie; X and none when not given.
+    columns
+        New data alone: the column of each feature, -1 where it is missing.
+    """
+
+    name: str
+    adata: AnnData
+    features: tuple[str, ...]
+    layer: str | None
+    coverage_layer: str | None
+    columns: np.ndarray | None = None
+
+
+def _values(m: _Modality) -> ModalityTable | StoredTable:
+    """Find the values of a modality, in memory or on disk, one row for each observation that it has."""
+    x = m.adata.X if m.layer is None else m.adata.layers[m.layer]
+    row, library = np.arange(m.adata.n_obs), np.full(m.adata.n_obs, np.nan, np.float32)
+    columns = m.columns
+    if columns is not None and np.array_equal(columns, np.arange(m.adata.n_vars)):
         columns = None
     if lies_on_disk(x):
-        if coverage_layer is not None:
+        if m.coverage_layer is not None:
             raise InputError(
-                f"Modality {name!r} lies on disk, and counts out of a coverage are read from memory only.",
-                f"mdata[{name!r}].layers[{coverage_layer!r}]",
+                f"Modality {m.name!r} lies on disk, and counts out of a coverage are read from memory only.",
+                f"mdata[{m.name!r}].layers[{m.coverage_layer!r}]",
                 "Read the file whole: mudata.read_h5mu(path) without backed, or the command line without --from-disk.",
             )
-        matrix = x if isinstance(x, StoredMatrix) else StoredMatrix([x], name)
-        matrix.check(f"mdata[{name!r}].X" if layer is None else f"mdata[{name!r}].layers[{layer!r}]")
-        return StoredTable(name, features, StoredRows(matrix, features, columns), row, library)
-    if coverage_layer is None:
-        values, missing = arrange(as_matrix(x, name), columns)
-        return ModalityTable(name, features, values, row, missing, library)
+        matrix = x if isinstance(x, StoredMatrix) else StoredMatrix([x], m.name)
+        matrix.check(f"mdata[{m.name!r}].X" if m.layer is None else f"mdata[{m.name!r}].layers[{m.layer!r}]")
+        return StoredTable(m.name, m.features, StoredRows(matrix, m.features, columns), row, library)
+    if m.coverage_layer is None:
+        values, missing = arrange(as_matrix(x, m.name), columns)
+        return ModalityTable(m.name, m.features, values, row, missing, library)
     # Dense: in single cells most entries are not covered, and each of these would be stored in the mask.
-    values, coverage = (dense(as_matrix(m, name)) for m in (x, adata.layers[coverage_layer]))
+    values, coverage = (dense(as_matrix(matrix, m.name)) for matrix in (x, m.adata.layers[m.coverage_layer]))
     if columns is not None:
-        values, coverage = (np.where(columns >= 0, m[:, columns], np.float32(np.nan)) for m in (values, coverage))
+        values, coverage = (np.where(columns >= 0, v[:, columns], np.float32(np.nan)) for v in (values, coverage))
     coverage = np.where(np.isnan(coverage), np.float32(0), coverage)
-    raise_together([*check_coverage(name, values, coverage, features, may_be_empty=may_be_empty)])
+    raise_together(check_coverage(m.name, values, coverage, m.features, may_be_empty=m.columns is not None))
     values, missing = arrange(np.where(coverage > 0, values, np.float32(np.nan)), None)
-    return ModalityTable(name, features, values, row, missing, library, coverage=coverage)
+    return ModalityTable(m.name, m.features, values, row, missing, library, coverage=coverage)
+
+
+def _measured_rows(table: Table, row: np.ndarray) -> np.ndarray:
+    """Return the stored row of each observation (n,), -1 also where it holds no value."""
+    return np.where((row >= 0) & (table.survey.n_measured_in[row] == 0), -1, row)
+
+
+def _with_rows(table: ModalityTable | StoredTable, row: np.ndarray, library: np.ndarray) -> Table:
+    """Assign the stored rows of a table to observations, each with its total."""
+    assigned = replace(table, row=row, library=library)
+    if isinstance(assigned, ModalityTable):
+        # A cached property, which `replace` does not copy: all values would be surveyed once more.
+        assigned.__dict__["survey"] = table.survey
+    return assigned
 
 
 def _library(totals: np.ndarray, row: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
+    """Compute the library size of each observation: its total, at least 1; where absent, the median of its batch.
+
+    Parameters
+    ----------
+    totals
+        Shape (rows,): sum of the measured entries of each stored row.
+    row
+        Shape (n,): stored row of each observation, -1 where the modality is absent.
+    batch
+        Shape (n,): batch of each observation, if one is given.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n,), float32. The median of all observations where none of the batch has the modality; NaN where none at
+        all has it.
+    """
     totals = np.maximum(totals, 1.0)  # a row of zeros is a measurement too; its mean must stay positive
     library = pd.Series(np.append(totals, np.nan)[row])  # the last is of those that are not there
     if batch is not None:

@@ -17,7 +17,7 @@ __all__ = ["ABUNDANT", "Moments", "Survey", "block_rows", "survey"]
 ABUNDANT = 10
 """Counts from here on are more than single molecules that happened to be seen."""
 
-VALUES_AT_ONCE = 2**24
+MAX_BLOCK_VALUES = 2**24
 """Most values of a block, were it dense: 64 MB."""
 
 
@@ -173,4 +173,4 @@ def block_rows(n_features: int) -> int:
     int
         The same for tables in memory and on disk, so that sums are the same to the last digit.
     """
-    return max(1, VALUES_AT_ONCE // max(1, n_features))
+    return max(1, MAX_BLOCK_VALUES // max(1, n_features))

@@ -1,4 +1,4 @@
-"""Do limits of predictions hold as many of the measured values as they say?"""
+"""Do limits of predictions hold as many of the measured values as they should?"""
 
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,11 @@ NOMINAL = (0.5, 0.8, 0.9, 0.95)
 MOST_OBSERVATIONS, FEWEST_OBSERVATIONS, MOST_FEATURES = 400, 50, 200
 """Drawn at random, if there are more: the part within the limits is then known to a percent."""
 
-DRAWS, VALUES_DRAWN = 200, 100_000_000
-"""Draws that values are ranked among, and most values drawn for them: of a genome, all are drawn with the few that are
-looked at."""
+DRAWS = 200
+"""Draws that values are ranked among."""
+
+MAX_DRAWN_VALUES = 100_000_000
+"""Most values drawn: of a genome all features are drawn, also where only a few are compared."""
 
 
 def covered(model: "OmixVAE", mdata: mudata.MuData, mod: str) -> pd.DataFrame:
@@ -87,11 +89,11 @@ def coverage_of(model: "OmixVAE", data: MaskedModalities, s: int) -> pd.DataFram
         )
     features = np.asarray(data.schema.features[names[s]])
     rng = np.random.default_rng(0)
-    few = int(np.clip(VALUES_DRAWN // (DRAWS * len(features)), FEWEST_OBSERVATIONS, MOST_OBSERVATIONS))
+    few = int(np.clip(MAX_DRAWN_VALUES // (DRAWS * len(features)), FEWEST_OBSERVATIONS, MOST_OBSERVATIONS))
     some = data.take(np.sort(rng.permutation(usable)[:few]))
     columns = np.sort(rng.permutation(len(features))[:MOST_FEATURES])
-    lacking = some.given([name for name in names if name != names[s]])
-    within = _within(model, some, lacking, s, columns)
+    hidden = some.given([name for name in names if name != names[s]])
+    within = _within(model, some, hidden, s, columns)
     rows = {
         nominal: {"all": np.nanmean(part), **dict(zip(features[columns], _columns_mean(part), strict=True))}
         for nominal, part in zip(NOMINAL, within, strict=True)
@@ -100,13 +102,12 @@ def coverage_of(model: "OmixVAE", data: MaskedModalities, s: int) -> pd.DataFram
 
 
 def _within(
-    model: "OmixVAE", data: MaskedModalities, lacking: MaskedModalities, s: int, columns: np.ndarray
+    model: "OmixVAE", data: MaskedModalities, hidden: MaskedModalities, s: int, columns: np.ndarray
 ) -> np.ndarray:
     """Credit values within the limits of predictions: (coverages, n, features), NaN where none was measured."""
-    device = next(model.network.parameters()).device
     within = np.empty((len(NOMINAL), data.n_obs, len(columns)))
-    for rows, draws in draw_predictions(model.network, lacking, s, columns, DRAWS, model.plan.seed):
-        modality = data.rows(rows, device, torch.float32).modalities[s]
+    for rows, draws in draw_predictions(model.network, hidden, s, columns, DRAWS, model.plan.seed):
+        modality = data.rows(rows, model.network.device, torch.float32).modalities[s]
         x, measured = (t.expand_as(modality.filled)[:, columns].cpu() for t in (modality.filled, modality.mask))
         drawn = torch.from_numpy(draws)
         below, at = (drawn < x).sum(0), (drawn == x).sum(0)

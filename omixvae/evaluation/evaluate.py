@@ -10,11 +10,11 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from omixvae.data import MaskedModalities
 from omixvae.data.columns import column_names, find_column
-from omixvae.data.sampler import held_out_split
 from omixvae.errors import InputError, nearest
 from omixvae.evaluation.coverage import coverage_of
 from omixvae.inference import information, log_likelihood
-from omixvae.inference.skill import FEWEST_ROWS, MOST_ROWS, feature_means, judges, skill
+from omixvae.inference.skill import FEWEST_ROWS, MOST_ROWS, feature_means, rows_to_score, skill
+from omixvae.training.split import split_of
 
 if TYPE_CHECKING:
     from omixvae.model import OmixVAE
@@ -25,7 +25,7 @@ SAMPLES = 128
 """Importance samples: enough that the estimate moves by less than observations differ."""
 
 MOST_EVALUATED = MOST_ROWS
-"""As many as the training judges by: what was held out of it gets the same figures."""
+"""As many as the training is judged by: what was held out of it gets the same figures."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _labels(mdata: mudata.MuData, labels_key: str) -> "pd.Series[object]":
 
 
 def _held_out(model: "OmixVAE", data: MaskedModalities) -> np.ndarray:
-    """Return the observations that a training on these data holds out (as `omixvae.training.engine.train`)."""
+    """Return the observations that a training on these data holds out."""
     if not model.plan.held_out:
         raise InputError(
             "No observations were held out in the training.",
@@ -170,7 +170,7 @@ def _held_out(model: "OmixVAE", data: MaskedModalities) -> np.ndarray:
             "Leave the option out, and give observations that the model was not trained on.",
         )
     if model.held_out is None:  # an early version did not keep their names, and drew as this does
-        return held_out_split(data.presence, model.plan.held_out, np.random.default_rng(model.plan.seed))[1]
+        return split_of(model.plan, data.presence).held_out_rows
     rows = pd.Index(data.obs_names.astype(str)).get_indexer(list(model.held_out))
     if (rows < 0).all():
         raise InputError(
@@ -203,7 +203,7 @@ def _averaged(values: np.ndarray) -> dict[str, float]:
 
 def _imputation(model: "OmixVAE", data: MaskedModalities, s: int, rows: np.ndarray, most: int) -> dict[str, float]:
     network, seed = model.network, model.plan.seed
-    chosen = judges(network, data.presence, rows, s, seed, most)
+    chosen = rows_to_score(network, data.presence, rows, s, seed, most)
     found = {"n": len(chosen), "features": 0, "better": 0, "r2": np.nan, "within_50": np.nan, "within_90": np.nan}
     if len(chosen) < FEWEST_ROWS:
         return found
@@ -227,7 +227,7 @@ def agreement(clusters: "pd.Series[str]", labels: "pd.Series[object]") -> Agreem
     Parameters
     ----------
     clusters, labels
-        One per observation, in the same order; those that lack one of them do not count.
+        One per observation, in the same order; those where one of them is missing do not count.
 
     Returns
     -------

@@ -142,7 +142,7 @@ def _wrong_grid(grid: Mapping[str, Sequence[object]], options: Mapping[str, obje
 def splits(
     presence: np.ndarray, n_folds: int | None, held_out: float | None
 ) -> Callable[[np.random.Generator], list[tuple[np.ndarray, np.ndarray]]]:
-    """Decide how the observations are cut, or say why they cannot be.
+    """Decide how the observations are cut, or refuse with the reason.
 
     Parameters
     ----------

@@ -78,8 +78,8 @@ def select(
     Parameters
     ----------
     mdata
-        Observations may lack any modality; values may be NaN. It is not changed. Whatever else `omixvae.read` takes is
-        read.
+        MuData, or anything `omixvae.read` takes; it is not changed. Any modality of an observation may be missing;
+        values may be NaN.
     grid
         Option of `omixvae.fit` to the values to try, ``"auto"`` among them where the option allows it. All
         combinations are tried.

@@ -14,7 +14,7 @@ from omixvae.data import MaskedModalities
 from omixvae.data.masked import ModalityTable
 from omixvae.evaluation.grid import Setting, words
 from omixvae.inference import log_likelihood
-from omixvae.inference.skill import MOST_ROWS, error_sums, feature_means, judges, squared_errors
+from omixvae.inference.skill import MOST_ROWS, error_sums, feature_means, rows_to_score, squared_errors
 from omixvae.likelihoods import Likelihood
 from omixvae.plan.balance import balance
 from omixvae.training.engine import DivergedError, train
@@ -26,7 +26,7 @@ __all__ = ["Verdict", "judge"]
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What one training has earned.
+    """How well one training has done.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def judge(
     Returns
     -------
     Verdict
-        A warning says so if the training diverged.
+        With a warning if the training diverged.
     """
     began = time.perf_counter()
     working(0.0)
@@ -122,7 +122,7 @@ def _errors(
     network: MultimodalVAE, seen: MaskedModalities, new: MaskedModalities, s: int, scale: Likelihood, seed: int
 ) -> torch.Tensor:
     """Sum the errors of predicting a modality from the others, and of predicting its mean in the training."""
-    rows = judges(network, new.presence, np.arange(new.n_obs), s, seed)
+    rows = rows_to_score(network, new.presence, np.arange(new.n_obs), s, seed)
     known = np.flatnonzero(seen.presence[:, s])
     if not len(rows) or not len(known):
         return torch.zeros(3, scale.n_features)

@@ -3,9 +3,9 @@
 `encode` runs the encoders over all observations; what is asked of the same observations shares one such pass.
 """
 
-from omixvae.inference.clusters import cluster_probabilities, entropy, responsibilities
+from omixvae.inference.clusters import cluster_probabilities, entropy, make_responsibilities
 from omixvae.inference.evidence import log_likelihood
-from omixvae.inference.impute import completion, draw_predictions, predict, prediction
+from omixvae.inference.impute import draw_predictions, make_completion, make_prediction, predict
 from omixvae.inference.information import Information, information
 from omixvae.inference.posterior import (
     Encoded,
@@ -13,7 +13,7 @@ from omixvae.inference.posterior import (
     encode,
     gather,
     latent_names,
-    private_moments,
+    make_private_moments,
     sample_latent,
     shared_latent,
     shared_moments,
@@ -25,7 +25,6 @@ __all__ = [
     "Gather",
     "Information",
     "cluster_probabilities",
-    "completion",
     "draw_predictions",
     "encode",
     "entropy",
@@ -33,10 +32,11 @@ __all__ = [
     "information",
     "latent_names",
     "log_likelihood",
+    "make_completion",
+    "make_prediction",
+    "make_private_moments",
+    "make_responsibilities",
     "predict",
-    "prediction",
-    "private_moments",
-    "responsibilities",
     "sample_latent",
     "shared_latent",
     "shared_moments",

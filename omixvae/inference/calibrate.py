@@ -1,4 +1,4 @@
-"""How far can predictions of a modality that was not measured be trusted? Held-out observations tell."""
+"""How far can predictions of a modality that was not measured be trusted? Held-out observations show it."""
 
 from dataclasses import dataclass, replace
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from omixvae.data.masked import MaskedBatch, MaskedModalities
 from omixvae.inference.skill import (
     FEWEST_ROWS,
+    MAX_SCORED_VALUES,
     MOST_ROWS,
-    VALUES_AT_ONCE,
     draw_latents,
     feature_means,
-    judges,
     load,
-    others,
+    other_modalities,
     predict_average,
+    rows_to_score,
     skill,
 )
 from omixvae.vae import MultimodalVAE
@@ -24,8 +24,9 @@ from omixvae.vae import MultimodalVAE
 __all__ = ["calibrate", "interval_credit"]
 
 DRAWS = 100
-VALUES_DRAWN = 2_000_000
-"""Most drawn values of which the spread is found: a few hundred observations of a panel, some of a genome."""
+
+MAX_DRAWN_VALUES = 2_000_000
+"""Most drawn values from which the spread is found: a few hundred observations of a panel, some of a genome."""
 
 SPREADS = tuple(round(0.1 * i, 1) for i in range(16))
 """On the scale of the decoder, on which features vary by about 1."""
@@ -37,17 +38,17 @@ HIDDEN_ENTRIES = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """Values that predictions are held against.
+class CalibrationSet:
+    """Values by which predictions are calibrated.
 
     Parameters
     ----------
     batch
-        What is seen.
+        The observations as the encoders see them.
     s
-        The modality that is predicted.
+        Position of the modality that is predicted.
     given
-        Shape (n, m): from which modalities.
+        Shape (n, m): modalities that it is predicted from.
     x
         Shape (n, g): its values.
     entries
@@ -63,7 +64,7 @@ class Trial:
 
 @torch.no_grad()
 def calibrate(
-    network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray, train_rows: np.ndarray, seed: int
+    network: MultimodalVAE, data: MaskedModalities, held_out_rows: np.ndarray, train_rows: np.ndarray, seed: int
 ) -> None:
     """Predict each modality of held-out observations from their others, and keep in its decoder what is learned.
 
@@ -71,52 +72,54 @@ def calibrate(
     ----------
     network
         Fitted; the calibrations of its decoders are set.
-    source
-        Where rows come from.
-    rows
-        Observations that the network was not trained on.
+    data
+        The observations.
+    held_out_rows
+        Positions of those that the network was not trained on.
     train_rows
-        Those that it was trained on: they say what the mean of a feature is.
+        Positions of those that it was trained on, which the mean of each feature is taken over.
     seed
         The same seed gives the same result.
 
     Notes
     -----
-    A model of few observations believes too much in what it has seen: its predictions go too far, and of hidden
-    values, less lie within the limits than should. The slope of a decoder is that of held-out values over their
-    predictions, both as deviations from the mean (Σ x x̂ / Σ x̂², the calibration slope of Cox 1958), less one standard
-    error, from 0 to 1; predictions are drawn in towards the mean by it, as van Houwelingen and le Cessie (1990) do. It
-    is found for linear decoders only: with hidden layers, latents halfway to the average are no half prediction, and
-    where observations are so many, slopes are near 1.
+    A model of few observations believes too much in what it has seen: its predictions go too far, and fewer hidden
+    values lie within their limits than should. For each modality:
 
-    The spread of a decoder is the smallest with which limits of 95 % hold 95 % of the held-out values
-    (`interval_credit`), or, where each such one makes these less probable than none does, that under which they are
-    most probable. Where entries are missing there is a second one, found in the same way from a tenth of the entries,
-    which are hidden from the encoders.
-
-    The skill is that of `omixvae.inference.skill`, against the means of the training.
+    1. Slope: that of held-out values over their predictions, both as deviations from the mean (Σ x x̂ / Σ x̂², the
+       calibration slope of Cox 1958), less one standard error, from 0 to 1. Predictions are shrunk towards the mean by
+       it, as van Houwelingen and le Cessie (1990) do. Linear decoders only: with hidden layers, latents halfway to the
+       average do not make half a prediction, and with as many observations as these need, slopes are near 1.
+    2. Spread: the smallest of `SPREADS` with which limits of 95 % hold 95 % of the held-out values
+       (`interval_credit`), and under which these are no less probable than without a spread.
+    3. Where there is no such spread: the one under which the held-out values are most probable.
+    4. Where single entries are missing, a second spread, found in the same way from a tenth of the entries, which are
+       hidden from the encoders.
+    5. Skill: that of `omixvae.inference.skill`, against the means of the training.
     """
     rng = np.random.default_rng(seed)
-    presence = source.presence
+    presence = data.presence
     for s, (decoder, likelihood) in enumerate(zip(network.decoders, network.likelihoods, strict=True)):
-        found = decoder.calibration
+        calibration = decoder.calibration
         known = train_rows[presence[train_rows, s]]
         if len(known):
-            found.baseline.copy_(feature_means(network, likelihood, source, rng.permutation(known)[:MOST_ROWS], s))
-        chosen = judges(network, presence, rows, s, seed)
+            known = rng.permutation(known)[:MOST_ROWS]
+            calibration.baseline.copy_(feature_means(network, likelihood, data, known, s))
+        chosen = rows_to_score(network, presence, held_out_rows, s, seed)
         if len(chosen) < FEWEST_ROWS:
             continue
         if decoder.weights is not None:
-            found.slope.copy_(_slope(network, source, s, chosen, seed))
-        batch = load(network, source, chosen[: max(2, VALUES_DRAWN // (DRAWS * likelihood.n_features))])
+            calibration.slope.copy_(_slope(network, data, s, chosen, seed))
+        batch = load(network, data, chosen[: max(2, MAX_DRAWN_VALUES // (DRAWS * likelihood.n_features))])
         x = batch.modalities[s].filled
         measured = batch.modalities[s].mask.expand_as(x)
-        spread = [_spread(network, Trial(batch, s, others(batch, s), x, measured), seed), 0.0]
+        spread = [_spread(network, CalibrationSet(batch, s, other_modalities(batch, s), x, measured), seed), 0.0]
         hidden = measured & torch.from_numpy(rng.random(x.shape) < HIDDEN_ENTRIES).to(x.device)
         if batch.modalities[s].observed is not None and hidden.any():
-            spread[1] = _spread(network, Trial(_without(batch, s, hidden), s, batch.presence, x, hidden), seed)
-        found.spread.copy_(torch.tensor(spread))
-        found.skill.copy_(skill(network, source, s, chosen, found.baseline, seed))
+            seen = _without(batch, s, hidden)
+            spread[1] = _spread(network, CalibrationSet(seen, s, batch.presence, x, hidden), seed)
+        calibration.spread.copy_(torch.tensor(spread))
+        calibration.skill.copy_(skill(network, data, s, chosen, calibration.baseline, seed))
 
 
 def _without(batch: MaskedBatch, s: int, hidden: Tensor) -> MaskedBatch:
@@ -129,33 +132,36 @@ def _without(batch: MaskedBatch, s: int, hidden: Tensor) -> MaskedBatch:
     return replace(batch, modalities=(*batch.modalities[:s], part, *batch.modalities[s + 1 :]))
 
 
-def _spread(network: MultimodalVAE, trial: Trial, seed: int) -> float:
-    """Find the spread with which predictions hold the values that they are held against."""
-    generator = torch.Generator(trial.x.device)
-    latents = draw_latents(network, trial.batch, trial.s, trial.given, DRAWS, generator.manual_seed(seed))
-    found: list[tuple[float, float]] = []
+def _spread(network: MultimodalVAE, values: CalibrationSet, seed: int) -> float:
+    """Find the spread with which limits of predictions hold as many values as they should."""
+    latents = draw_latents(network, values.batch, values.s, values.given, DRAWS, network.generator(seed))
+    tried: list[tuple[float, float]] = []
     for spread in SPREADS:
-        network.decoders[trial.s].calibration.spread.fill_(spread)
-        found.append(_judge(network, trial, latents, generator.manual_seed(seed)))
-        if _settled(found):
+        tried.append(_try_spread(network, values, latents, spread, network.generator(seed)))
+        if _settled(tried):
             break
-    return SPREADS[_chosen(found)]
+    return SPREADS[_chosen(tried)]
 
 
-def _judge(
-    network: MultimodalVAE, trial: Trial, latents: list[tuple[Tensor, Tensor]], generator: torch.Generator
+def _try_spread(
+    network: MultimodalVAE,
+    values: CalibrationSet,
+    latents: list[tuple[Tensor, Tensor]],
+    spread: float,
+    generator: torch.Generator,
 ) -> tuple[float, float]:
-    """Return the log-likelihood of each value judged by itself, and the share of them within their limits."""
-    absent, calibration = ~trial.batch.presence[:, trial.s], network.decoders[trial.s].calibration
-    below = at = torch.zeros_like(trial.x)
+    """Return the mean log-likelihood of single values with a spread, and the share of them within their limits."""
+    absent, calibration = ~values.batch.presence[:, values.s], network.decoders[values.s].calibration
+    below = at = torch.zeros_like(values.x)
     log_p = []
     for z, w in latents:
-        p = network.decode(trial.s, z, w, trial.batch, calibration.noise(absent, generator))
-        log_p.append(p.log_prob(trial.x))
+        noise = calibration.noise(absent, generator, torch.full_like(calibration.spread, spread))
+        p = network.decode(values.s, z, w, values.batch, noise)
+        log_p.append(p.log_prob(values.x))
         drawn = p.sample(generator)
-        below, at = below + (drawn < trial.x), at + (drawn == trial.x)
-    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[trial.entries].double().mean()
-    within = interval_credit(below, at, len(latents), COVERAGE)[trial.entries].double().mean()
+        below, at = below + (drawn < values.x), at + (drawn == values.x)
+    likelihood = torch.logsumexp(torch.stack(log_p), dim=0)[values.entries].double().mean()
+    within = interval_credit(below, at, len(latents), COVERAGE)[values.entries].double().mean()
     return float(likelihood), float(within)
 
 
@@ -190,24 +196,24 @@ def interval_credit(below: Tensor, at: Tensor, n: int, coverage: float) -> Tenso
 
 
 def _settled(judged: list[tuple[float, float]]) -> bool:
-    """Return whether the last of several rising spreads, the first of them none, holds enough or is less probable."""
+    """Return whether the last of several rising spreads, of which the first is 0, holds enough or is less probable."""
     likelihood, cover = judged[-1]
     return cover >= COVERAGE or likelihood < judged[0][0]
 
 
 def _chosen(judged: list[tuple[float, float]]) -> int:
-    """Choose the last spread if it holds enough and is as probable as none, else the most probable."""
+    """Choose the last spread if it holds enough and is as probable as 0, else the most probable."""
     likelihoods = [likelihood for likelihood, _ in judged]
     enough = judged[-1][1] >= COVERAGE and likelihoods[-1] >= likelihoods[0]
     return len(judged) - 1 if enough else int(np.argmax(likelihoods))
 
 
-def _slope(network: MultimodalVAE, source: MaskedModalities, s: int, rows: np.ndarray, seed: int) -> Tensor:
+def _slope(network: MultimodalVAE, data: MaskedModalities, s: int, rows: np.ndarray, seed: int) -> Tensor:
     """Compute the slope of values over predictions, less its standard error, from 0 to 1."""
     likelihood, mean = network.likelihoods[s], network.decoders[s].calibration.baseline
-    batch = load(network, source, rows[: max(FEWEST_ROWS, VALUES_AT_ONCE // likelihood.n_features)])
+    batch = load(network, data, rows[: max(FEWEST_ROWS, MAX_SCORED_VALUES // likelihood.n_features)])
     modality = batch.modalities[s]
-    generator = torch.Generator(mean.device).manual_seed(seed)
+    generator = network.generator(seed)
     predicted, noise = predict_average(network, batch, s, generator, likelihood)
     x = likelihood.encoder_input(modality.filled, modality.exposure) - mean
     predicted = predicted - mean

@@ -3,16 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from omixvae.data.masked import MaskedModalities
 from omixvae.inference.posterior import Encoded, gather
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["cluster_probabilities", "entropy", "responsibilities"]
+__all__ = ["cluster_probabilities", "entropy", "make_responsibilities"]
 
 
-def responsibilities(network: MultimodalVAE, n_samples: int, seed: int) -> Callable[[Encoded], tuple[np.ndarray]]:
+def make_responsibilities(network: MultimodalVAE, n_samples: int, seed: int) -> Callable[[Encoded], tuple[np.ndarray]]:
     """Make the function that returns p(cluster | x_O) = E_{q(z | x_O)} r_c(z).
 
     It is averaged over samples: r_c at the mean would feign certainty.
@@ -32,7 +31,7 @@ def responsibilities(network: MultimodalVAE, n_samples: int, seed: int) -> Calla
         From `Encoded` to one array of shape (n, k), float32, whose rows sum to one: k components in use, the largest
         first. Shape (n, 0) where the prior has no clusters.
     """
-    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+    generator = network.generator(seed)
 
     def average(encoded: Encoded) -> tuple[np.ndarray]:
         z = encoded.posterior.rsample(generator, n_samples)
@@ -45,22 +44,22 @@ def responsibilities(network: MultimodalVAE, n_samples: int, seed: int) -> Calla
     return average
 
 
-def cluster_probabilities(network: MultimodalVAE, source: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
+def cluster_probabilities(network: MultimodalVAE, data: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
     """Return p(cluster | x_O) of all observations.
 
     Parameters
     ----------
     network, n_samples, seed
-        As for `responsibilities`.
-    source
-        Where rows come from.
+        As for `make_responsibilities`.
+    data
+        The observations.
 
     Returns
     -------
     numpy.ndarray
         Shape (n, k), float32; (n, 0) where the prior has no clusters.
     """
-    return gather(network, source, responsibilities(network, n_samples, seed))[0]
+    return gather(network, data, make_responsibilities(network, n_samples, seed))[0]
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

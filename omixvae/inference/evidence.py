@@ -16,7 +16,7 @@ __all__ = ["log_likelihood"]
 
 
 def log_likelihood(
-    network: MultimodalVAE, source: MaskedModalities, of: np.ndarray, given: np.ndarray, n_samples: int, seed: int
+    network: MultimodalVAE, data: MaskedModalities, of: np.ndarray, given: np.ndarray, n_samples: int, seed: int
 ) -> np.ndarray:
     """Estimate log p(x_of | x_given) of each observation.
 
@@ -24,8 +24,8 @@ def log_likelihood(
     ----------
     network
         A fitted network.
-    source
-        Where rows come from. A modality that an observation lacks drops out of `of` and of `given`.
+    data
+        The observations. A missing modality of an observation drops out of `of` and of `given`.
     of, given
         Shape (m,), true for the modalities meant; none is in both.
     n_samples
@@ -47,11 +47,10 @@ def log_likelihood(
     and log p(x_of | x_given) = log p(x_of, x_given) - log p(x_given). Unlike a bound this does not depend on how it was
     trained, so it compares models (Burda et al. 2016).
     """
-    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
-    device = next(network.parameters()).device
-    asked, known = torch.from_numpy(of).to(device), torch.from_numpy(given).to(device)
+    generator = network.generator(seed)
+    asked, known = torch.from_numpy(of).to(network.device), torch.from_numpy(given).to(network.device)
     rows = []
-    for encoded in encode(network, source):
+    for encoded in encode(network, data):
         batch, here = encoded.batch, encoded.batch.presence
         value = _evidence(network, batch, encoded.h, here & (asked | known), n_samples, generator)
         if given.any():

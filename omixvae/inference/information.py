@@ -15,7 +15,7 @@ from omixvae.vae import MultimodalVAE
 __all__ = ["Information", "information"]
 
 ALL_SUBSETS_UP_TO = 4
-"""Up to so many modalities every subset is listed; beyond, single ones, all but one, and all."""
+"""Up to this many modalities every subset is listed; beyond, single ones, all but one, and all."""
 
 
 class Information:
@@ -46,13 +46,13 @@ class Information:
         rng = np.random.default_rng(seed)
         self.rows = np.sort(rng.permutation(np.flatnonzero(data.presence.any(axis=1)))[:most])
         self._network, self._names, self._n_samples = network, data.schema.modalities, n_samples
-        self._generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+        self._generator = network.generator(seed)
         self._subsets = list(_subsets(len(self._names)))
         self._sums = np.zeros((len(self._subsets), 1 + 2 * len(self._names)))
         self._counts = np.zeros_like(self._sums)
 
     def __call__(self, encoded: Encoded) -> None:
-        """Take the next observations; those that are not among `rows` are passed over."""
+        """Take the next observations; those that are not among `rows` are skipped."""
         index = encoded.batch.index
         chosen = torch.isin(index, torch.from_numpy(self.rows).to(index.device)).nonzero()[:, 0]
         if not len(chosen):

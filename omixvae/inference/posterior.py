@@ -17,16 +17,17 @@ __all__ = [
     "encode",
     "gather",
     "latent_names",
-    "private_moments",
+    "make_private_moments",
     "sample_latent",
     "shared_latent",
     "shared_moments",
 ]
 
-VALUES_AT_ONCE = 10_000_000
+MAX_DECODED_VALUES = 10_000_000
 """Most decoded values held at once: 40 MB in float32, whatever the number of features."""
 
 PRIVATE_SAMPLES = 16
+"""Samples of z over which private latents are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +39,35 @@ class Encoded:
     posterior: LatentDistribution
 
     def take(self, network: MultimodalVAE, rows: Tensor) -> "Encoded":
-        """Return some of the observations, by their positions in the batch; the encoders are not run again."""
+        """Return some of the observations without running the encoders again.
+
+        Parameters
+        ----------
+        network
+            The one that encoded them.
+        rows
+            Their positions in the batch, ascending and unique: as many as there are observations means all of them.
+
+        Returns
+        -------
+        Encoded
+            Itself for all observations.
+        """
         if len(rows) == len(self.h):
             return self
         batch, h = self.batch.take(rows), self.h[rows]
         return Encoded(batch, h, network.posterior(batch, h, batch.presence))
 
 
-def encode(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray | None = None) -> Iterator[Encoded]:
+def encode(network: MultimodalVAE, data: MaskedModalities, rows: np.ndarray | None = None) -> Iterator[Encoded]:
     """Go through the observations in order, some at a time.
 
     Parameters
     ----------
     network
         A fitted network.
-    source
-        Where rows come from.
+    data
+        The observations.
     rows
         Which observations; all when not given.
 
@@ -62,13 +76,12 @@ def encode(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray | 
     Encoded
         Batches small enough for the widest modality.
     """
-    parameter = next(network.parameters())
     widest = max(likelihood.n_features for likelihood in network.likelihoods)
-    size = max(16, min(1024, VALUES_AT_ONCE // widest))
-    rows = np.arange(source.n_obs) if rows is None else rows
+    size = max(16, min(1024, MAX_DECODED_VALUES // widest))
+    rows = np.arange(data.n_obs) if rows is None else rows
     with torch.no_grad():
         for start in range(0, len(rows), size):
-            batch = source.rows(rows[start : start + size], parameter.device, parameter.dtype)
+            batch = data.rows(rows[start : start + size], network.device, network.dtype)
             h = network.features(batch)
             yield Encoded(batch, h, network.posterior(batch, h, batch.presence))
 
@@ -97,12 +110,12 @@ def latent_names(n_latents: int, n_shared: int) -> list[str]:
 
 
 class Gather:
-    """Gather what a function says of each observation, some observations at a time.
+    """Gather what a function returns for each observation, some observations at a time.
 
     Parameters
     ----------
     of
-        From some observations to arrays whose first axis they are. It is called once for each part of the
+        From some observations to arrays that have them as first axis. It is called once for each part of the
         observations, in their order, so it may hold a generator of random numbers.
 
     Notes
@@ -121,31 +134,31 @@ class Gather:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """What was said of all observations, one array for each that the function gives."""
+        """The arrays of all observations, one for each that the function returns."""
         return tuple(np.concatenate(parts) for parts in zip(*self._parts, strict=True))
 
 
 def gather(
-    network: MultimodalVAE, source: MaskedModalities, of: Callable[[Encoded], tuple[np.ndarray, ...]]
+    network: MultimodalVAE, data: MaskedModalities, of: Callable[[Encoded], tuple[np.ndarray, ...]]
 ) -> tuple[np.ndarray, ...]:
-    """Encode all observations, and gather what one function says of them.
+    """Encode all observations, and gather what one function returns for them.
 
     Parameters
     ----------
     network
         A fitted network.
-    source
-        Where rows come from.
+    data
+        The observations.
     of
         As for `Gather`.
 
     Returns
     -------
     tuple of numpy.ndarray
-        One array for each that the function gives.
+        One array for each that the function returns.
     """
     answer = Gather(of)
-    for encoded in encode(network, source):
+    for encoded in encode(network, data):
         answer(encoded)
     return answer.arrays
 
@@ -156,7 +169,7 @@ def shared_moments(encoded: Encoded) -> tuple[np.ndarray, np.ndarray]:
     return q.mean.cpu().float().numpy(), q.variance.sqrt().cpu().float().numpy()
 
 
-def private_moments(network: MultimodalVAE, seed: int) -> Callable[[Encoded], tuple[np.ndarray, np.ndarray]]:
+def make_private_moments(network: MultimodalVAE, seed: int) -> Callable[[Encoded], tuple[np.ndarray, np.ndarray]]:
     """Make the function that returns mean and standard deviation of q(w | x_O) = E_{q(z | x_O)} q(w | z, x_O).
 
     Parameters
@@ -172,7 +185,7 @@ def private_moments(network: MultimodalVAE, seed: int) -> Callable[[Encoded], tu
         From `Encoded` to two arrays of shape (n, m, p), float32, where p is the largest number of private dimensions;
         the prior's 0 and 1 where the modality is absent, or has fewer.
     """
-    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+    generator = network.generator(seed)
 
     def moments(encoded: Encoded) -> tuple[np.ndarray, np.ndarray]:
         if not network.n_private:
@@ -189,34 +202,34 @@ def private_moments(network: MultimodalVAE, seed: int) -> Callable[[Encoded], tu
     return moments
 
 
-def shared_latent(network: MultimodalVAE, source: MaskedModalities) -> tuple[np.ndarray, np.ndarray]:
+def shared_latent(network: MultimodalVAE, data: MaskedModalities) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of q(z | x_O).
 
     Parameters
     ----------
     network
         A fitted network.
-    source
-        Where rows come from.
+    data
+        The observations.
 
     Returns
     -------
     tuple of numpy.ndarray
         Two arrays of shape (n, d), float32. An observation without any modality has those of the prior.
     """
-    mean, sd = gather(network, source, shared_moments)
+    mean, sd = gather(network, data, shared_moments)
     return mean, sd
 
 
-def sample_latent(network: MultimodalVAE, source: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
+def sample_latent(network: MultimodalVAE, data: MaskedModalities, n_samples: int, seed: int) -> np.ndarray:
     """Draw from q(z | x_O).
 
     Parameters
     ----------
     network
         A fitted network.
-    source
-        Where rows come from.
+    data
+        The observations.
     n_samples
         Samples per observation.
     seed
@@ -227,6 +240,6 @@ def sample_latent(network: MultimodalVAE, source: MaskedModalities, n_samples: i
     numpy.ndarray
         Shape (s, n, d), float32.
     """
-    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
-    draws = [e.posterior.rsample(generator, n_samples).cpu().float().numpy() for e in encode(network, source)]
+    generator = network.generator(seed)
+    draws = [e.posterior.rsample(generator, n_samples).cpu().float().numpy() for e in encode(network, data)]
     return np.concatenate(draws, axis=1)

@@ -1,4 +1,4 @@
-"""How well is a modality predicted from the others? R² of each feature, one definition for all who ask."""
+"""How well is a modality predicted from the others? R² of each feature, one definition for all callers."""
 
 import numpy as np
 import torch
@@ -15,11 +15,11 @@ __all__ = [
     "draw_latents",
     "error_sums",
     "feature_means",
-    "judges",
     "load",
-    "others",
+    "other_modalities",
     "predict_average",
     "r_squared",
+    "rows_to_score",
     "skill",
     "squared_errors",
 ]
@@ -29,22 +29,23 @@ FEWEST_ROWS = 5
 
 MOST_ROWS = 1000
 DRAWS = 32
-VALUES_AT_ONCE = 4_000_000
-"""Most measured values of which the skill is found."""
 
-VALUES_LOADED = 20_000_000
-"""Most values of the widest modality that are held densely while another is predicted: 80 MB in float32."""
+MAX_SCORED_VALUES = 4_000_000
+"""Most values of a modality that predictions are compared with: more would change R² by less than its error."""
+
+MAX_LOADED_VALUES = 20_000_000
+"""Most values of the widest modality that are loaded while another is predicted: 80 MB in float32."""
 
 
-def judges(
+def rows_to_score(
     network: MultimodalVAE, presence: np.ndarray, rows: np.ndarray, s: int, seed: int, most: int = MOST_ROWS
 ) -> np.ndarray:
-    """Choose the observations that predictions of a modality are held against.
+    """Choose the observations by which predictions of a modality are scored.
 
     Parameters
     ----------
     network
-        Says how much is loaded at once.
+        Determines how much is loaded at once.
     presence
         Shape (n, m): which observation has which modality.
     rows
@@ -62,25 +63,25 @@ def judges(
         Positions of observations that have the modality and another one, in random order; fewer of wide modalities.
     """
     widest = max(likelihood.n_features for likelihood in network.likelihoods)
-    rows = np.sort(rows)  # the same choice for whoever asks, in whatever order
+    rows = np.sort(rows)  # the same choice whatever their order
     usable = rows[presence[rows, s] & (presence[rows].sum(axis=1) > 1)]
-    return np.random.default_rng(seed).permutation(usable)[: max(FEWEST_ROWS, min(most, VALUES_LOADED // widest))]
+    return np.random.default_rng(seed).permutation(usable)[: max(FEWEST_ROWS, min(most, MAX_LOADED_VALUES // widest))]
 
 
 @torch.no_grad()
 def feature_means(
-    network: MultimodalVAE, likelihood: Likelihood, source: MaskedModalities, rows: np.ndarray, s: int
+    network: MultimodalVAE, likelihood: Likelihood, data: MaskedModalities, rows: np.ndarray, s: int
 ) -> Tensor:
     """Compute the mean of each feature of a modality, what R² = 0 stands for.
 
     Parameters
     ----------
     network
-        Says where to compute, and with which precision.
+        Determines where to compute, and with which precision.
     likelihood
         On the scale of its encoder's input.
-    source
-        Where rows come from.
+    data
+        The observations.
     rows
         Observations to average over.
     s
@@ -91,18 +92,17 @@ def feature_means(
     torch.Tensor
         Shape (g,); 0 for a feature that none of them has.
     """
-    parameter = next(network.parameters())
-    total = n = torch.zeros(likelihood.n_features, device=parameter.device, dtype=parameter.dtype)
+    total = n = torch.zeros(likelihood.n_features, device=network.device, dtype=network.dtype)
     widest = max(likelihood.n_features for likelihood in network.likelihoods)
-    for index in epoch_batches(np.sort(rows), max(1, VALUES_AT_ONCE // widest)):
-        modality = load(network, source, index).modalities[s]
+    for index in epoch_batches(np.sort(rows), max(1, MAX_SCORED_VALUES // widest)):
+        modality = load(network, data, index).modalities[s]
         x = modality.only_measured(likelihood.encoder_input(modality.filled, modality.exposure), 0.0)
         total, n = total + x.sum(0), n + modality.mask.expand_as(x).sum(0)
     return total / n.clamp(min=1)
 
 
 def skill(
-    network: MultimodalVAE, source: MaskedModalities, s: int, rows: np.ndarray, mean: Float[Tensor, " g"], seed: int
+    network: MultimodalVAE, data: MaskedModalities, s: int, rows: np.ndarray, mean: Float[Tensor, " g"], seed: int
 ) -> Float[Tensor, "two g"]:
     """Compute R² of each feature of a modality predicted from the other modalities, and its standard error.
 
@@ -110,12 +110,13 @@ def skill(
     ----------
     network
         Fitted.
-    source
-        Where rows come from.
+    data
+        The observations.
     s
         Position of the modality.
     rows
-        Observations that have it and another one (see `judges`); of wide modalities only the first ones are looked at.
+        Observations that have it and another one (see `rows_to_score`); of wide modalities only the first ones are
+        used.
     mean
         From `feature_means`: of the training.
     seed
@@ -134,7 +135,7 @@ def skill(
     logarithm; what a finite number of draws adds to the error is taken off. It is not known of a feature whose variance
     lies in fewer than five observations.
     """
-    of_prediction, of_mean = squared_errors(network, source, s, rows, mean, seed)
+    of_prediction, of_mean = squared_errors(network, data, s, rows, mean, seed)
     r2 = r_squared(error_sums(of_prediction, of_mean))
     gain = (1 - r2) * of_mean - of_prediction
     return torch.stack([r2, gain.square().sum(0).sqrt() / of_mean.sum(0)])
@@ -175,7 +176,7 @@ def r_squared(sums: Float[Tensor, "three g"]) -> Float[Tensor, " g"]:
     tensor([0.5000])
     """
     of_prediction, of_mean, of_squares = sums
-    # Kish's number: of a peak that one cell in a hundred has, hardly more cells can say anything than have it.
+    # Kish's effective number: of a peak that one cell in a hundred has, hardly more cells tell anything than have it.
     effective = of_mean**2 / of_squares
     return torch.where(effective >= FEWEST_ROWS, 1 - of_prediction / of_mean, torch.nan)
 
@@ -183,7 +184,7 @@ def r_squared(sums: Float[Tensor, "three g"]) -> Float[Tensor, " g"]:
 @torch.no_grad()
 def squared_errors(
     network: MultimodalVAE,
-    source: MaskedModalities,
+    data: MaskedModalities,
     s: int,
     rows: np.ndarray,
     mean: Float[Tensor, " g"],
@@ -194,7 +195,7 @@ def squared_errors(
 
     Parameters
     ----------
-    network, source, s, rows, mean, seed
+    network, data, s, rows, mean, seed
         As for `skill`.
     scale
         Errors are those of its encoder's input; the network's own likelihood when not given. Networks with different
@@ -207,8 +208,8 @@ def squared_errors(
         and for a feature that does not vary among these observations.
     """
     scale = network.likelihoods[s] if scale is None else scale
-    generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
-    batch = load(network, source, rows[: max(FEWEST_ROWS, VALUES_AT_ONCE // scale.n_features)])
+    generator = network.generator(seed)
+    batch = load(network, data, rows[: max(FEWEST_ROWS, MAX_SCORED_VALUES // scale.n_features)])
     modality = batch.modalities[s]
     predicted, noise = predict_average(network, batch, s, generator, scale)
     x = scale.encoder_input(modality.filled, modality.exposure)
@@ -233,7 +234,7 @@ def predict_average(
     s
         Position of the modality.
     generator
-        MaskedModalities of random numbers.
+        Source of random numbers.
     scale
         The average is that of its encoder's input.
 
@@ -244,7 +245,7 @@ def predict_average(
     """
     modality = batch.modalities[s]
     mean = squares = torch.zeros_like(modality.values)
-    for i, (z, w) in enumerate(draw_latents(network, batch, s, others(batch, s), DRAWS, generator), 1):
+    for i, (z, w) in enumerate(draw_latents(network, batch, s, other_modalities(batch, s), DRAWS, generator), 1):
         drawn = scale.encoder_input(network.decode(s, z, w, batch).sample(generator), modality.exposure)
         before = drawn - mean
         mean = mean + before / i
@@ -252,15 +253,15 @@ def predict_average(
     return mean, squares / (DRAWS - 1) / DRAWS
 
 
-def load(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray) -> MaskedBatch:
-    """Read some observations to where the network computes, sorted as they stand in the source.
+def load(network: MultimodalVAE, data: MaskedModalities, rows: np.ndarray) -> MaskedBatch:
+    """Read some observations to where the network computes, in the order of the data.
 
     Parameters
     ----------
     network
-        Says where, and with which precision.
-    source
-        Where rows come from.
+        Determines where, and with which precision.
+    data
+        The observations.
     rows
         Their positions.
 
@@ -269,12 +270,11 @@ def load(network: MultimodalVAE, source: MaskedModalities, rows: np.ndarray) -> 
     MaskedBatch
         All of them.
     """
-    parameter = next(network.parameters())
-    return source.rows(np.sort(rows), parameter.device, parameter.dtype)
+    return data.rows(np.sort(rows), network.device, network.dtype)
 
 
-def others(batch: MaskedBatch, s: int) -> Bool[Tensor, "n m"]:
-    """Return which modalities each observation has but for one.
+def other_modalities(batch: MaskedBatch, s: int) -> Bool[Tensor, "n m"]:
+    """Return which modalities each observation has, one of them left out.
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ def draw_latents(
     n_samples
         Number of draws.
     generator
-        MaskedModalities of random numbers.
+        Source of random numbers.
 
     Returns
     -------

@@ -38,7 +38,7 @@ def variance_explained(network: MultimodalVAE, data: MaskedModalities, n_private
     R² = 1 - Σ (x - x̂)² / Σ (x - x̄)² over the measured entries, on the scale that the encoder sees (standard units, or
     logged counts of an observation of typical depth). x̂ is decoded from the posterior means of the latents in question,
     and the average of each other latent. With a linear decoder this is the table of factor analysis (MOFA; Argelaguet
-    et al. 2018); with a bent one, parts need not add up, and can be below zero.
+    et al. 2018); with hidden layers, parts need not add up, and can be below zero.
     """
     means = _means(network, data)
     d, p = network.n_latent, network.n_private

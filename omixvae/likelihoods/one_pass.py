@@ -19,8 +19,8 @@ __all__ = ["CompositionLogProb", "TrialsLogProb"]
 SMALL_COUNT = 15
 """Up to it ratios of Γ functions are sums of so few terms that a table of them is made at each step."""
 
-VALUES_AT_ONCE = 2**17
-"""On a processor: half a megabyte in float32, of which a few fit into the cache of a core."""
+MAX_PASS_VALUES = 2**17
+"""Most values of a pass on a CPU: half a megabyte in float32, of which a few fit into the cache of a core."""
 
 
 class CompositionLogProb(torch.autograd.Function):
@@ -133,7 +133,7 @@ class TrialsLogProb(torch.autograd.Function):
 def _chunks(x: Tensor) -> Iterator[slice]:
     """Cut the rows of (n, g) into parts that fit into the cache."""
     n, g = x.shape
-    size = max(1, VALUES_AT_ONCE // g) if x.device.type == "cpu" else max(1, n)
+    size = max(1, MAX_PASS_VALUES // g) if x.device.type == "cpu" else max(1, n)
     for first in range(0, n, size):
         yield slice(first, first + size)
 

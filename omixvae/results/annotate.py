@@ -18,11 +18,11 @@ from omixvae.inference import (
     Encoded,
     Gather,
     Information,
-    completion,
     encode,
     entropy,
-    private_moments,
-    responsibilities,
+    make_completion,
+    make_private_moments,
+    make_responsibilities,
     shared_moments,
 )
 from omixvae.results.keys import AXES, AXES_OF_MODALITY, Keys
@@ -60,20 +60,20 @@ def annotate(mdata: mudata.MuData, fitted: Fitted, data: MaskedModalities) -> No
     keys = Keys(config.results.key_added)
     check_free(mdata, keys.added)
     asked = modalities_to_impute(config, data)
-    told = Information(network, data, seed=plan.seed)
-    shared, private = Gather(shared_moments), Gather(private_moments(network, plan.seed))
-    clusters = Gather(responsibilities(network, CLUSTER_SAMPLES, plan.seed))
+    information = Information(network, data, seed=plan.seed)
+    shared, private = Gather(shared_moments), Gather(make_private_moments(network, plan.seed))
+    clusters = Gather(make_responsibilities(network, CLUSTER_SAMPLES, plan.seed))
     imputed = [
         _Imputed(mdata, network, data, s, plan.seed)
         for s, table in enumerate(data.tables)
-        if table.name in asked and _fits(table, data.n_obs)
+        if table.name in asked and not _warn_if_too_large(table, data.n_obs)
     ]
-    takers: list[Callable[[Encoded], None]] = [told, shared, private, clusters, *imputed]
+    collectors: list[Callable[[Encoded], None]] = [information, shared, private, clusters, *imputed]
     for encoded in encode(network, data):
-        for take in takers:
-            take(encoded)
+        for collect in collectors:
+            collect(encoded)
 
-    _forget(mdata, keys)
+    _delete_results(mdata, keys)
     mdata.obsm[keys.latent], mdata.obsm[keys.latent_sd] = shared.arrays
     (probabilities,) = clusters.arrays
     if probabilities.shape[1]:
@@ -91,7 +91,12 @@ def annotate(mdata: mudata.MuData, fitted: Fitted, data: MaskedModalities) -> No
                 mean = private.arrays[0][:, s, : modality.n_private]
                 adata.obsm[keys.private] = mean[mdata.obs_names.get_indexer(adata.obs_names)]
     record = Record(
-        config, plan, fitted.history, told.table(), {values.name: values.features for values in imputed}, versions()
+        config=config,
+        plan=plan,
+        history=fitted.history,
+        information=information.table(),
+        features={values.name: values.features for values in imputed},
+        versions=versions(),
     )
     mdata.uns[keys.added] = record.to_uns()
 
@@ -104,7 +109,8 @@ def check_free(mdata: mudata.MuData, key: str) -> None:
     mdata
         Before results are written.
     key
-        The option `key_added`. All under its default is taken for ours, also where the record of the run was lost.
+        The option `key_added`. Everything under its default is taken for ours, also where the record of the run was
+        lost.
 
     Raises
     ------
@@ -146,7 +152,7 @@ def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, .
     config
         What was asked for.
     data
-        Says where something is missing.
+        Shows where something is missing.
 
     Returns
     -------
@@ -163,8 +169,8 @@ def modalities_to_impute(config: Config, data: MaskedModalities) -> tuple[str, .
     return tuple(name for name in names if name in asked)
 
 
-def _forget(mdata: mudata.MuData, keys: Keys) -> None:
-    """Remove the results of an earlier run, so that none of them can be taken for those of this one."""
+def _delete_results(mdata: mudata.MuData, keys: Keys) -> None:
+    """Delete the results of an earlier run, so that none of them can be taken for those of this one."""
     for axis in AXES:
         for name in keys.among(getattr(mdata, axis), axis):
             del getattr(mdata, axis)[name]
@@ -181,7 +187,7 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table
     known = np.flatnonzero(columns >= 0)
 
     def aligned(values: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
-        """Bring values of the model's features into the order of the data; something else where it knows no such."""
+        """Bring values of the model's features into the order of the data; `otherwise` for features unknown to it."""
         result = np.full((adata.n_vars, *values.shape[1:]), otherwise, values.dtype)
         result[columns[known]] = values[known]
         return result
@@ -196,26 +202,27 @@ def _write_features(adata: anndata.AnnData, network: MultimodalVAE, table: Table
         adata.var[keys.imputable] = aligned(decoder.calibration.imputable.cpu().numpy(), otherwise=False)
 
 
-def _fits(table: Table, n_obs: int) -> bool:
-    """Check whether imputed values have room in a MuData, and tell where else they can go if not."""
+def _warn_if_too_large(table: Table, n_obs: int) -> bool:
+    """Return whether imputed values are too large for a MuData, and warn where else they can go if they are."""
     n_bytes = 8 * n_obs * table.n_features
-    if n_bytes > LARGEST_IMPUTATION:
+    is_too_large = n_bytes > LARGEST_IMPUTATION
+    if is_too_large:
         warnings.warn(
             f"Imputed values of {table.name!r} would take {n_bytes / 1e9:.1f} GB and were not written; "
             f"model.impute(mdata, {table.name!r}, out='{table.name}.zarr') streams them to disk.",
             stacklevel=3,
         )
-    return n_bytes <= LARGEST_IMPUTATION
+    return is_too_large
 
 
 class _Imputed:
-    """The values of a modality, predicted where none was measured: arrays, which a file holds whatever their width."""
+    """The values of a modality, predicted where none was measured: arrays, which a file holds at any width."""
 
     def __init__(self, mdata: mudata.MuData, network: MultimodalVAE, data: MaskedModalities, s: int, seed: int) -> None:
         table = data.tables[s]
         self.name = table.name
         self._order = _order(pd.Index(table.features), mdata, table.name)
-        self._of = completion(network, s, IMPUTATION_SAMPLES, seed)
+        self._of = make_completion(network, s, IMPUTATION_SAMPLES, seed)
         self.features = np.array(table.features, object)[self._order]
         self.mean = np.empty((data.n_obs, table.n_features), np.float32)
         self.sd = np.empty_like(self.mean)
@@ -227,7 +234,7 @@ class _Imputed:
 
 
 def _order(features: pd.Index, mdata: mudata.MuData, modality: str) -> np.ndarray:
-    """Return positions of a model's features such that they come in the order of the MuData, others after them."""
+    """Return positions that bring a model's features into the order of the MuData, others after them."""
     if modality not in mdata.mod:  # labels, or a modality that is predicted for data without it
         return np.arange(len(features))
     positions = features.get_indexer(mdata.mod[modality].var_names)

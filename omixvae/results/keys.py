@@ -1,4 +1,4 @@
-"""The names under which results stand in a MuData: each is spelled here, and nowhere else."""
+"""The names under which results stand in a MuData: each is spelled here and nowhere else."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +8,26 @@ __all__ = ["AXES", "AXES_OF_MODALITY", "Keys"]
 AXES = ("obsm", "obs")
 AXES_OF_MODALITY = ("obsm", "varm", "var")
 """Where results stand besides uns: in a MuData, and in each of its modalities."""
+
+
+class _Key:
+    """The name of results on an axis, made from `key_added`: what reads them and what deletes them both find it here.
+
+    Parameters
+    ----------
+    axis
+        Where they stand.
+    pattern
+        The name, with ``{}`` for `key_added`.
+    of_modality
+        Whether it is an axis of a modality, or of the MuData itself.
+    """
+
+    def __init__(self, axis: str, pattern: str, *, of_modality: bool = False) -> None:
+        self.axis, self.pattern, self.of_modality = axis, pattern, of_modality
+
+    def __get__(self, keys: "Keys", _: type) -> str:
+        return self.pattern.format(keys.added)
 
 
 @dataclass(frozen=True)
@@ -28,35 +48,28 @@ class Keys:
 
     added: str
 
-    @property
-    def latent(self) -> str:
-        """Shared latent, in obsm."""
-        return f"X_{self.added}"
-
-    @property
-    def latent_sd(self) -> str:
-        """Its standard deviation, in obsm."""
-        return f"{self.latent}_sd"
-
-    @property
-    def embedding(self) -> str:
-        """Picture of the latents in two dimensions, in obsm."""
-        return f"{self.latent}_umap"
-
-    @property
-    def cluster(self) -> str:
-        """Most probable cluster, in obs."""
-        return f"{self.added}_cluster"
-
-    @property
-    def cluster_entropy(self) -> str:
-        """How unsure the cluster is, in obs."""
-        return f"{self.added}_cluster_entropy"
-
-    @property
-    def cluster_probabilities(self) -> str:
-        """Probability of each cluster, in obsm."""
-        return f"{self.added}_cluster_probs"
+    latent = _Key("obsm", "X_{}")
+    """Shared latent."""
+    latent_sd = _Key("obsm", "X_{}_sd")
+    """Its standard deviation."""
+    embedding = _Key("obsm", "X_{}_umap")
+    """Picture of the latents in two dimensions."""
+    cluster = _Key("obs", "{}_cluster")
+    """Most probable cluster."""
+    cluster_entropy = _Key("obs", "{}_cluster_entropy")
+    """How unsure the cluster is."""
+    cluster_probabilities = _Key("obsm", "{}_cluster_probs")
+    """Probability of each cluster."""
+    private = _Key("obsm", "X_{}_private", of_modality=True)
+    """Private latent."""
+    loadings = _Key("varm", "{}_loadings", of_modality=True)
+    """Weights of the latents on each feature."""
+    coverage = _Key("var", "{}_coverage", of_modality=True)
+    """Typical coverage of each feature."""
+    imputation_r2 = _Key("var", "{}_imputation_r2", of_modality=True)
+    """How well each feature is predicted from other modalities."""
+    imputable = _Key("var", "{}_imputable", of_modality=True)
+    """Whether each feature can be predicted."""
 
     def imputed(self, modality: str) -> str:
         """Name the values of a modality, predicted where none was measured, in obsm."""
@@ -65,31 +78,6 @@ class Keys:
     def imputed_sd(self, modality: str) -> str:
         """Name the standard deviation of these, in obsm."""
         return f"{self.imputed(modality)}_sd"
-
-    @property
-    def private(self) -> str:
-        """Private latent, in obsm of its modality."""
-        return f"{self.latent}_private"
-
-    @property
-    def loadings(self) -> str:
-        """Weights of the latents on each feature, in varm of its modality."""
-        return f"{self.added}_loadings"
-
-    @property
-    def coverage(self) -> str:
-        """Typical coverage of each feature, in var of its modality."""
-        return f"{self.added}_coverage"
-
-    @property
-    def imputation_r2(self) -> str:
-        """How well each feature is predicted from other modalities, in var of its modality."""
-        return f"{self.added}_imputation_r2"
-
-    @property
-    def imputable(self) -> str:
-        """Whether each feature can be predicted, in var of its modality."""
-        return f"{self.added}_imputable"
 
     def among(self, names: Iterable[str], axis: str, *, of_modality: bool = False) -> list[str]:
         """Pick the names of results, also those of earlier runs.
@@ -113,15 +101,7 @@ class Keys:
         >>> Keys("omixvae").among(["X_pca", "X_omixvae"], "obsm")
         ['X_omixvae']
         """
-        of_mudata = {
-            "obsm": (self.latent, self.latent_sd, self.embedding, self.cluster_probabilities),
-            "obs": (self.cluster, self.cluster_entropy),
-        }
-        of_each = {
-            "obsm": (self.private,),
-            "varm": (self.loadings,),
-            "var": (self.coverage, self.imputation_r2, self.imputable),
-        }
-        results = (of_each if of_modality else of_mudata).get(axis, ())
+        keys = (key for key in vars(Keys).values() if isinstance(key, _Key))
+        results = {key.pattern.format(self.added) for key in keys if (key.axis, key.of_modality) == (axis, of_modality)}
         imputed = self.imputed("") if axis == "obsm" and not of_modality else None
         return [name for name in names if name in results or (imputed and name.startswith(imputed))]

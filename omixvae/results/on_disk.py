@@ -16,7 +16,7 @@ from omixvae.results.record import is_record
 __all__ = ["read_results", "write_results"]
 
 MODALITY = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
-"""What a modality says of itself; mudata up to 0.1.1 had another word, and 0.4 reads no file with that."""
+"""Attributes of a modality; mudata up to 0.1.1 wrote another word, and 0.4 does not read files with it."""
 
 
 def write_results(mdata: mudata.MuData, file: Path, key: str) -> None:
@@ -82,11 +82,11 @@ def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (
     order = mdata.obs_names.get_indexer(read_elem(root["obs"]).index)
     # As mudata does before it writes: text with gaps, and nothing else of the kind, is written as categories.
     write_elem(root, "obs", mdata.strings_to_categoricals(mdata.obs.iloc[order].copy()))
-    latents = {name: mdata.obsm[name] for name in keys.among(mdata.obsm, "obsm")}
+    of_rows = {name: mdata.obsm[name] for name in keys.among(mdata.obsm, "obsm")}
     _replace(
         root,
         "obsm",
-        {n: v.iloc[order] if isinstance(v, pd.DataFrame) else v[order] for n, v in latents.items()},
+        {n: v.iloc[order] if isinstance(v, pd.DataFrame) else v[order] for n, v in of_rows.items()},
         keys.among(root.get("obsm", ()), "obsm"),
     )
     _replace(root, "uns", {key: mdata.uns[key]}, [])
@@ -106,7 +106,7 @@ def _write(mdata: mudata.MuData, root: Any, key: str) -> None:  # noqa: ANN401 (
 
 def _replace(root: Any, axis: str, values: dict[str, object], old: list[str]) -> None:  # noqa: ANN401 (as in _write)
     if axis not in root:
-        write_elem(root, axis, {})  # says of itself what it is, unlike a bare group
+        write_elem(root, axis, {})  # has the attributes of its kind, unlike a bare group
     group = root[axis]
     for name in old:
         del group[name]

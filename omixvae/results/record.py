@@ -29,7 +29,7 @@ class Record:
         What was asked for, what was done with the reasons, and how it went. Numbers of features are 0 in records of
         format 0.
     information
-        What each set of modalities tells, as `omixvae.inference.information` gives it.
+        What each set of modalities tells, as `omixvae.inference.information` returns it.
     features
         Names of the columns of the imputed values, for each modality that was imputed.
     versions
@@ -74,7 +74,7 @@ class Record:
         Parameters
         ----------
         stored
-            What `to_uns` wrote, as it is or as a file gave it back.
+            What `to_uns` wrote, as it is or as it was read from a file.
 
         Returns
         -------
@@ -84,7 +84,7 @@ class Record:
         Raises
         ------
         InputError
-            If a later version wrote it in another way.
+            If a later version wrote it in another format.
         """
         if stored.get("format", 0) > FORMAT:
             raise InputError(
@@ -142,7 +142,7 @@ def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _modalities(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Put together what format 0 says of each modality."""
+    """Put together what format 0 holds about each modality."""
     return [
         {
             "name": name,

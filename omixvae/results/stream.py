@@ -12,7 +12,7 @@ from omixvae.errors import InputError
 from omixvae.files import check_target, whole_folder, writing
 from omixvae.mudata_io import without_pulling
 
-__all__ = ["as_mudata", "stream_prediction"]
+__all__ = ["prediction_as_mudata", "stream_prediction"]
 
 
 def stream_prediction(
@@ -27,7 +27,7 @@ def stream_prediction(
     Parameters
     ----------
     out
-        Folder that ends in ``.zarr``; one that is there is refused.
+        Folder that ends in ``.zarr``; an existing one is refused.
     batches
         Positions, mean and standard deviation of some observations at a time.
     columns
@@ -70,7 +70,7 @@ def stream_prediction(
     return out
 
 
-def as_mudata(modality: str, mean: pd.DataFrame, sd: pd.DataFrame) -> mudata.MuData:
+def prediction_as_mudata(modality: str, mean: pd.DataFrame, sd: pd.DataFrame) -> mudata.MuData:
     """Make a MuData of a predicted modality.
 
     Parameters
@@ -88,7 +88,7 @@ def as_mudata(modality: str, mean: pd.DataFrame, sd: pd.DataFrame) -> mudata.MuD
     Examples
     --------
     >>> mean = pd.DataFrame([[1.0]], ["cell1"], ["CD4"])
-    >>> as_mudata("protein", mean, mean)["protein"].layers["sd"].tolist()
+    >>> prediction_as_mudata("protein", mean, mean)["protein"].layers["sd"].tolist()
     [[1.0]]
     """
     adata = anndata.AnnData(

@@ -66,7 +66,7 @@ class Ways:
         """Check each, and write the separator as the character that it is."""
         if self.sep is not None:
             object.__setattr__(self, "sep", SEPARATORS.get(self.sep, self.sep))
-        raise_together([*self._problems()])
+        raise_together(self._problems())
 
     def _problems(self) -> Iterator[InputError]:
         for name, place in self.modality.items():

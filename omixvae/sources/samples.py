@@ -44,7 +44,7 @@ def read_samples(source: str | Path | pd.DataFrame, ways: Ways) -> pd.DataFrame:
         source = read_frame(path, ways, as_text=True)
     if not isinstance(source.index, pd.RangeIndex):
         source = source.reset_index(names=source.index.name or "sample", allow_duplicates=True)
-    raise_together([*repeated(source.columns, "column", "the table of samples")])
+    raise_together(repeated(source.columns, "column", "the table of samples"))
     return source
 
 

@@ -125,26 +125,28 @@ class Checkpoint:
         Raises
         ------
         InputError
-            If the checkpoint is damaged, or is of another training: says in what they differ.
+            If the checkpoint is damaged, or is of another training; names the differences.
         """
         if not self.path.exists() or not any(self.path.iterdir()):
             return None
         try:
             texts = {name: (self.path / name).read_text() for name in CHECKPOINT_FILES[:4]}
-            told = json.loads(texts["training.json"])
-            raise_together(list(_circumstances(told["circumstances"], self.setting.circumstances, self.path)))
+            stored = json.loads(texts["training.json"])
+            raise_together(list(_circumstances(stored["circumstances"], self.setting.circumstances, self.path)))
             tensors = load_file(self.path / "training.safetensors")
-            moments = {name: tensors.pop(f"moments.{name}") for name in told["moments"]}
+            moments = {name: tensors.pop(f"moments.{name}") for name in stored["moments"]}
             before = Setting(
                 Config.from_options(**json.loads(texts["config.json"])),
                 Plan.from_json(texts["plan.json"]),
                 Schema.from_json(texts["schema.json"]),
-                told["observations"],
+                stored["observations"],
                 moments,
-                told["circumstances"],
+                stored["circumstances"],
             )
-            history = tuple(Epoch(**row) for row in told.pop("epochs"))
-            snapshot = Snapshot(history, told["step"], told["seconds"], told["order"], tuple(told["trained"]), tensors)
+            history = tuple(Epoch(**row) for row in stored.pop("epochs"))
+            snapshot = Snapshot(
+                history, stored["step"], stored["seconds"], stored["order"], tuple(stored["trained"]), tensors
+            )
         except InputError:
             raise
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -171,7 +173,7 @@ class Checkpoint:
         """
         setting = self.setting
         moments = {f"moments.{name}": values for name, values in setting.moments.items()}
-        told = {
+        stored = {
             "circumstances": setting.circumstances,
             "observations": setting.observations,
             "moments": list(setting.moments),
@@ -186,7 +188,7 @@ class Checkpoint:
                 (folder / "config.json").write_text(setting.config.to_json())
                 (folder / "plan.json").write_text(setting.plan.to_json())
                 (folder / "schema.json").write_text(setting.schema.to_json())
-                (folder / "training.json").write_text(json.dumps(told))
+                (folder / "training.json").write_text(json.dumps(stored))
                 save_file(snapshot.tensors | moments, folder / "training.safetensors")
         except (OSError, SafetensorError) as error:
             raise InputError(
@@ -201,7 +203,7 @@ class Checkpoint:
             shutil.rmtree(self.path)
 
     def _check_same(self, before: Setting) -> None:
-        """Find everything in which this training is another than the one that was stopped."""
+        """Find everything in which this training differs from the one that was stopped."""
         now = self.setting
         old, new = before.config.to_options(), now.config.to_options()
         errors = [
@@ -223,8 +225,8 @@ def _refusal(problem: str, path: Path, fix: str = "Give the same data, or train 
 
 
 def _circumstances(before: dict[str, Any], now: dict[str, Any], path: Path) -> Iterator[InputError]:
-    """Find what else than options and data is different."""
-    told: dict[str, tuple[Callable[[Any], str], str]] = {
+    """Find what is different besides options and data."""
+    compared: dict[str, tuple[Callable[[Any], str], str]] = {
         "n_obs": ("{:,} observations".format, "Give the same data, or train from the start."),
         "n_processes": ("{} process(es)".format, "Start as many as then."),
         "device": ("device {}".format, "Go on where there is the same kind of device, or train from the start."),
@@ -234,14 +236,14 @@ def _circumstances(before: dict[str, Any], now: dict[str, Any], path: Path) -> I
         ),
         "version": ("omixvae {}".format, "Go on with that version, or train from the start."),
     }
-    for name, (words, fix) in told.items():
+    for name, (words, fix) in compared.items():
         if before[name] != now[name]:
             problem = f"The training was begun with {words(before[name])}, and there is now {words(now[name])}."
             yield _refusal(problem.replace("is now values", "are now values"), path, fix)
 
 
 def _data(before: Setting, now: Setting, path: Path) -> Iterator[InputError]:
-    """Find in what the data are others."""
+    """Find how the data differ."""
     old, new = before.schema, now.schema
     if old.modalities != new.modalities:
         yield _refusal(f"The training was begun with the modalities {_listed(old)}; now they are {_listed(new)}.", path)

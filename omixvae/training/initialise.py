@@ -6,10 +6,10 @@ import torch
 from omixvae.data.masked import MaskedModalities, Schema
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["initialise_network", "known_levels"]
+__all__ = ["initialise_network", "known_level_matrix"]
 
 SAMPLE_VALUES = 20_000_000
-"""Most values of one modality that are looked at densely (80 MB in float32)."""
+"""Most values of one modality that are loaded densely: 80 MB in float32."""
 
 
 def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.random.Generator) -> None:
@@ -22,28 +22,27 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
     data
         The observations to train on.
     rng
-        Picks the observations that are looked at densely.
+        Picks the observations that are loaded densely.
     """
-    weight = next(network.parameters())
     for s, table in enumerate(data.tables):
         present = np.flatnonzero(table.present)
         most = max(64, min(2000, SAMPLE_VALUES // table.n_features))
         rows = np.sort(rng.permutation(present)[:most])
-        sample = table.at(rows, weight.device, weight.dtype)
+        sample = table.at(rows, network.device, network.dtype)
         start = network.likelihoods[s].initialise(table.moments, sample)
         inputs = network.likelihoods[s].encoder_input(sample.filled, sample.exposure)
         network.encoders[s].initialise(inputs, sample)
-        known = known_levels(data.schema, data.covariates[present])
-        network.decoders[s].initialise(start, torch.from_numpy(known).to(weight))
+        known = known_level_matrix(data.schema, data.covariates[present])
+        network.decoders[s].initialise(start, torch.from_numpy(known).to(network.device, network.dtype))
 
 
-def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
+def known_level_matrix(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     """Map each level of a covariate that a modality never saw to the average of those it did see.
 
     Parameters
     ----------
     schema
-        Says which columns belong together.
+        Determines which columns belong together.
     covariates
         Shape (rows, c): covariates of the observations that have the modality.
 
@@ -56,7 +55,7 @@ def known_levels(schema: Schema, covariates: np.ndarray) -> np.ndarray:
     --------
     >>> from omixvae.data.masked import Covariate
     >>> schema = Schema({"rna": ("CD4",)}, covariates=(Covariate("batch", ("a", "b")),))
-    >>> known_levels(schema, np.array([[1.0, 0.0]])).tolist()
+    >>> known_level_matrix(schema, np.array([[1.0, 0.0]])).tolist()
     [[1.0, 0.0], [1.0, 0.0]]
     """
     known = np.eye(covariates.shape[1])

@@ -17,23 +17,23 @@ __all__ = ["SelectionProgress", "TrainingProgress", "show_lines"]
 LINES_IN_A_LOG = 10
 
 SECONDS_BETWEEN = 0.1
-"""A notebook is told no sooner again: each message of a short epoch would go to the browser."""
+"""Least time between two messages to a notebook: else each of a short epoch would go to the browser."""
 
 
 def show_lines(lines: Sequence[str]) -> None:
-    """Print what there is to say after a training: to standard error, as its progress; in a notebook below the cell.
+    """Print lines after a training: to standard error, as its progress; in a notebook below the cell.
 
     Parameters
     ----------
     lines
-        One a line.
+        What to print.
     """
     in_notebook = Console(file=sys.stderr).is_jupyter
     print(*lines, sep="\n", file=sys.stdout if in_notebook else sys.stderr)
 
 
 class _NotebookBar:
-    """One output below a cell, which is drawn anew: bars of rich need ipywidgets, and would else be a block a line."""
+    """One output below a cell, drawn again and again: without ipywidgets, bars of rich would add a block each time."""
 
     def __init__(self) -> None:
         from IPython.display import display  # only here: it is there where a notebook is
@@ -52,7 +52,7 @@ class _NotebookBar:
 
 
 class _Bar:
-    """A bar on standard error, or below the cell of a notebook, which says nothing where nobody looks."""
+    """A bar on standard error, or below the cell of a notebook; nothing where nobody looks."""
 
     title: ClassVar[str]
     state: ClassVar[str]

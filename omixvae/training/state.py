@@ -17,8 +17,10 @@ from omixvae.vae import MultimodalVAE
 
 __all__ = ["Snapshot", "StoppedTraining", "TrainingState"]
 
-OWN = ("noise", "sums", "lost_at")
-"""What each of several processes has for itself."""
+NOISE, SUMS, FIRST_NONFINITE_STEP = "noise", "sums", "lost_at"
+"""Tensors that each of several processes has for itself, by their names in checkpoints."""
+
+OF_EACH_PROCESS = (NOISE, SUMS, FIRST_NONFINITE_STEP)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Snapshot:
     trained
         Names of the parameters that are trained.
     tensors
-        On the processor: weights, the best weights so far, the optimiser's, and what each process has for itself.
+        On the CPU: weights, the best weights so far, the optimiser's, and those that each process has for itself.
     """
 
     history: History
@@ -69,8 +71,9 @@ class TrainingState:
         Puts observations in order; the same in all processes.
     noise
         Draws subsets and latents; another in each process.
-    sums, lost_at
-        Of the present epoch: sums over observations, and the step at which each term was no finite number.
+    sums, first_nonfinite_step
+        Of the present epoch: sums over observations, and the first step at which each term was not finite, infinite
+        where it always was.
     """
 
     network: MultimodalVAE
@@ -79,7 +82,7 @@ class TrainingState:
     rng: np.random.Generator
     noise: torch.Generator
     sums: Tensor
-    lost_at: Tensor
+    first_nonfinite_step: Tensor
     history: History = ()
     best: dict[str, Tensor] = field(default_factory=dict)
     step: int = 0
@@ -109,8 +112,13 @@ class TrainingState:
         Snapshot
             The same in each process.
         """
-        own = {"noise": self.noise.get_state(), "sums": self.sums.cpu(), "lost_at": self.lost_at.cpu()}
-        tensors = {f"{name}.{rank}": part[name] for rank, part in enumerate(processes.gather(own)) for name in OWN}
+        own = {
+            NOISE: self.noise.get_state(),
+            SUMS: self.sums.cpu(),
+            FIRST_NONFINITE_STEP: self.first_nonfinite_step.cpu(),
+        }
+        of_all = processes.gather(own)
+        tensors = {f"{name}.{rank}": of_all[rank][name] for rank in range(len(of_all)) for name in OF_EACH_PROCESS}
         tensors |= {f"weights.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, moments in self.optimiser.state_dict()["state"].items():
@@ -156,8 +164,9 @@ class TrainingState:
             moments.setdefault(int(number), {})[key] = value.clone()
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.noise.set_state(snapshot.tensors[f"noise.{rank}"])
-        self.sums, self.lost_at = (snapshot.tensors[f"{name}.{rank}"].to(device) for name in ("sums", "lost_at"))
+        self.noise.set_state(snapshot.tensors[f"{NOISE}.{rank}"])
+        self.sums = snapshot.tensors[f"{SUMS}.{rank}"].to(device)
+        self.first_nonfinite_step = snapshot.tensors[f"{FIRST_NONFINITE_STEP}.{rank}"].to(device)
         self.best = {name: value.to(device) for name, value in _below(snapshot, "best").items()}
         self.rng.bit_generator.state = snapshot.order
         self.history, self.step, self.order = snapshot.history, snapshot.step, snapshot.order

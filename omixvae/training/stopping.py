@@ -31,6 +31,8 @@ class TrainingInterrupted(KeyboardInterrupt):
         Of the signal.
     reached
         How far it had come: "after epoch 37 of 120".
+    folder
+        The checkpoint.
     """
 
     def __init__(self, number: int, reached: str, folder: str) -> None:
@@ -44,7 +46,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 def train_resumably(
     network: MultimodalVAE,
-    source: MaskedModalities,
+    data: MaskedModalities,
     plan: Plan,
     processes: Processes,
     progress: TrainingProgress,
@@ -52,11 +54,11 @@ def train_resumably(
     snapshot: Snapshot | None,
     bound: Bound | None = None,
 ) -> History:
-    """Train a network in place, and leave a checkpoint when a signal says to stop.
+    """Train a network in place, and leave a checkpoint when a signal asks to stop.
 
     Parameters
     ----------
-    network, source, plan, processes
+    network, data, plan, processes
         As for `omixvae.training.engine.train`.
     progress
         Shows it.
@@ -81,7 +83,7 @@ def train_resumably(
     """
     with _stop_signals(progress.say, at_once_again=processes.size == 1) as stop:
         try:
-            run = network, source, plan, processes
+            run = network, data, plan, processes
             history = train(*run, bound=bound, on_epoch=progress, stop=lambda: stop() > 0, snapshot=snapshot)
         except StoppedTraining as stopped:
             # together: a launcher ends all once one has ended
@@ -102,7 +104,7 @@ def _reached(snapshot: Snapshot, plan: Plan) -> str:
 
 @contextmanager
 def _stop_signals(say: Callable[[str], None], *, at_once_again: bool) -> Iterator[Callable[[], int]]:
-    """Take note of the first signal that says to stop, while a block runs.
+    """Take note of the first signal that asks to stop, while a block runs.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def _stop_signals(say: Callable[[str], None], *, at_once_again: bool) -> Iterato
     Yields
     ------
     callable
-        Gives the number of the signal, 0 if there was none.
+        Returns the number of the signal, 0 if there was none.
     """
     heard: list[int] = []
 

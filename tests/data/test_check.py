@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 import omixvae
 from omixvae.data import DataConfig, ModalityTable, from_mudata
-from omixvae.data.check import check_container, check_links, check_modality, check_values
+from omixvae.data.check import check_container, check_links, check_names_and_layers, check_values
 from omixvae.data.columns import check_columns
 from omixvae.errors import InputError, nearest, raise_together
 from tests.builders import build_mdata
@@ -37,7 +37,7 @@ def test_modalities_that_share_features():
 def test_a_modality_changed_after_the_mudata_was_built():
     mdata = build_mdata(20)
     mdata.mod["rna"] = mdata["rna"][:5].copy()
-    assert [str(e) for e in check_modality(mdata, "rna", None)] == [
+    assert [str(e) for e in check_names_and_layers(mdata, "rna", None)] == [
         "The MuData no longer fits its modality 'rna', which was changed after it was put together.\n"
         "Where: mdata.obsm['rna']\n"
         "Fix: Call mdata.update() and try again."
@@ -48,12 +48,12 @@ def test_a_modality_without_x():
     mdata = build_mdata(12)
     mdata["rna"].layers["counts"] = mdata["rna"].X
     del mdata["rna"].X
-    assert [str(e) for e in check_modality(mdata, "rna", None)] == [
+    assert [str(e) for e in check_names_and_layers(mdata, "rna", None)] == [
         "Modality 'rna' has no X.\n"
         "Where: mdata['rna'].X\n"
         "Fix: Say which layer holds its values: layers={'rna': ...}. Choose from 'counts'."
     ]
-    assert list(check_modality(mdata, "rna", "counts")) == []
+    assert list(check_names_and_layers(mdata, "rna", "counts")) == []
 
 
 def test_values_that_are_no_numbers():
@@ -208,7 +208,7 @@ def test_a_modality_without_values_names_the_layers_that_it_has(layers, fix):
     for layer in layers:
         mdata["rna"].layers[layer] = mdata["rna"].X.copy()
     mdata["rna"].X = None
-    assert [str(e) for e in check_modality(mdata, "rna", None)] == [
+    assert [str(e) for e in check_names_and_layers(mdata, "rna", None)] == [
         f"Modality 'rna' has no X.\nWhere: mdata['rna'].X\nFix: {fix}"
     ]
 
@@ -216,6 +216,6 @@ def test_a_modality_without_values_names_the_layers_that_it_has(layers, fix):
 def test_a_modality_without_features_is_empty_and_nothing_else():
     rna = build_mdata(20)["rna"]
     mdata = mudata.MuData({"rna": rna, "airr": anndata.AnnData(obs=rna.obs)})
-    assert [e.problem for e in check_modality(mdata, "airr", None)] == [
+    assert [e.problem for e in check_names_and_layers(mdata, "airr", None)] == [
         f"Modality 'airr' is empty: {rna.n_obs} observations by 0 features."
     ]

@@ -48,7 +48,7 @@ def small_blocks(monkeypatch):
         monkeypatch.setattr(module, "BLOCK_ROWS", 7)
     monkeypatch.setattr(stored, "CACHE_BYTES", 1000)
     monkeypatch.setattr(stored, "WINDOW_ROWS", 21)
-    monkeypatch.setattr("omixvae.data.survey.VALUES_AT_ONCE", 64)
+    monkeypatch.setattr("omixvae.data.survey.MAX_BLOCK_VALUES", 64)
 
 
 def build(*, sparse: bool) -> mudata.MuData:

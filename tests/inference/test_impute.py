@@ -79,7 +79,7 @@ def test_a_prediction_does_not_look_at_what_is_not_given(data):
 @pytest.mark.parametrize("s", range(3))
 def test_draws_are_of_the_predictive_distribution(s, at_once, data, monkeypatch):
     """Also where memory allows a few observations at a time only."""
-    monkeypatch.setattr("omixvae.inference.impute.DRAWS_AT_ONCE", at_once)
+    monkeypatch.setattr("omixvae.inference.impute.MAX_DRAWN_VALUES", at_once)
     network = small_network(data)
     columns = np.array([2, 0])
     batches = list(inference.draw_predictions(network, data, s, columns, n_samples=500, seed=3))

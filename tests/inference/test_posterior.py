@@ -26,7 +26,7 @@ def test_latents_of_an_observation_without_anything_are_the_priors(data):
 def test_private_latents_follow_the_law_of_total_variance(data):
     network = small_network(data)
     mean, deviation = (
-        moment[:, 0] for moment in inference.gather(network, data, inference.private_moments(network, 0))
+        moment[:, 0] for moment in inference.gather(network, data, inference.make_private_moments(network, 0))
     )
     draws = inference.sample_latent(network, data, 16, seed=0)
     batch = all_rows(data)

@@ -18,7 +18,7 @@ from omixvae.likelihoods.counts import (
 )
 from omixvae.likelihoods.fractions import EDGE, Bernoulli, Beta
 from omixvae.likelihoods.likelihood import Likelihood
-from omixvae.likelihoods.one_pass import VALUES_AT_ONCE
+from omixvae.likelihoods.one_pass import MAX_PASS_VALUES
 from omixvae.likelihoods.ratios import STIRLING_FROM
 from omixvae.testing import check_likelihood
 
@@ -274,7 +274,7 @@ in_one_pass = pytest.mark.parametrize("word", ["negative_binomial", "bernoulli"]
 
 @in_one_pass
 @pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize(("n", "g"), [(50, 7), (30, VALUES_AT_ONCE // 8), (2, 2 * VALUES_AT_ONCE)])
+@pytest.mark.parametrize(("n", "g"), [(50, 7), (30, MAX_PASS_VALUES // 8), (2, 2 * MAX_PASS_VALUES)])
 def test_values_scored_in_one_pass_score_as_entry_by_entry(word, n, g, density, generator, float64):
     modality, likelihood, decoded = values_in_parts(word, n, g, density, generator, float64)
     upstream = torch.randn(n, generator=generator, dtype=float64)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import omixvae
 from omixvae.cli import main
+from omixvae.cli.frame import Interrupted
 from omixvae.cli.resume import saying_how_to_go_on
 from omixvae.mudata_io import read_mudata, writing_elements
 from omixvae.training.stopping import TrainingInterrupted
@@ -165,7 +166,7 @@ def test_how_to_go_on_repeats_how_to_read():
     given = ("rna=cells.h5ad", "--modality", "adt=obsm:adt", "--modality", "hto=obsm:hto", "--na", "-999,not made")
     with (
         main.commands["train"].make_context("train", [*given, "--model", "model"]),
-        pytest.raises(KeyboardInterrupt) as caught,
+        pytest.raises(Interrupted) as caught,
         saying_how_to_go_on(("rna=cells.h5ad",)),
     ):
         raise TrainingInterrupted(signal.SIGTERM, "after epoch 4 of 20", "model.checkpoint")
@@ -173,7 +174,8 @@ def test_how_to_go_on_repeats_how_to_read():
         "omixvae train rna=cells.h5ad --model model --modality adt=obsm:adt --modality hto=obsm:hto --na '-999,not "
         "made' --resume model.checkpoint"
     )
-    assert caught.value.args == (signal.SIGTERM, f"Stopped after epoch 4 of 20. Go on with: {command}")
+    assert caught.value.args == (signal.SIGTERM,)
+    assert caught.value.message == f"Stopped after epoch 4 of 20. Go on with: {command}"
 
 
 @pytest.mark.parametrize(

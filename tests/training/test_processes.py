@@ -24,7 +24,7 @@ from omixvae.inference.calibrate import calibrate
 from omixvae.objectives import OBJECTIVES
 from omixvae.plan import make_plan
 from omixvae.processes import OneProcess, several_started
-from omixvae.training.engine import LARGEST_GRADIENT, NOISE_APART, Trainer, _penalty, train
+from omixvae.training.engine import LARGEST_GRADIENT, RANK_SEED_STRIDE, Trainer, _penalty, train
 from omixvae.training.schedule import learning_rate_factor, warm_up
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def naive(name):
     )
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99))
     n_batches = -(-len(rows) // (2 * plan.batch_size))
-    noise = [torch.Generator().manual_seed(plan.seed + NOISE_APART * rank) for rank in range(2)]
+    noise = [torch.Generator().manual_seed(plan.seed + RANK_SEED_STRIDE * rank) for rank in range(2)]
     step, curve, states = 0, [], []
 
     def bounds(index, noise, warm):
@@ -131,7 +131,7 @@ def naive(name):
             total += bound.sum().item()
         network.eval()
         with torch.no_grad():
-            judged = [torch.Generator().manual_seed(plan.seed + 1 + NOISE_APART * rank) for rank in range(2)]
+            judged = [torch.Generator().manual_seed(plan.seed + 1 + RANK_SEED_STRIDE * rank) for rank in range(2)]
             repeated = np.tile(held_out, 256 // len(held_out))
             held_out_bound = bounds(repeated, judged, 1.0).mean().item()
         curve.append((total / len(rows), held_out_bound))

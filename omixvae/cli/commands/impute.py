@@ -61,7 +61,7 @@ def impute(
 
     from omixvae.model import load  # here, as all below, so that --help needs no torch
     from omixvae.results.annotate import LARGEST_IMPUTATION
-    from omixvae.results.stream import as_mudata
+    from omixvae.results.stream import prediction_as_mudata
 
     model = load(folder, device=options.read_config(None, {"device": device}).training.device)
     names = None if given is None else [name.strip() for name in given.split(",")]
@@ -79,6 +79,6 @@ def impute(
                     "End its name in .zarr: then they are written as they come.",
                 )
             mean_and_sd: Any = model.impute(data, modality, names)  # two tables, as it is not asked to write them
-            write_whole(as_mudata(modality, *mean_and_sd), output)
+            write_whole(prediction_as_mudata(modality, *mean_and_sd), output)
     summary = {"output": str(output), "modality": modality, "observations": int(mdata.n_obs)}
     answer(summary, [f"Wrote {output}: {modality} of {mdata.n_obs:,} observations."], as_json=as_json, quiet=quiet)
