@@ -115,7 +115,7 @@ class ModelConfig:
     weights: Auto | float | Mapping[str, float] = option(
         "auto",
         "Weight of a modality's reconstruction in the bound, per modality; auto lets a panel be heard beside thousands "
-        "of features; 1 is the bound itself, and what holds for modalities that are not named.",
+        "of features, and ends with the bound itself; 1 is the bound, and holds for modalities that are not named.",
         limits=(0, 1e6),
     )
     encode_covariates: bool = option(

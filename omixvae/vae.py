@@ -71,8 +71,10 @@ class MultimodalVAE(nn.Module):
         super().__init__()
         size = plan.hidden_size
         n_private = [m.n_private for m in plan.modalities]
+        # What balances modalities guides the training, and is no part of the bound that it ends with.
+        weights = [1.0 if plan.balanced else m.weight for m in plan.modalities]
         self.n_latent, self.n_private = plan.n_latent, max(n_private)
-        self.register_buffer("weights", torch.tensor([m.weight for m in plan.modalities]), persistent=False)
+        self.register_buffer("weights", torch.tensor(weights), persistent=False)
         self.likelihoods = _module_list(_likelihood(m, plan, own) for m in plan.modalities)
         self.encoders = _module_list(
             FeatureEncoder(

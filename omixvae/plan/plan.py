@@ -40,7 +40,7 @@ class ModalityPlan:
     noise
         Known standard deviation of the measurement; None where it is learned.
     weight
-        Of its reconstruction in the bound.
+        Of its reconstruction in the bound; where the plan is `balanced`, as training begins.
     own_encoder, own_decoder
         Whether the user brought a module of their own.
     """
@@ -81,7 +81,8 @@ class Plan:
     n_obs
         Observations that have any value; 0 in models of versions that did not keep it.
     balanced
-        Whether the weights of the modalities are what `omixvae.plan.balance` found in the data.
+        Whether the weights of the modalities are what `omixvae.plan.balance` found in the data. They become 1 towards
+        the last epoch.
     """
 
     modalities: tuple[ModalityPlan, ...]

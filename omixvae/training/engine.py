@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -217,7 +217,7 @@ class Trainer:
             state.sums, state.first_nonfinite_step = self._reset_epoch_sums()
             state.order = rng.bit_generator.state
         network.train()
-        warm = warm_up(state.epoch + 1, plan.warm_up_epochs, plan.beta_start)
+        warm, weights = warm_up(state.epoch + 1, plan.warm_up_epochs, plan.beta_start), self.weights_in(state.epoch)
         batches = shared_batches(self.train_rows, plan.batch_size, self.processes.size, rng, self.data.layout)
         for parts in batches[state.step :]:
             n_done = state.epoch * len(batches) + state.step
@@ -225,8 +225,9 @@ class Trainer:
             state.optimiser.param_groups[0]["lr"] = plan.learning_rate * factor
             own = parts[self.processes.rank]
             terms = self.evaluate(self._load(self.data, own), state.noise, warm)
+            penalty = _penalty(network, plan) / len(self.train_rows)
             # the mean over the batch is that over each process's part, weighted by its size
-            loss = len(own) / sum(map(len, parts)) * (terms.loss + _penalty(network, plan) / len(self.train_rows))
+            loss = len(own) / sum(map(len, parts)) * (replace(terms, weights=weights).loss + penalty)
             norm = _step(network, state.optimiser, loss, self.processes)
             first = state.first_nonfinite_step
             state.first_nonfinite_step = torch.where(_finite(terms, norm), first, first.clamp(max=n_done + 1))
@@ -234,6 +235,13 @@ class Trainer:
             state.step += 1
             if state.step % STEPS_BETWEEN_STOP_CHECKS == 0 and state.step < len(batches) and self.is_to_stop():
                 raise StoppedTraining(state.snapshot(self.processes))
+
+    def weights_in(self, epoch: int) -> Tensor:
+        """Return the weights of the modalities in an epoch: those that balance them become 1 towards the last one."""
+        if not self.plan.balanced:
+            return self.network.weights
+        weights = [warm_up(epoch, self.plan.max_epochs, start=m.weight) for m in self.plan.modalities]
+        return self.network.weights.new_tensor(weights)
 
     def is_to_stop(self) -> bool:
         """Agree with all processes on whether to stop here: a signal may reach one of them, or each at another step."""
@@ -383,11 +391,6 @@ def _diverged(what: str, plan: Plan, where: str) -> DivergedError:
 
 
 def _means(terms: Terms) -> Tensor:
-    """Average the terms of `AVERAGED` over a batch."""
-    parts = {
-        "bound": terms.bound,
-        "reconstruction": terms.reconstruction.sum(-1),
-        "rate": terms.rate,
-        "cross_rate": terms.cross_rate,
-    }
-    return torch.stack([parts[name].detach().double().mean() for name in AVERAGED])
+    """Average the terms over a batch, in the order of `AVERAGED`."""
+    parts = (terms.bound, terms.reconstruction.sum(-1), terms.rate, terms.cross_rate)
+    return torch.stack([part.detach().double().mean() for part in parts])

@@ -13,10 +13,11 @@ import torch
 from builders import all_rows, build_mdata, build_plan, plan_of
 from sklearn.decomposition import FactorAnalysis
 
+from omixvae.config import Config
 from omixvae.data import from_mudata
 from omixvae.devices import kept_memory
 from omixvae.objectives import OBJECTIVES
-from omixvae.plan import ModalityPlan
+from omixvae.plan import ModalityPlan, make_plan
 from omixvae.processes import OneProcess
 from omixvae.training.engine import DivergedError, Trainer, train
 from omixvae.training.initialise import initialise_network
@@ -194,6 +195,37 @@ def test_mixed_precision_moves_bound_and_gradient_by_rounding_alone(aggregation)
     assert not torch.equal(exact, bound), "bfloat16 is used"
     assert (bound - exact).abs().mean() < 0.01 * exact.abs().mean()
     assert torch.cosine_similarity(slope, mixed_slope, dim=0) > 0.99
+
+
+@pytest.mark.parametrize(("options", "first"), [({}, None), ({"weights": {"protein": 3}}, [1.0, 3.0, 1.0])])
+def test_weights_that_balance_shrink_to_one_and_those_asked_for_stay(options, first):
+    data = from_mudata(build_mdata(n_obs=200))
+    plan = make_plan(Config.from_options(**options), data)
+    trainer = Trainer(
+        new_network(plan, data), data, plan, OneProcess(), OBJECTIVES["masked"], np.arange(200), data,
+        on_epoch=None, stop=None,
+    )  # fmt: skip
+    begin, middle, end = (trainer.weights_in(epoch).tolist() for epoch in (0, plan.max_epochs // 2, plan.max_epochs))
+    if first is None:
+        assert begin == pytest.approx([m.weight for m in plan.modalities])
+        assert max(begin) > 1.2
+        assert middle == pytest.approx(np.sqrt(begin))
+        assert end == trainer.network.weights.tolist() == [1.0, 1.0, 1.0]
+    else:
+        assert begin == middle == end == trainer.network.weights.tolist() == first
+
+
+def test_the_history_has_the_bound_itself_whatever_the_weights_of_an_epoch():
+    data = from_mudata(build_mdata(n_obs=60))
+    plan = dataclasses.replace(make_plan(Config.from_options(max_epochs=1), data), learning_rate=0.0)
+    rows = []
+    for loud in (False, True):
+        modalities = tuple(dataclasses.replace(m, weight=5.0 if loud else 1.0) for m in plan.modalities)
+        tried = dataclasses.replace(plan, modalities=modalities)
+        torch.manual_seed(0)
+        rows += train(new_network(tried, data), data, tried)
+    assert rows[0].bound == pytest.approx(rows[1].bound)
+    assert rows[0].bound == pytest.approx(rows[0].reconstruction - rows[0].rate - rows[0].cross_rate, rel=1e-6)
 
 
 def test_memory_that_is_kept_changes_no_result():

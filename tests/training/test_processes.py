@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import in_processes
@@ -108,9 +109,11 @@ def naive(name):
     noise = [torch.Generator().manual_seed(plan.seed + RANK_SEED_STRIDE * rank) for rank in range(2)]
     step, curve, states = 0, [], []
 
-    def bounds(index, noise, warm):
+    def bounds(index, noise, warm, progress=1.0):
         parts = [data.rows(index[r::2], torch.device("cpu"), torch.float64) for r in range(2)]
-        return torch.cat([trainer.evaluate(part, noise[r], warm).bound for r, part in enumerate(parts)])
+        terms = [trainer.evaluate(part, noise[r], warm) for r, part in enumerate(parts)]
+        weights = torch.tensor([m.weight ** (1 - progress) for m in plan.modalities], dtype=torch.float64)
+        return tuple(torch.cat([replace(t, weights=w).bound for t in terms]) for w in (weights, terms[0].weights))
 
     for epoch in range(plan.max_epochs):
         network.eval()
@@ -119,9 +122,10 @@ def naive(name):
         network.train()
         total = 0.0
         for index in np.array_split(rng.permutation(rows), n_batches):
-            bound = bounds(index, noise, warm_up(epoch + 1, plan.warm_up_epochs))
+            progress = epoch / plan.max_epochs
+            weighted, bound = bounds(index, noise, warm_up(epoch + 1, plan.warm_up_epochs), progress)
             optimiser.zero_grad()
-            (-bound.mean() + _penalty(network, plan) / len(rows)).backward()
+            (-weighted.mean() + _penalty(network, plan) / len(rows)).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
             optimiser.param_groups[0]["lr"] = plan.learning_rate * learning_rate_factor(
                 step, plan.max_epochs * n_batches
@@ -133,7 +137,7 @@ def naive(name):
         with torch.no_grad():
             judged = [torch.Generator().manual_seed(plan.seed + 1 + RANK_SEED_STRIDE * rank) for rank in range(2)]
             repeated = np.tile(held_out, 256 // len(held_out))
-            held_out_bound = bounds(repeated, judged, 1.0).mean().item()
+            held_out_bound = bounds(repeated, judged, 1.0)[1].mean().item()
         curve.append((total / len(rows), held_out_bound))
         states.append({name: value.clone() for name, value in network.state_dict().items()})
     best = max(range(plan.prior_epoch, plan.max_epochs), key=lambda epoch: curve[epoch][1])
