@@ -382,4 +382,5 @@ def _library(totals: np.ndarray, row: np.ndarray, batch: np.ndarray | None) -> n
     library = pd.Series(np.append(totals, np.nan)[row])  # the last is of those that are not there
     if batch is not None:
         library = library.fillna(library.groupby(batch).transform("median"))
-    return library.fillna(library.median()).to_numpy(np.float32)
+    known = library.dropna()
+    return library.fillna(known.median() if len(known) else np.nan).to_numpy(np.float32)

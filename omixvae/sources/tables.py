@@ -110,7 +110,7 @@ def table(source: Path | pd.DataFrame, where: str, ways: Ways) -> Table:
             "separated by something unusual, say by what (sep=';', --sep ';').",
         )
     rows, columns = _names(frame.index), _names(frame.columns)
-    raise_together(repeated(rows, "row", where), *repeated(columns, "column", where))
+    raise_together([*repeated(rows, "row", where), *repeated(columns, "column", where)])
     return Table(_numbers(frame, where, ways), rows, columns, where)
 
 
