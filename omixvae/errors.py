@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from textwrap import indent
 
 from omixvae.synonyms import synonym
 
@@ -9,8 +10,6 @@ __all__ = ["NO_OPTION", "InputError", "NotFittedError", "check_all", "likely", "
 
 NO_OPTION = "There is none to choose from; leave the option out."
 """What `nearest` says where an option names one of several things, and there is none."""
-
-NEW_LINE, INDENTED = "\n", "\n     "
 
 
 class InputError(ValueError):
@@ -75,7 +74,7 @@ def raise_together(errors: Iterable[InputError]) -> None:
     if len(errors) == 1:
         raise errors[0]
     parts = [part for error in errors for part in error.parts]
-    listed = "".join(f"\n  {i}. {str(part).replace(NEW_LINE, INDENTED)}" for i, part in enumerate(parts, start=1))
+    listed = "".join(f"\n  {i}. {indent(str(part), ' ' * 5).lstrip()}" for i, part in enumerate(parts, start=1))
     raise InputError(
         f"The input has {len(parts)} problems.",
         "listed below",

@@ -21,6 +21,9 @@ from omixvae.data.survey import Moments, Survey, block_rows, survey
 
 __all__ = ["ModalityTable", "Table"]
 
+MAX_SAMPLE_VALUES = 20_000_000
+"""Most values of a sample, which is dense: 80 MB in float32."""
+
 
 class Table(ABC):
     """All observations of one modality, wherever they lie."""
@@ -88,6 +91,27 @@ class Table(ABC):
     @abstractmethod
     def at(self, index: np.ndarray, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
         """Take some observations as dense tensors, in the order of `index`."""
+
+    def sample(self, most: int, rng: np.random.Generator, device: torch.device, dtype: torch.dtype) -> ModalityBatch:
+        """Draw observations that have the modality: at most so many, and of many features fewer, but 64 if there are.
+
+        Parameters
+        ----------
+        most
+            Observations.
+        rng
+            Source of random numbers.
+        device, dtype
+            Where to, and as what.
+
+        Returns
+        -------
+        ModalityBatch
+            In the order of the data.
+        """
+        most = max(64, min(most, MAX_SAMPLE_VALUES // self.n_features))
+        rows = np.sort(rng.permutation(np.flatnonzero(self.present))[:most])
+        return self.at(rows, device, dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,7 @@ def read_grid(
             found.append(Setting(values, model.config, model.own, data, plan))
         except InputError as error:
             errors |= {str(part): part for part in error.parts}  # what ails all settings is said once
-    raise_together(list(errors.values()))
+    raise_together(errors.values())
     read = {id(s.data): s for s in found}.values()
     warn_of({str(d): d for s in read for d in find_doubts(mdata, s.data, s.config.data)}.values())
     return found

@@ -1,7 +1,7 @@
 """How much modalities say, and the weights that let a panel be heard beside thousands of features."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,14 +15,11 @@ from omixvae.plan.plan import Plan
 
 __all__ = ["balance", "balanced_weights", "gain"]
 
-MOST_OBSERVATIONS = 1000
-"""So many tell a gain to a few per cent, and their eigenvalues take a fraction of a second."""
-
-MOST_VALUES = 20_000_000
-"""Most values that are looked at densely (80 MB in float32)."""
+MAX_SAMPLE_ROWS = 1000
+"""Observations that a gain is estimated from: their eigenvalues take a fraction of a second."""
 
 LARGEST_WEIGHT = 10.0
-"""More was never better in the trials (`python -m benchmarks.peers robust`), and would make noise count."""
+"""The largest that was tried."""
 
 
 def balance(plan: Plan, data: MaskedModalities, own: OwnModules) -> Plan:
@@ -109,12 +106,12 @@ def gain(table: Table, n_components: int, rng: np.random.Generator, *, logged: b
     >>> gain(rna, 5, rng, logged=True, by_total=True) > gain(protein, 5, rng, logged=True, by_total=False)
     True
     """
-    present = np.flatnonzero(table.present)
-    most = max(64, min(MOST_OBSERVATIONS, MOST_VALUES // table.n_features))
-    batch = table.at(np.sort(rng.permutation(present)[:most]), torch.device("cpu"), torch.float32)
+    batch = table.sample(MAX_SAMPLE_ROWS, rng, torch.device("cpu"), torch.float32)
     x = batch.filled
-    if batch.coverage is not None or by_total:
-        x = x / batch.exposure.clamp(min=1) * (1 if batch.coverage is not None else batch.library.median())
+    if batch.coverage is not None:
+        x = x / batch.coverage.clamp(min=1)
+    elif by_total:
+        x = x * (batch.library.median() / batch.library).unsqueeze(-1)
     x = batch.only_measured(torch.log1p(x) if logged else x, torch.nan)
     x = x - x.nanmean(0)
     unit = x.square().nanmean(0).sqrt()
@@ -147,7 +144,7 @@ def balanced_weights(gains: Mapping[str, float], n_features: Mapping[str, int]) 
     -------
     dict
         Modality to weight, from 1 to 10: the root of the ratio of gains, but no more than the root of the ratio of
-        numbers of features, so that a modality that says little for its size (noise) is not made loud. In two digits.
+        numbers of features, so that many features that say little are not made loud. In two digits.
 
     Examples
     --------
@@ -157,15 +154,9 @@ def balanced_weights(gains: Mapping[str, float], n_features: Mapping[str, int]) 
     {'rna': 1.0, 'noise': 1.1}
     """
     loudest, widest = max(gains.values()), max(n_features.values())
-    return {
-        name: _two_digits(min(LARGEST_WEIGHT, *_roots((loudest, of), (widest, n_features[name]))))
-        for name, of in gains.items()
-    }
-
-
-def _roots(*ratios: Sequence[float]) -> list[float]:
-    return [math.sqrt(most / of) if of > 0 else math.inf for most, of in ratios]
-
-
-def _two_digits(x: float) -> float:
-    return float(f"{x:.2g}")
+    weights = {}
+    for name, of in gains.items():
+        by_gain = math.sqrt(loudest / of) if of > 0 else math.inf
+        by_size = math.sqrt(widest / n_features[name])
+        weights[name] = float(f"{min(LARGEST_WEIGHT, by_gain, by_size):.2g}")
+    return weights

@@ -140,11 +140,10 @@ def make_plan(config: Config, data: MaskedModalities, own: OwnModules = NO_OWN_M
     for option, part in (("aggregation", own.aggregation), ("objective", own.objective), ("prior", own.prior)):
         if part is not None:
             reasons[option] = f"{option} = {name_of(part)}: your own"
-    plan = _plan(case, reasons)
     if config.model.weights == "auto":
-        return balance(plan, data, own)
-    reasons["weights"] = f"weights = { {m.name: m.weight for m in plan.modalities} }: as asked"
-    return plan
+        return balance(_plan(case, reasons), data, own)
+    reasons["weights"] = f"weights = {config.model.weights}: as asked"
+    return _plan(case, reasons)
 
 
 def _plan(case: Case, reasons: dict[str, str]) -> Plan:

@@ -132,7 +132,7 @@ class Checkpoint:
         try:
             texts = {name: (self.path / name).read_text() for name in CHECKPOINT_FILES[:4]}
             stored = json.loads(texts["training.json"])
-            raise_together(list(_circumstances(stored["circumstances"], self.setting.circumstances, self.path)))
+            raise_together(_circumstances(stored["circumstances"], self.setting.circumstances, self.path))
             tensors = load_file(self.path / "training.safetensors")
             moments = {name: tensors.pop(f"moments.{name}") for name in stored["moments"]}
             before = Setting(

@@ -23,7 +23,7 @@ from omixvae.training.split import split_of
 from omixvae.training.state import Snapshot, StoppedTraining, TrainingState
 from omixvae.vae import MultimodalVAE
 
-__all__ = ["DivergedError", "train"]
+__all__ = ["DivergedError", "Trainer", "train"]
 
 LARGEST_GRADIENT = 1000.0
 """Norm to which a gradient is clipped: only steps that would destroy the model are cut (the paper, too, clips at a

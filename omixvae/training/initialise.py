@@ -8,8 +8,8 @@ from omixvae.vae import MultimodalVAE
 
 __all__ = ["initialise_network", "known_level_matrix"]
 
-SAMPLE_VALUES = 20_000_000
-"""Most values of one modality that are loaded densely: 80 MB in float32."""
+MAX_SAMPLE_ROWS = 2000
+"""Observations of a modality that are loaded densely."""
 
 
 def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.random.Generator) -> None:
@@ -25,14 +25,11 @@ def initialise_network(network: MultimodalVAE, data: MaskedModalities, rng: np.r
         Picks the observations that are loaded densely.
     """
     for s, table in enumerate(data.tables):
-        present = np.flatnonzero(table.present)
-        most = max(64, min(2000, SAMPLE_VALUES // table.n_features))
-        rows = np.sort(rng.permutation(present)[:most])
-        sample = table.at(rows, network.device, network.dtype)
+        sample = table.sample(MAX_SAMPLE_ROWS, rng, network.device, network.dtype)
         start = network.likelihoods[s].initialise(table.moments, sample)
         inputs = network.likelihoods[s].encoder_input(sample.filled, sample.exposure)
         network.encoders[s].initialise(inputs, sample)
-        known = known_level_matrix(data.schema, data.covariates[present])
+        known = known_level_matrix(data.schema, data.covariates[table.present])
         network.decoders[s].initialise(start, torch.from_numpy(known).to(network.device, network.dtype))
 
 

@@ -35,7 +35,7 @@ def summarise(found: Evaluation, *, held_out: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain types; None where there is not a number.
+        Plain types; None where there is no number.
     """
     return {
         "observations": found.n,
